@@ -1,0 +1,41 @@
+"""What plugin authors import: connectors, tasks, converters, transforms, predicates and the batch."""
+
+from appliance.api.batch import NULL, Batch, Const, Layout, Var, row_form
+from appliance.api.connector import Connector, ConnectorContext
+from appliance.api.converter import Converter, Encoder, HeaderConverter, Run
+from appliance.api.plugin import KAFKA_VERSION, Plugin
+from appliance.api.task import (
+    ErrantRecordReporter,
+    SinkTask,
+    SinkTaskContext,
+    SourceTask,
+    SourceTaskContext,
+    TaskContext,
+)
+from appliance.api.transform import Predicate, Stage, Transform
+
+__all__ = [
+    "KAFKA_VERSION",
+    "NULL",
+    "Batch",
+    "Connector",
+    "ConnectorContext",
+    "Const",
+    "Converter",
+    "Encoder",
+    "ErrantRecordReporter",
+    "HeaderConverter",
+    "Layout",
+    "Plugin",
+    "Predicate",
+    "Run",
+    "SinkTask",
+    "SinkTaskContext",
+    "SourceTask",
+    "SourceTaskContext",
+    "Stage",
+    "TaskContext",
+    "Transform",
+    "Var",
+    "row_form",
+]

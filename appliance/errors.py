@@ -1,0 +1,160 @@
+"""The exception tree of the product.
+
+ConnectError
+├── RetriableError            try the same thing again later
+├── DataError                 a value, schema or byte sequence does not fit
+│   ├── SchemaBuilderError    a schema cannot be built as asked
+│   └── SchemaProjectorError  a value cannot be projected to another schema
+├── SerializationError        bytes could not be written or read by a codec
+├── ConfigError               a configuration is wrong; may carry several findings
+├── NotFoundError             the named connector, task, plugin or record does not exist
+├── AlreadyExistsError        the name is taken
+├── BadRequestError           a request asks for something that cannot be done as asked
+├── RebalanceNeededError      the answer depends on a rebalance that is about to happen
+├── RequestTargetError        another worker must handle this request
+│   ├── NotLeaderError
+│   └── NotAssignedError
+└── TaskFailedError           a task stops for good, with its cause chained
+
+Each class names the Java class whose place it takes (`java_class`): it is printed in traces, in REST
+answers and in dead letter queue headers, where tools made for Kafka Connect look for it.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class ConnectError(Exception):
+    """Something in a pipeline or the daemon failed; the root of the tree."""
+
+    java_class: ClassVar[str] = "org.apache.kafka.connect.errors.ConnectException"
+
+
+class RetriableError(ConnectError):
+    """The same call may succeed later; the runtime tries again within `errors.retry.timeout`."""
+
+    java_class = "org.apache.kafka.connect.errors.RetriableException"
+
+
+class DataError(ConnectError):
+    """A value, schema or byte sequence does not fit what is asked of it."""
+
+    java_class = "org.apache.kafka.connect.errors.DataException"
+
+
+class SchemaBuilderError(DataError):
+    """A schema cannot be built as asked."""
+
+    java_class = "org.apache.kafka.connect.errors.SchemaBuilderException"
+
+
+class SchemaProjectorError(DataError):
+    """A value cannot be projected from its schema to another one."""
+
+    java_class = "org.apache.kafka.connect.errors.SchemaProjectorException"
+
+
+class SerializationError(ConnectError):
+    """Bytes could not be written or read by a codec."""
+
+    java_class = "org.apache.kafka.common.errors.SerializationException"
+
+
+class ConfigError(ConnectError):
+    """A configuration is wrong.
+
+    `findings` holds one text per wrong option where several were found at once.
+    """
+
+    java_class = "org.apache.kafka.common.config.ConfigException"
+
+    def __init__(self, message: str, findings: tuple[str, ...] = ()) -> None:
+        """Keep `findings` (default: the message alone) beside the message."""
+        super().__init__(message)
+        self.findings = findings or (message,)
+
+    @classmethod
+    def invalid(cls, name: str, value: object, why: str | None = None) -> ConfigError:
+        """Give the error with Kafka's text for a wrong value of option `name`."""
+        tail = f": {why}" if why is not None else ""
+        return cls(
+            f"Invalid value {'null' if value is None else value} for configuration {name}{tail}"
+        )
+
+
+class NotFoundError(ConnectError):
+    """The named thing does not exist."""
+
+    java_class = "org.apache.kafka.connect.errors.NotFoundException"
+
+
+class AlreadyExistsError(ConnectError):
+    """The name is taken."""
+
+    java_class = "org.apache.kafka.connect.errors.AlreadyExistsException"
+
+
+class BadRequestError(ConnectError):
+    """A request asks for something that cannot be done as asked."""
+
+    java_class = "org.apache.kafka.connect.runtime.rest.errors.BadRequestException"
+
+
+class RebalanceNeededError(ConnectError):
+    """The answer depends on a rebalance that is about to happen; ask again."""
+
+    java_class = "org.apache.kafka.connect.runtime.distributed.RebalanceNeededException"
+
+
+class RequestTargetError(ConnectError):
+    """Another worker must handle this request; `forward_url` is its REST address or None if unknown."""
+
+    java_class = "org.apache.kafka.connect.runtime.distributed.RequestTargetException"
+
+    def __init__(self, message: str, forward_url: str | None) -> None:
+        """Keep the address of the worker that can answer."""
+        super().__init__(message)
+        self.forward_url = forward_url
+
+
+class NotLeaderError(RequestTargetError):
+    """Only the leader may do this."""
+
+    java_class = "org.apache.kafka.connect.runtime.distributed.NotLeaderException"
+
+
+class NotAssignedError(RequestTargetError):
+    """Only the worker that owns the connector or task may do this."""
+
+    java_class = "org.apache.kafka.connect.runtime.distributed.NotAssignedException"
+
+
+class TaskFailedError(ConnectError):
+    """A task stops for good; the cause is chained."""
+
+
+def java_class_of(error: BaseException) -> str:
+    """Give the Java class name that stands for `error` in traces and headers.
+
+    Errors from outside the tree are named by their nearest Java counterpart.
+    """
+    named = getattr(error, "java_class", None)
+    if isinstance(named, str):
+        return named
+    for kind, name in _JAVA_COUNTERPARTS:
+        if isinstance(error, kind):
+            return name
+    return f"{type(error).__module__}.{type(error).__qualname__}"
+
+
+_JAVA_COUNTERPARTS: tuple[tuple[type[BaseException], str], ...] = (
+    (FileNotFoundError, "java.io.FileNotFoundException"),
+    (TimeoutError, "java.util.concurrent.TimeoutException"),
+    (ConnectionError, "java.net.ConnectException"),
+    (OSError, "java.io.IOException"),
+    (MemoryError, "java.lang.OutOfMemoryError"),
+    (RecursionError, "java.lang.StackOverflowError"),
+    (TypeError, "java.lang.ClassCastException"),
+    (ValueError, "java.lang.IllegalArgumentException"),
+)

@@ -1,0 +1,1 @@
+"""Rebalance history, config revisions and audit trail, in one topic."""

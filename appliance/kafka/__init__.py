@@ -1,0 +1,1 @@
+"""The only place that imports a Kafka library or speaks Kafka's protocol."""

@@ -1,0 +1,1 @@
+"""Confluent-compatible schema registry: client and built-in server."""

@@ -1,0 +1,1 @@
+"""Connect's three internal topics: configs, offsets, statuses."""

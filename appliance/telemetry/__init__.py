@@ -1,0 +1,1 @@
+"""Logs, metrics, Prometheus text and systemd notification."""
