@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from appliance.data import Header, Schema, SinkRecord, SourceRecord
 from appliance.data.struct import unwrap, wrap
@@ -44,19 +44,22 @@ NULL: Final = _Null()
 """A row that is null under the batch's (optional) schema, as opposed to None, null without a schema."""
 
 
-class Var(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Var:
     """A field that differs from row to row; `index` is its place in the short row."""
 
     index: int
 
 
-class Const(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Const:
     """A field that is the same in the whole batch; `index` is its place in `constants`."""
 
     index: int
 
 
-class Layout(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Layout:
     """How full STRUCT rows are put together from short rows and constants.
 
     `fields` has one part per field of the schema, in order: a Var, a Const, or a Layout for a nested
@@ -68,14 +71,15 @@ class Layout(NamedTuple):
 
     def assemble(self, row: tuple[Any, ...], constants: Sequence[Any]) -> tuple[Any, ...]:
         """Give the full row."""
-        return tuple(
-            row[part.index]
-            if type(part) is Var
-            else constants[part.index]
-            if type(part) is Const
-            else part.assemble(row, constants)  # type: ignore[union-attr]
-            for part in self.fields
-        )
+        return tuple([_part(part, row, constants) for part in self.fields])
+
+
+def _part(part: Var | Const | Layout, row: tuple[Any, ...], constants: Sequence[Any]) -> Any:
+    if isinstance(part, Var):
+        return row[part.index]
+    if isinstance(part, Const):
+        return constants[part.index]
+    return part.assemble(row, constants)
 
 
 SourceOffsets = (
@@ -165,7 +169,7 @@ class Batch:
         taken: SourceOffsets = offset
         if callable(offset):
             inner = offset
-            taken = lambda row: inner(rows[row])  # noqa: E731
+            taken = lambda row: inner(rows[row])
         elif offset is not None and not isinstance(offset, Mapping):
             taken = [offset[row] for row in rows]
         extra = self.extra_headers

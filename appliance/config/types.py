@@ -25,7 +25,7 @@ class ConfigType(enum.Enum):
     DOUBLE = "DOUBLE"
     LIST = "LIST"
     CLASS = "CLASS"
-    PASSWORD = "PASSWORD"  # noqa: S105 - the name of a type
+    PASSWORD = "PASSWORD"
 
 
 class Password:
@@ -59,7 +59,7 @@ _INTEGER: Final = re.compile(r"[+-]?\d+")
 _DOUBLE: Final = re.compile(r"[+-]?(NaN|Infinity|(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?[fFdD]?)")
 
 
-def parse_type(name: str, value: Any, type_: ConfigType) -> Any:  # noqa: PLR0911 - one line per type
+def parse_type(name: str, value: Any, type_: ConfigType) -> Any:
     """Give `value` (text, or already of the type) as the type asks. Raises ConfigError.
 
     Texts are trimmed; a LIST is split at commas, its parts trimmed; a CLASS stays the class name.

@@ -73,6 +73,7 @@ class Schema:
 
     __slots__ = (
         "_by_name",
+        "_fields",
         "_hash",
         "default",
         "doc",
@@ -83,7 +84,6 @@ class Schema:
         "type",
         "value_schema",
         "version",
-        "_fields",
     )
 
     def __init__(
