@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import NamedTuple
 
 
@@ -33,3 +34,23 @@ class TopicPartition(NamedTuple):
     def __str__(self) -> str:
         """Give `topic-partition`, as Kafka prints it."""
         return f"{self.topic}-{self.partition}"
+
+
+class State(enum.StrEnum):
+    """What a connector or task is doing, as statuses and REST answers say it."""
+
+    UNASSIGNED = "UNASSIGNED"
+    RUNNING = "RUNNING"
+    PAUSED = "PAUSED"
+    FAILED = "FAILED"
+    RESTARTING = "RESTARTING"
+    STOPPED = "STOPPED"
+    DESTROYED = "DESTROYED"
+
+
+class TargetState(enum.StrEnum):
+    """What a user wants a connector to do."""
+
+    STARTED = "STARTED"
+    PAUSED = "PAUSED"
+    STOPPED = "STOPPED"
