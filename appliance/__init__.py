@@ -1,3 +1,3 @@
-"""ingest-appliance: Kafka Connect's REST API, semantics and connectors as a single-host Python daemon."""
+"""ingest-appliance: Kafka Connect's REST API, semantics and connectors as one Python daemon."""
 
 __version__ = "0.1.0"

@@ -97,7 +97,8 @@ class NonEmptyWithoutControl:
             raise ConfigError.invalid(
                 name,
                 value,
-                f"String may not contain control sequences but had the following ASCII chars: {', '.join(found)}",
+                "String may not contain control sequences but had the following ASCII chars: "
+                + ", ".join(found),
             )
 
     def __str__(self) -> str:

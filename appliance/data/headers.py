@@ -49,7 +49,7 @@ class Headers:
         """Append one header; give self. Raises DataError when value and schema do not fit."""
         from appliance.data.struct import check_header
 
-        check_header(key, schema, value)
+        check_header(schema, value)
         self._headers.append(Header(key, schema, value))
         return self
 

@@ -195,7 +195,7 @@ def _validate_members(location: str, schema: Schema, value: Any) -> None:
             validate_value(f"value of map {location}", schema.value_schema, item)
 
 
-def check_header(key: str, schema: Schema | None, value: Any) -> None:
+def check_header(schema: Schema | None, value: Any) -> None:
     """Check a header's value against its schema, outermost class only. Raises DataError."""
     if schema is None:
         return

@@ -1,0 +1,45 @@
+# Every target works from a fresh clone after `make venv`; CI calls the same ones.
+VENV ?= .venv
+export PATH := $(abspath $(VENV))/bin:$(PATH)
+PYTEST := python3 -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help venv fmt format-check lint type imports test check test-integration test-acceptance
+
+help: ## show this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
+
+venv: ## make .venv with the product and its development tools
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --editable '.[dev]'
+
+fmt: ## format the code and repair what ruff can repair
+	ruff format .
+	ruff check --fix .
+
+format-check: ## fail where `make fmt` would change the layout
+	ruff format --check .
+
+lint: ## ruff and spelling
+	ruff check .
+	codespell
+
+type: ## mypy --strict
+	mypy
+
+imports: ## the floors of appliance/ (import-linter) and the rules beside them
+	lint-imports
+	$(PYTEST) -q tests/unit/test_import_rules.py
+
+test: ## unit and golden tests: no network, no servers
+	$(PYTEST) -q $(wildcard tests/unit tests/golden)
+
+check: format-check lint type ## format, lint, types, import rules, unit and golden tests
+	lint-imports
+	$(MAKE) --no-print-directory test
+
+test-integration: ## tests against real servers, which they start and stop
+	$(PYTEST) $(wildcard tests/conformance tests/integration)
+
+test-acceptance: ## the daemon through REST on real servers
+	$(PYTEST) $(wildcard tests/tui tests/acceptance)
