@@ -1,0 +1,1 @@
+"""Binlog change data capture, shared by the `mysql` and `mariadb` connectors."""
