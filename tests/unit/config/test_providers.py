@@ -1,0 +1,71 @@
+"""References in values are resolved as Kafka's config providers do."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.config.providers import Providers
+from appliance.errors import ConfigError
+
+PACKAGE = "org.apache.kafka.common.config.provider."
+
+
+@pytest.fixture
+def folder(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "db.properties").write_text("user=ana\npassword=p=1\n")
+    (tmp_path / "in" / "token").write_text("t0k\n")
+    (tmp_path / "out.properties").write_text("user=eva\n")
+    return tmp_path
+
+
+@pytest.fixture
+def providers(folder, monkeypatch):
+    monkeypatch.setenv("DB_HOST", "db1")
+    monkeypatch.setenv("SECRET", "no")
+    return Providers.from_config(
+        {
+            "config.providers": "file, dir,env",
+            "config.providers.file.class": f"{PACKAGE}FileConfigProvider",
+            "config.providers.file.param.allowed.paths": str(folder / "in"),
+            "config.providers.dir.class": "DirectoryConfigProvider",
+            "config.providers.env.class": f"{PACKAGE}EnvVarConfigProvider",
+            "config.providers.env.param.allowlist.pattern": "DB_.*",
+        }
+    )
+
+
+def test_references_are_replaced_when_their_provider_knows_them(providers, folder):
+    """Several references in one value are all replaced; a file's last newline stays."""
+    config = {
+        "url": f"${{env:DB_HOST}}/${{file:{folder}/in/db.properties:user}}",
+        "token": f"${{dir:{folder}/in:token}}",
+        "plain": "x",
+    }
+
+    assert providers.resolve(config) == {"url": "db1/ana", "token": "t0k\n", "plain": "x"}
+
+
+def test_reference_stays_when_it_is_unknown_or_not_allowed(providers, folder):
+    """Unknown providers, keys, variables and forbidden paths leave the text as it stands."""
+    config = {
+        "a": "${vault:x:y}",
+        "b": f"${{file:{folder}/in/db.properties:none}}",
+        "c": "${env:SECRET}",
+        "d": f"${{file:{folder}/out.properties:user}}",
+        "e": f"${{file:{folder}/in/../out.properties:user}}",
+    }
+
+    assert config == providers.resolve(config)
+
+
+def test_unreadable_file_is_an_error_when_it_is_allowed(providers, folder):
+    """A file that cannot be read is an error, not an unresolved reference."""
+    with pytest.raises(ConfigError, match="Could not read properties from file"):
+        providers.resolve({"a": f"${{file:{folder}/in/none.properties:x}}"})
+
+
+def test_worker_stops_when_a_provider_class_is_unknown():
+    """A provider that there is not is named at start."""
+    with pytest.raises(ConfigError, match="Class Vault could not be found"):
+        Providers.from_config({"config.providers": "v", "config.providers.v.class": "Vault"})
