@@ -58,20 +58,18 @@ def test_only_lower_protocols_are_offered_when_one_is_set():
     [
         (
             Assignment(LEADER, URL, 12, Work((), tasks("snk", 0, 1, 2))),
-            "000000000000000c" "00000001" "0003736e6b" "00000003" "000000000000000100000002"
-            "00000000" "00000000",
+            "000000000000000c000000010003736e6b000000030000000000000001000000020000000000000000",
         ),
         (
             Assignment(LEADER, URL, 12, revoked=Work(("f1",), tasks("f1", 0))),
-            "000000000000000c" "00000000" "00000001" "00026631" "00000002" "ffffffff00000000"
-            "00000000",
+            "000000000000000c00000000000000010002663100000002ffffffff0000000000000000",
         ),
         (
             Assignment(LEADER, URL, 12, delay_ms=20_000),
-            "000000000000000c" "00000000" "00000000" "00004e20",
+            "000000000000000c000000000000000000004e20",
         ),
     ],
-)  # fmt: skip
+)
 def test_assignment_is_as_recorded_when_written_and_read(assignment, tail):
     """Work, revocation and delay stand where Java puts them."""
     expected = "00020000" + LEADER_BYTES + URL_BYTES + tail
