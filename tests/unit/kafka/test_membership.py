@@ -16,7 +16,7 @@ class Handler:
 
     def assign(self, leader, protocol, members):
         self.rounds += 1
-        assert ("solo", "sessioned", [("solo", b"state")]) == (leader, protocol, members)
+        assert (leader, protocol, members) == ("solo", "sessioned", [("solo", b"state")])
         return {"solo": b"all"}
 
 

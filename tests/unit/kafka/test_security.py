@@ -16,17 +16,19 @@ JAAS = (
 
 def test_plain_tcp_is_used_when_nothing_is_said():
     """The default is Kafka's."""
-    assert PLAINTEXT == Security.from_config({})
+    assert Security.from_config({}) == PLAINTEXT
 
 
 def test_login_is_read_when_jaas_quotes():
     """Quoted values may hold spaces, escaped quotes and semicolons; the password stays hidden."""
-    security = Security.from_config({
-        "security.protocol": "SASL_PLAINTEXT",
-        "sasl.mechanism": "SCRAM-SHA-256",
-        "sasl.jaas.config": JAAS,
-    })
-    assert ("u ser", 's"ec;ret') == (security.username, security.password.value)
+    security = Security.from_config(
+        {
+            "security.protocol": "SASL_PLAINTEXT",
+            "sasl.mechanism": "SCRAM-SHA-256",
+            "sasl.jaas.config": JAAS,
+        }
+    )
+    assert (security.username, security.password.value) == ("u ser", 's"ec;ret')
     assert security.tls is None
     assert "ec;ret" not in repr(security)
 
@@ -59,10 +61,12 @@ def test_wrong_option_is_named_when_read(config, named):
 
 def test_host_names_are_not_checked_when_identification_is_off():
     """An empty `ssl.endpoint.identification.algorithm` switches the check off, the chain stays."""
-    tls = Security.from_config({
-        "security.protocol": "SSL",
-        "ssl.endpoint.identification.algorithm": "",
-    }).tls
+    tls = Security.from_config(
+        {
+            "security.protocol": "SSL",
+            "ssl.endpoint.identification.algorithm": "",
+        }
+    ).tls
     assert tls is not None
     assert not tls.check_hostname
     assert tls.verify_mode
@@ -70,18 +74,22 @@ def test_host_names_are_not_checked_when_identification_is_off():
 
 def test_group_settings_are_read_when_given_as_connect_writes_them():
     """Several bootstrap servers, IPv6 included; a wrong number names its option."""
-    settings = GroupSettings.from_config({
-        "bootstrap.servers": "a:1, [::1]:9092",
-        "group.id": "g",
-        "session.timeout.ms": "6000",
-    })
-    assert ["a:1", "[::1]:9092"] == [str(address) for address in settings.bootstrap]
-    assert 6000 == settings.session_timeout_ms
-    with pytest.raises(ConfigError, match=r"session\.timeout\.ms"):
-        GroupSettings.from_config({
-            "bootstrap.servers": "a:1",
+    settings = GroupSettings.from_config(
+        {
+            "bootstrap.servers": "a:1, [::1]:9092",
             "group.id": "g",
-            "session.timeout.ms": "soon",
-        })
+            "session.timeout.ms": "6000",
+        }
+    )
+    assert [str(address) for address in settings.bootstrap] == ["a:1", "[::1]:9092"]
+    assert settings.session_timeout_ms == 6000
+    with pytest.raises(ConfigError, match=r"session\.timeout\.ms"):
+        GroupSettings.from_config(
+            {
+                "bootstrap.servers": "a:1",
+                "group.id": "g",
+                "session.timeout.ms": "soon",
+            }
+        )
     with pytest.raises(ConfigError, match=r"bootstrap\.servers"):
         GroupSettings.from_config({"bootstrap.servers": "nonsense", "group.id": "g"})
