@@ -1,0 +1,260 @@
+"""MariaDB and MySQL: rows through asyncmy, or PyMySQL where asyncmy is missing.
+
+Semantics of types: MySQL Connector/J 9 MysqlType and MariaDB Connector/J, as kafka-connect-jdbc sees them.
+"""
+
+from __future__ import annotations
+
+import datetime
+import ssl
+from collections.abc import Sequence
+from typing import Any, Final
+
+import pymysql
+from pymysql.constants import CLIENT, FIELD_TYPE, FLAG
+from pymysql.cursors import SSCursor
+from sqlalchemy import Engine, create_engine, text
+
+from appliance.connectors.jdbc.columns import Column, Kind
+from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
+from appliance.connectors.jdbc.url import Target
+from appliance.errors import ConnectError
+
+try:
+    from appliance.connectors.jdbc.asyncmy_loop import AsyncmyConnection
+except ImportError:  # no wheel for this platform
+    AsyncmyConnection = None  # type: ignore[assignment,misc]
+
+_BINARY_CHARSET: Final = 63
+_FATAL_CODES: Final = frozenset({1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1356})
+_INTEGERS: Final[dict[int, tuple[Kind, Kind]]] = {
+    FIELD_TYPE.TINY: ("INT8", "INT16"),
+    FIELD_TYPE.SHORT: ("INT16", "INT32"),
+    FIELD_TYPE.INT24: ("INT32", "INT64"),
+    FIELD_TYPE.LONG: ("INT32", "INT64"),
+    FIELD_TYPE.LONGLONG: ("INT64", "INT64"),
+}
+_SIMPLE: Final[dict[int, Kind]] = {
+    FIELD_TYPE.FLOAT: "FLOAT32",
+    FIELD_TYPE.DOUBLE: "FLOAT64",
+    FIELD_TYPE.DATE: "DATE",
+    FIELD_TYPE.NEWDATE: "DATE",
+    FIELD_TYPE.TIME: "TIME",
+    FIELD_TYPE.DATETIME: "TIMESTAMP",
+    FIELD_TYPE.TIMESTAMP: "TIMESTAMP",
+}
+_LOBS: Final = (FIELD_TYPE.TINY_BLOB, FIELD_TYPE.BLOB, FIELD_TYPE.MEDIUM_BLOB, FIELD_TYPE.LONG_BLOB)
+_TEXTS: Final = (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, *_LOBS)
+
+
+def column_of(field: Any, target: Target) -> Column:
+    """Give the Column for a result field as the protocol describes it."""
+    name, code, flags = field.name, field.type_code, field.flags
+    nullable = not flags & FLAG.NOT_NULL
+    if code in _INTEGERS:
+        return _integer(field, target, nullable)
+    if code in _SIMPLE:
+        return Column(name, _SIMPLE[code], nullable)
+    if code in (FIELD_TYPE.DECIMAL, FIELD_TYPE.NEWDECIMAL):
+        digits = field.length - (1 if field.scale else 0) - (0 if flags & FLAG.UNSIGNED else 1)
+        return Column(name, "DECIMAL", nullable, precision=digits, scale=field.scale)
+    if code == FIELD_TYPE.YEAR:
+        if target.flag("yearIsDateType", True):
+            return Column(name, "DATE", nullable, form="year")
+        return Column(name, "INT16", nullable)
+    if code == FIELD_TYPE.BIT:
+        return Column(name, "INT8", nullable, form="bits")
+    binary = field.charsetnr == _BINARY_CHARSET and code in _TEXTS and not flags & (FLAG.ENUM | FLAG.SET)
+    return Column(name, "BYTES" if binary or code == FIELD_TYPE.GEOMETRY else "STRING", nullable)
+
+
+def _integer(field: Any, target: Target, nullable: bool) -> Column:
+    signed, unsigned = _INTEGERS[field.type_code]
+    is_unsigned = bool(field.flags & FLAG.UNSIGNED)
+    if field.type_code == FIELD_TYPE.TINY and field.length == 1 and target.flag("tinyInt1isBit", True):
+        as_boolean = target.flag("transformedBitIsBoolean", False)
+        return Column(field.name, "BOOLEAN" if as_boolean else "INT8", nullable)
+    overflowing = is_unsigned and field.type_code == FIELD_TYPE.LONGLONG
+    return Column(
+        field.name, unsigned if is_unsigned else signed, nullable, form="unsigned" if overflowing else ""
+    )
+
+
+class _PyMySqlConnection:
+    """PyMySQL behind the interface of AsyncmyConnection."""
+
+    def __init__(self, **arguments: Any) -> None:
+        arguments["ssl_disabled"] = arguments.get("ssl") is None
+        self._connection = pymysql.connect(**arguments)
+        self._cursor: Any = None
+
+    def execute(self, sql: str, binds: Sequence[Any]) -> Any:
+        self._cursor = self._connection.cursor(SSCursor)
+        self._cursor.execute(sql, tuple(binds) or None)
+        return self._cursor._result.fields  # the only place where PyMySQL keeps flags and lengths
+
+    def fetch(self, count: int) -> list[tuple[Any, ...]]:
+        return list(self._cursor.fetchmany(count))
+
+    def finish(self) -> None:
+        if self._cursor is not None:
+            cursor, self._cursor = self._cursor, None
+            cursor.close()
+
+    def commit(self) -> None:
+        self._connection.commit()
+
+    def close(self) -> None:
+        self._cursor = None
+        self._connection._force_close()
+
+
+class _MySqlRows:
+    """An open result."""
+
+    def __init__(self, connection: Any, columns: tuple[Column, ...]) -> None:
+        self._connection = connection
+        self.columns = columns
+
+    def fetch(self, count: int) -> list[tuple[Any, ...]]:
+        rows: list[tuple[Any, ...]] = self._connection.fetch(count)
+        return rows
+
+    def close(self) -> None:
+        self._connection.finish()
+
+
+class MySqlDatabase:
+    """A MariaDB or MySQL database; see `database.Database`."""
+
+    quote = "`"
+
+    def __init__(self, target: Target, isolation: str | None) -> None:
+        """Remember where to connect."""
+        self._target = target
+        self._isolation = isolation
+        self._connection: Any = None
+        self._engine: Engine | None = None
+
+    def _arguments(self, host: str, port: int) -> dict[str, Any]:
+        url, connect = self._target.url, self._target.connect
+        arguments: dict[str, Any] = {
+            "host": host,
+            "port": port,
+            "user": url.username,
+            "password": url.password or "",
+            "database": url.database,
+            "charset": "utf8mb4",
+            "connect_timeout": connect.get("connect_timeout", 10),
+            "autocommit": False,
+            "client_flag": CLIENT.FOUND_ROWS,
+            "ssl": _tls(connect),
+        }
+        if "init_command" in connect:
+            arguments["init_command"] = connect["init_command"]
+        return arguments
+
+    def _connected(self) -> Any:
+        if self._connection is None:
+            last: Exception | None = None
+            factory = AsyncmyConnection or _PyMySqlConnection
+            for host, port in self._target.hosts:
+                try:
+                    self._connection = factory(**self._arguments(host, port))
+                    break
+                except Exception as error:  # noqa: BLE001 - the next host may answer
+                    last = error
+            if self._connection is None:
+                raise last or ConnectError("connecting to the database: connection.url names no host")
+            if self._isolation:
+                self._connection.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._isolation}", ())
+                self._connection.finish()
+        return self._connection
+
+    def query(self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int) -> _MySqlRows:
+        """Run a SELECT with `?` binds."""
+        connection = self._connected()
+        if binds:
+            sql = sql.replace("%", "%%").replace("?", "%s") if "%" in sql else sql.replace("?", "%s")
+        fields = connection.execute(sql, binds)
+        return _MySqlRows(connection, tuple(column_of(field, self._target) for field in fields))
+
+    def now(self) -> Any:
+        """Give the database's present time, in whole seconds."""
+        rows = self.query("SELECT CURRENT_TIMESTAMP", (), None, 1)
+        value = rows.fetch(1)[0][0]
+        rows.close()
+        return value
+
+    def timestamp_bind(self, micros: int, timezone: str) -> str:
+        """Give the wall time in `timezone` as text."""
+        return wall_time(micros, timezone).strftime("%Y-%m-%d %H:%M:%S.%f")
+
+    def _metadata(self) -> Engine:
+        if self._engine is None:
+            connect: dict[str, Any] = {"ssl_disabled": True}
+            tls = _tls(self._target.connect)
+            if tls is not None:
+                connect = {"ssl": tls}
+            host, port = self._target.hosts[0]
+            url = self._target.url.set(drivername="mysql+pymysql", host=host, port=port)
+            self._engine = create_engine(url, connect_args=connect, pool_size=1, pool_recycle=300)
+        return self._engine
+
+    def tables(self, types: Sequence[str], catalog: str | None, schema: str | None) -> list[TableId]:
+        """List the tables of the URL's database, or of those that `catalog` (LIKE pattern) names."""
+        engine = self._metadata()
+        pattern = catalog or schema or self._target.url.database
+        if pattern and not set(pattern) & set("%_\\"):
+            return list_tables(engine, types, pattern)
+        with engine.connect() as connection:
+            names = connection.execute(
+                text("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE :p"
+                     " AND schema_name NOT IN ('information_schema','performance_schema','mysql','sys')"),
+                {"p": pattern or "%"},
+            ).scalars()
+            containers = sorted(names)
+        return [table for container in containers for table in list_tables(engine, types, container)]
+
+    def table_columns(self, table: TableId) -> list[TableColumn]:
+        """List a table's columns."""
+        return list_columns(self._metadata(), table)
+
+    def commit(self) -> None:
+        """End the reading transaction."""
+        if self._connection is not None:
+            self._connection.commit()
+
+    def is_transient(self, error: BaseException) -> bool:
+        """Whether the server or the network may recover; wrong SQL, names and rights stay wrong."""
+        code = error.args[0] if error.args and isinstance(error.args[0], int) else None
+        return code not in _FATAL_CODES
+
+    def close(self) -> None:
+        """Close both connections."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            engine.dispose()
+
+
+def wall_time(micros: int, timezone: str) -> datetime.datetime:
+    """Give a moment as wall time in `timezone`, without a zone."""
+    import zoneinfo
+
+    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=micros)
+    return moment.astimezone(zoneinfo.ZoneInfo(timezone)).replace(tzinfo=None)
+
+
+def _tls(connect: Any) -> ssl.SSLContext | None:
+    mode = connect.get("tls", "disabled")
+    if mode in ("disabled", "disable", "preferred", "prefer", "false"):
+        return None
+    context = ssl.create_default_context(cafile=connect.get("tls_ca"))
+    context.check_hostname = mode in ("verify-identity", "verify-full")
+    if mode in ("required", "require", "trust"):
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    return context

@@ -1,0 +1,229 @@
+"""The JDBC source task: serves its tables in turn, one result at a time, each read to its end.
+
+Semantics: kafka-connect-jdbc 10.10 JdbcSourceTask; transient errors are told from fatal ones by
+SQLSTATE or error number instead of by exception class.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.api.batch import Batch
+from appliance.api.task import SourceTask, SourceTaskContext
+from appliance.clock import SYSTEM_CLOCK
+from appliance.connectors.jdbc import config as keys
+from appliance.connectors.jdbc.columns import Shape
+from appliance.connectors.jdbc.connector import configured_query, parse_target
+from appliance.connectors.jdbc.database import Database, TableColumn, TableId, first_line, open_database
+from appliance.connectors.jdbc.querier import Plan, Querier
+from appliance.connectors.jdbc.selection import mapped_columns, quoted_fqn, split_fqns, split_mapping
+from appliance.errors import ConnectError
+
+_LOG = logging.getLogger("io.confluent.connect.jdbc.source.JdbcSourceTask")
+_LONGEST_WAIT_S = 1.0
+_NO_TABLES = (
+    "Task is being killed because it was not assigned a table nor a query to execute. "
+    "Create a table that matches table.whitelist, or correct the option."
+)
+
+
+class JdbcSourceTask(SourceTask):
+    """Polls the tables of one task, or the query."""
+
+    def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
+        """Connect, check the offset columns and find the stored offsets. Raises ConnectError."""
+        self._context = context
+        self._parsed = parsed = keys.CONFIG_DEF.parse(config)
+        target = parse_target(parsed)
+        for name in target.unknown:
+            _LOG.warning("connection.url has a parameter that is not used here parameter=%s", name)
+        self._database: Database = open_database(target, parsed[keys.ISOLATION], parsed[keys.TIMEZONE])
+        self._current: Querier | None = None
+        self._shape = Shape(
+            numeric_mapping=parsed[keys.NUMERIC_MAPPING] or "none",
+            granularity=parsed[keys.GRANULARITY],
+            timezone=parsed[keys.TIMEZONE],
+            zero_dates=target.options.get("zerodatetimebehavior", "EXCEPTION").upper(),
+        )
+        query = configured_query(parsed)
+        tables = split_fqns(config.get(keys.TASK_TABLES, ""), self._database.quote)
+        if query is None and not tables and config.get(keys.TASK_TABLES_FETCHED) != "false":
+            raise ConnectError(_NO_TABLES)
+        self._connect()
+        plans = [self._query_plan(query)] if query is not None else [self._table_plan(t) for t in tables]
+        self._queriers = [Querier(plan, self._stored(plan)) for plan in plans]
+
+    def _connect(self) -> None:
+        attempts = self._parsed[keys.ATTEMPTS]
+        for attempt in range(1, attempts + 1):
+            try:
+                self._database.now()
+                self._database.commit()
+                return
+            except Exception as error:
+                self._database.close()
+                if attempt == attempts:
+                    raise ConnectError(
+                        f"connecting to the database: {first_line(error)}; gave up after {attempts} attempts"
+                    ) from error
+                if self._context.wait(self._parsed[keys.BACKOFF_MS] / 1000):
+                    return
+
+    def _plan(self, **parts: Any) -> Plan:
+        parsed = self._parsed
+        return Plan(
+            mode=parsed[keys.MODE],
+            quote=self._quote(),
+            suffix=parsed[keys.QUERY_SUFFIX].strip(),
+            delay_ms=parsed[keys.TIMESTAMP_DELAY],
+            initial_ms=parsed[keys.TIMESTAMP_INITIAL],
+            batch_rows=parsed[keys.BATCH_ROWS],
+            shape=self._shape,
+            **parts,
+        )
+
+    def _quote(self) -> str:
+        return self._database.quote if self._parsed[keys.QUOTE].lower() == "always" else ""
+
+    def _query_plan(self, query: str) -> Plan:
+        parsed = self._parsed
+        incremental = parsed[keys.MODE].endswith("incrementing")
+        return self._plan(
+            topic=parsed[keys.TOPIC_PREFIX],
+            query=query,
+            select=query,
+            timestamp_columns=self._times(None),
+            incrementing_column=parsed[keys.INCREMENTING] if incremental else None,
+        )
+
+    def _times(self, table: TableId | None) -> tuple[str, ...]:
+        parsed = self._parsed
+        if not parsed[keys.MODE].startswith("timestamp"):
+            return ()
+        if table is not None and parsed[keys.TIMESTAMP_MAPPING]:
+            entries = split_mapping(parsed[keys.TIMESTAMP_MAPPING])
+            return tuple(mapped_columns(entries, table, keys.TIMESTAMP_MAPPING))
+        return tuple(parsed[keys.TIMESTAMP])
+
+    def _table_plan(self, table: TableId) -> Plan:
+        columns = self._database.table_columns(table)
+        times = self._times(table)
+        number = self._number(table, columns) if self._parsed[keys.MODE].endswith("incrementing") else None
+        _check_columns(table, columns, times, number, strict=self._parsed[keys.VALIDATE_NON_NULL])
+        name = quoted_fqn(table, self._quote()) if self._quote() else table.fqn
+        return self._plan(
+            topic=self._parsed[keys.TOPIC_PREFIX] + table.name,
+            table=table,
+            select=f"SELECT * FROM {name}",
+            reference=f"{name}.",
+            timestamp_columns=times,
+            incrementing_column=number,
+        )
+
+    def _number(self, table: TableId, columns: list[TableColumn]) -> str:
+        parsed = self._parsed
+        if parsed[keys.INCREMENTING_MAPPING]:
+            return mapped_columns(parsed[keys.INCREMENTING_MAPPING], table, keys.INCREMENTING_MAPPING)[0]
+        if parsed[keys.INCREMENTING]:
+            name: str = parsed[keys.INCREMENTING]
+            return name
+        found = next((column.name for column in columns if column.auto_increment), None)
+        if found is None:
+            raise ConnectError(
+                f"finding the incrementing column of table {table.fqn}: it has no auto-increment column; "
+                f"name one in {keys.INCREMENTING}"
+            )
+        return found
+
+    def _stored(self, plan: Plan) -> Mapping[str, Any] | None:
+        partitions = [plan.partition]
+        if plan.table is not None and plan.mode != "bulk":
+            partitions.append({"table": plan.table.name})
+        return next((offset for offset in self._context.offsets(partitions) if offset), None)
+
+    def poll(self) -> list[Batch]:
+        """Give the next rows of the running result, or begin with the table that waited longest."""
+        querier = self._current or self._next_due()
+        if querier is None:
+            return []
+        try:
+            if not querier.running:
+                querier.open(self._database)
+            batch = querier.next_batch()
+            if batch is None:
+                self._database.commit()
+        except ConnectError:
+            raise
+        except Exception as error:  # noqa: BLE001 - drivers share no base class
+            self._failed(querier, error)
+            return []
+        self._current = querier
+        if batch is not None:
+            return [batch]
+        querier.failures = 0
+        self._rest(querier)
+        return []
+
+    def _next_due(self) -> Querier | None:
+        """Give the querier whose turn it is, after waiting for it up to a second."""
+        if not self._queriers:
+            self._context.wait(_LONGEST_WAIT_S)
+            return None
+        querier = min(self._queriers, key=lambda q: q.due_s)
+        pause_s = querier.due_s - SYSTEM_CLOCK.monotonic_s()
+        if pause_s > 0 and self._context.wait(min(pause_s, _LONGEST_WAIT_S)):
+            return None
+        return querier if querier.due_s <= SYSTEM_CLOCK.monotonic_s() else None
+
+    def _rest(self, querier: Querier) -> None:
+        querier.due_s = SYSTEM_CLOCK.monotonic_s() + self._parsed[keys.POLL_MS] / 1000
+        self._current = None
+
+    def _failed(self, querier: Querier, error: Exception) -> None:
+        what = f"reading {querier.plan.described}: {first_line(error)}"
+        querier.abandon()
+        transient = self._database.is_transient(error)
+        self._database.close()
+        if not transient:
+            raise ConnectError(f"{what}; correct the cause and restart the task") from error
+        querier.failures += 1
+        limit = self._parsed[keys.QUERY_RETRIES]
+        if 0 < limit < querier.failures:
+            raise ConnectError(f"Failed to query table after retries: {what}") from error
+        _LOG.warning("%s; trying again in %d ms", what, self._parsed[keys.POLL_MS])
+        self._rest(querier)
+
+    def close(self) -> None:
+        """Close the connection."""
+        database = getattr(self, "_database", None)
+        if database is not None:
+            database.close()
+
+
+def _check_columns(
+    table: TableId,
+    columns: list[TableColumn],
+    times: tuple[str, ...],
+    number: str | None,
+    *,
+    strict: bool,
+) -> None:
+    """Check that the offset columns exist and are never null. Raises ConnectError with Confluent's text."""
+    by_name = {column.name.lower(): column for column in columns}
+    if number is not None and number.lower() not in by_name:
+        raise ConnectError(f"Incrementing column: {number} does not exist in table '{table.fqn}'")
+    missing = [name for name in times if name.lower() not in by_name]
+    if missing:
+        raise ConnectError(f"Timestamp columns: {', '.join(times)} do not exist in table '{table.fqn}'")
+    if strict and number is not None and by_name[number.lower()].nullable:
+        raise ConnectError(
+            f"Cannot make incremental queries using incrementing column {number} on {table.fqn} "
+            "because this column is nullable."
+        )
+    if strict and times and all(by_name[name.lower()].nullable for name in times):
+        raise ConnectError(
+            f"Cannot make incremental queries using timestamp columns {','.join(times)} on {table.fqn} "
+            "because all of these columns are nullable."
+        )
