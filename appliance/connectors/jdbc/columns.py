@@ -7,7 +7,7 @@ function is generated once per result schema: a column whose driver value is fin
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 import decimal
 import struct
 import zoneinfo
@@ -15,7 +15,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Literal
 
 from appliance.data import SchemaBuilder, Type
-from appliance.data.logical import DATE_NAME, DECIMAL_NAME, MILLIS_PER_DAY, SCALE_FIELD, TIME_NAME, TIMESTAMP_NAME
+from appliance.data.logical import (
+    DATE_NAME,
+    DECIMAL_NAME,
+    MILLIS_PER_DAY,
+    SCALE_FIELD,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+)
 from appliance.data.schema import Schema
 from appliance.errors import DataError
 
@@ -77,7 +84,12 @@ def numeric_kind(column: Column, mapping: str) -> Kind:
         return "FLOAT64" if mapping.startswith("best_fit") else "DECIMAL"
     whole = scale == 0 if mapping == "precision_only" else -84 <= scale <= 0
     if whole and precision <= _LONG_DIGITS:
-        sizes: tuple[tuple[int, Kind], ...] = ((2, "INT8"), (4, "INT16"), (9, "INT32"), (18, "INT64"))
+        sizes: tuple[tuple[int, Kind], ...] = (
+            (2, "INT8"),
+            (4, "INT16"),
+            (9, "INT32"),
+            (18, "INT64"),
+        )
         return next(kind for digits, kind in sizes if precision <= digits)
     if scale > 0 and (
         mapping == "best_fit_eager_double" or (mapping == "best_fit" and precision <= _LONG_DIGITS)
@@ -97,8 +109,13 @@ def field_schema(column: Column, shape: Shape) -> Schema:
     kind = numeric_kind(column, shape.numeric_mapping)
     optional = column.nullable
     if kind == "DECIMAL":
-        parameters = {SCALE_FIELD: str(decimal_scale(column)), "connect.decimal.precision": str(column.precision)}
-        return Schema(Type.BYTES, optional=optional, name=DECIMAL_NAME, version=1, parameters=parameters)
+        parameters = {
+            SCALE_FIELD: str(decimal_scale(column)),
+            "connect.decimal.precision": str(column.precision),
+        }
+        return Schema(
+            Type.BYTES, optional=optional, name=DECIMAL_NAME, version=1, parameters=parameters
+        )
     if kind == "DATE":
         return Schema(Type.INT32, optional=optional, name=DATE_NAME, version=1)
     if kind == "TIME":
@@ -106,7 +123,9 @@ def field_schema(column: Column, shape: Shape) -> Schema:
     if kind == "TIMESTAMP":
         if shape.granularity == "connect_logical":
             return Schema(Type.INT64, optional=optional, name=TIMESTAMP_NAME, version=1)
-        return Schema(Type.INT64 if shape.granularity.endswith("_long") else Type.STRING, optional=optional)
+        return Schema(
+            Type.INT64 if shape.granularity.endswith("_long") else Type.STRING, optional=optional
+        )
     return Schema(_PLAIN[kind], optional=optional)
 
 
@@ -126,9 +145,10 @@ RowFunction = Callable[[list[tuple[Any, ...]]], list[tuple[Any, ...]]]
 def row_function(columns: Sequence[Column], shape: Shape) -> RowFunction | None:
     """Give the function from driver rows to rows, or None when driver rows are final already."""
     names = [f"c{i}" for i in range(len(columns))]
-    scope: dict[str, Any] = {"date": datetime.date, "datetime": datetime.datetime}
+    scope: dict[str, Any] = {"date": dt.date, "datetime": dt.datetime}
     parts = [
-        _expression(column, name, shape, scope) for column, name in zip(columns, names, strict=True)
+        _expression(column, name, shape, scope)
+        for column, name in zip(columns, names, strict=True)
     ]
     if parts == names:
         return None
@@ -141,7 +161,8 @@ def _expression(column: Column, name: str, shape: Shape, scope: dict[str, Any]) 
     kind = numeric_kind(column, shape.numeric_mapping)
     if kind == "DATE" and not column.form:
         scope[f"f_{name}"] = _or_none(lambda v: zero_date(v, shape, column.label))
-        return f"({name}.toordinal() - {_EPOCH_ORDINAL}) * {MILLIS_PER_DAY} if type({name}) is date else f_{name}({name})"
+        days = f"({name}.toordinal() - {_EPOCH_ORDINAL})"
+        return f"{days} * {MILLIS_PER_DAY} if type({name}) is date else f_{name}({name})"
     if kind == "TIMESTAMP" and not column.form and _is_plain_utc(column, shape):
         scope[f"f_{name}"] = _or_none(lambda v: zero_date(v, shape, column.label))
         millis = (
@@ -153,7 +174,11 @@ def _expression(column: Column, name: str, shape: Shape, scope: dict[str, Any]) 
     if function is None:
         return name
     scope[f"f_{name}"] = function
-    return f"f_{name}({name}) if {name} is not None else None" if column.nullable else f"f_{name}({name})"
+    return (
+        f"f_{name}({name}) if {name} is not None else None"
+        if column.nullable
+        else f"f_{name}({name})"
+    )
 
 
 def _is_plain_utc(column: Column, shape: Shape) -> bool:
@@ -164,7 +189,7 @@ def _or_none(function: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else function(value)
 
 
-def _converter(column: Column, kind: Kind, shape: Shape) -> Callable[[Any], Any] | None:  # noqa: PLR0911 - one line per kind
+def _converter(column: Column, kind: Kind, shape: Shape) -> Callable[[Any], Any] | None:
     if kind == "FLOAT32":
         return float32
     if kind == "FLOAT64":
@@ -231,14 +256,16 @@ def signed_bits(value: bytes) -> int:
 
 def year_ms(value: int) -> int:
     """Give January 1 of a YEAR in ms since the epoch."""
-    return (datetime.date(value or 1, 1, 1).toordinal() - _EPOCH_ORDINAL) * MILLIS_PER_DAY
+    return (dt.date(value or 1, 1, 1).toordinal() - _EPOCH_ORDINAL) * MILLIS_PER_DAY
 
 
-def time_ms(value: datetime.timedelta | datetime.time) -> int:
+def time_ms(value: dt.timedelta | dt.time) -> int:
     """Give a time of day (or a signed duration) in ms."""
-    if isinstance(value, datetime.timedelta):
-        return value // datetime.timedelta(milliseconds=1)
-    return ((value.hour * 60 + value.minute) * 60 + value.second) * 1000 + value.microsecond // 1000
+    if isinstance(value, dt.timedelta):
+        return value // dt.timedelta(milliseconds=1)
+    return (
+        (value.hour * 60 + value.minute) * 60 + value.second
+    ) * 1000 + value.microsecond // 1000
 
 
 def zero_date(value: Any, shape: Shape, label: str) -> int | None:
@@ -248,15 +275,16 @@ def zero_date(value: Any, shape: Shape, label: str) -> int | None:
     if shape.zero_dates == "ROUND":
         return (1 - _EPOCH_ORDINAL) * MILLIS_PER_DAY
     raise DataError(
-        f"reading column {label}: {value} is no date; add zeroDateTimeBehavior=CONVERT_TO_NULL to connection.url"
+        f"reading column {label}: {value} is no date; "
+        "add zeroDateTimeBehavior=CONVERT_TO_NULL to connection.url"
     )
 
 
-def epoch_micros(value: datetime.datetime, timezone: str) -> int:
+def epoch_micros(value: dt.datetime, timezone: str) -> int:
     """Give a timestamp in microseconds since the epoch; without a zone it is read in `timezone`."""
     if value.tzinfo is None:
-        value = value.replace(tzinfo=datetime.UTC if timezone == "UTC" else zoneinfo.ZoneInfo(timezone))
-    return (value - datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)) // datetime.timedelta(microseconds=1)
+        value = value.replace(tzinfo=dt.UTC if timezone == "UTC" else zoneinfo.ZoneInfo(timezone))
+    return (value - dt.datetime(1970, 1, 1, tzinfo=dt.UTC)) // dt.timedelta(microseconds=1)
 
 
 def timestamp_function(column: Column, shape: Shape) -> Callable[[Any], Any]:
@@ -267,7 +295,9 @@ def timestamp_function(column: Column, shape: Shape) -> Callable[[Any], Any]:
         return epoch_micros(value, zone)
 
     def guarded(make: Callable[[Any], Any]) -> Callable[[Any], Any]:
-        return lambda v: make(v) if isinstance(v, datetime.datetime) else zero_date(v, shape, column.label)
+        return lambda v: (
+            make(v) if isinstance(v, dt.datetime) else zero_date(v, shape, column.label)
+        )
 
     if form == "connect_logical":
         return guarded(lambda v: micros(v) // 1000)
@@ -279,7 +309,7 @@ def timestamp_function(column: Column, shape: Shape) -> Callable[[Any], Any]:
     return guarded(lambda v: str(micros(v) * factor))
 
 
-def _wall(value: datetime.datetime, timezone: str) -> datetime.datetime:
+def _wall(value: dt.datetime, timezone: str) -> dt.datetime:
     return value if value.tzinfo is None else value.astimezone(zoneinfo.ZoneInfo(timezone))
 
 
@@ -296,14 +326,16 @@ def text_instant(kind: Kind, shape: Shape) -> Callable[[Any], Any]:
     return convert
 
 
-def parse_moment(value: Any) -> datetime.datetime:
+def parse_moment(value: Any) -> dt.datetime:
     """Read ISO text, integer epoch ms or a Julian day number. Raises DataError."""
-    epoch = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - wall time, the zone comes later
+    epoch = dt.datetime(1970, 1, 1)
     if isinstance(value, float):
-        return epoch + datetime.timedelta(days=value - 2440587.5)
+        return epoch + dt.timedelta(days=value - 2440587.5)
     if isinstance(value, int):
-        return epoch + datetime.timedelta(milliseconds=value)
+        return epoch + dt.timedelta(milliseconds=value)
     try:
-        return datetime.datetime.fromisoformat(value)
+        return dt.datetime.fromisoformat(value)
     except (TypeError, ValueError) as error:
-        raise DataError(f"reading a date: {value!r} is neither ISO text, epoch milliseconds nor a Julian day") from error
+        raise DataError(
+            f"reading a date: {value!r} is neither ISO text, epoch milliseconds nor a Julian day"
+        ) from error

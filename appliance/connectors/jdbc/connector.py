@@ -21,7 +21,9 @@ _TABLE_KEYS = (keys.WHITELIST, keys.BLACKLIST, keys.INCLUDE, keys.EXCLUDE)
 def parse_target(parsed: Mapping[str, Any]) -> Target:
     """Give where the database is. Raises ConfigError."""
     password = parsed[keys.PASSWORD]
-    return parse_url(parsed[keys.URL] or "", parsed[keys.USER], password.value if password else None)
+    return parse_url(
+        parsed[keys.URL] or "", parsed[keys.USER], password.value if password else None
+    )
 
 
 def configured_query(parsed: Mapping[str, Any]) -> str | None:
@@ -40,7 +42,6 @@ class JdbcSourceConnector(Connector):
         """Hold nothing yet."""
         self._parsed: dict[str, Any] = {}
         self._config: dict[str, str] = {}
-        self._target: Target | None = None
         self._tables: list[TableId] | None = None
         self._listed = threading.Event()
         self._stopping = threading.Event()
@@ -60,18 +61,21 @@ class JdbcSourceConnector(Connector):
         """Begin to watch the list of tables, unless a query is configured."""
         self._config = dict(config)
         self._parsed = self.config_def.parse(config)
-        self._target = parse_target(self._parsed)
+        target = parse_target(self._parsed)
         if configured_query(self._parsed) is None:
             self._monitor = threading.Thread(
-                target=self._watch, args=(context,), name=f"jdbc-tables-{context.name}", daemon=True
+                target=self._watch,
+                args=(context, target),
+                name=f"jdbc-tables-{context.name}",
+                daemon=True,
             )
             self._monitor.start()
 
-    def _watch(self, context: ConnectorContext) -> None:
+    def _watch(self, context: ConnectorContext, target: Target) -> None:
         period_s = self._parsed[keys.TABLE_POLL_MS] / 1000
         while not self._stopping.is_set():
             try:
-                tables = self._list()
+                tables = self._list(target)
             except ConnectError as error:
                 context.raise_error(error)
                 return
@@ -83,11 +87,10 @@ class JdbcSourceConnector(Connector):
                 self._listed.set()
             self._stopping.wait(period_s if tables is not None else min(period_s, 5.0))
 
-    def _list(self) -> list[TableId] | None:
+    def _list(self, target: Target) -> list[TableId] | None:
         """List the chosen tables; None when the database does not answer now."""
         parsed = self._parsed
-        assert self._target is not None
-        database = open_database(self._target, timezone=parsed[keys.TIMEZONE])
+        database = open_database(target, timezone=parsed[keys.TIMEZONE])
         self._quote = database.quote
         try:
             tables = database.tables(
@@ -97,7 +100,7 @@ class JdbcSourceConnector(Connector):
             if database.is_transient(getattr(error, "__cause__", None) or error):
                 return None
             raise ConnectError(
-                f"listing the tables of {self._target.shown}: {first_line(error)}; check user, rights and URL"
+                f"listing the tables of {target.shown}: {first_line(error)}; check user, rights and URL"
             ) from error
         finally:
             database.close()
@@ -140,8 +143,12 @@ class JdbcSourceConnector(Connector):
                     'Partition objects should contain the key "table" (with "protocol") or "query"'
                 )
             for key, value in (offset or {}).items():
-                if key in ("incrementing", "timestamp", "timestamp_nanos") and not isinstance(value, int):
-                    raise ConnectError(f"The value for the '{key}' key in the offset is expected to be a Long value")
+                if key in ("incrementing", "timestamp", "timestamp_nanos") and not isinstance(
+                    value, int
+                ):
+                    raise ConnectError(
+                        f"The value for the '{key}' key in the offset is expected to be a Long value"
+                    )
         return True
 
 
@@ -158,22 +165,32 @@ def _check_together(parsed: Mapping[str, Any], values: Mapping[str, ConfigValue]
         _check_query(query, parsed, values)
     if parsed[keys.EXCLUDE] and not parsed[keys.INCLUDE]:
         values[keys.EXCLUDE].errors.append(f"{keys.EXCLUDE} requires {keys.INCLUDE}")
-    legacy = [k for k in (keys.WHITELIST, keys.BLACKLIST, keys.TIMESTAMP, keys.INCREMENTING) if parsed[k]]
-    modern = [k for k in (keys.INCLUDE, keys.EXCLUDE, keys.TIMESTAMP_MAPPING, keys.INCREMENTING_MAPPING) if parsed[k]]
+    legacy = [
+        k for k in (keys.WHITELIST, keys.BLACKLIST, keys.TIMESTAMP, keys.INCREMENTING) if parsed[k]
+    ]
+    modern = [
+        k
+        for k in (keys.INCLUDE, keys.EXCLUDE, keys.TIMESTAMP_MAPPING, keys.INCREMENTING_MAPPING)
+        if parsed[k]
+    ]
     if legacy and modern:
         values[modern[0]].errors.append(
-            f"Cannot mix legacy and new configuration approaches: {', '.join(legacy)} with {', '.join(modern)}"
+            "Cannot mix legacy and new configuration approaches: "
+            f"{', '.join(legacy)} with {', '.join(modern)}"
         )
     needs_time = parsed[keys.MODE].startswith("timestamp")
     if needs_time and not parsed[keys.TIMESTAMP] and not parsed[keys.TIMESTAMP_MAPPING]:
         values[keys.TIMESTAMP].errors.append(
-            f"mode {parsed[keys.MODE]} needs the column that holds the time of the last change; set {keys.TIMESTAMP}"
+            f"mode {parsed[keys.MODE]} needs the column that holds the time of the last change; "
+            f"set {keys.TIMESTAMP}"
         )
 
 
 def _check_query(query: str, parsed: Mapping[str, Any], values: Mapping[str, ConfigValue]) -> None:
     if any(parsed[k] for k in _TABLE_KEYS):
-        values[keys.QUERY].errors.append("query may not be combined with whole-table copying settings.")
+        values[keys.QUERY].errors.append(
+            "query may not be combined with whole-table copying settings."
+        )
     if not query.lstrip().lower().startswith(("select", "with")):
         values[keys.QUERY].errors.append("query must be a SELECT")
     if parsed[keys.MODE].endswith("incrementing") and not parsed[keys.INCREMENTING]:

@@ -58,7 +58,9 @@ class Database(Protocol):
 
     quote: str
 
-    def query(self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int) -> Rows:
+    def query(
+        self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
+    ) -> Rows:
         """Run a SELECT with `?` binds; `table` is where its columns come from, if known."""
 
     def now(self) -> Any:
@@ -67,7 +69,9 @@ class Database(Protocol):
     def timestamp_bind(self, micros: int, timezone: str) -> Any:
         """Give the bind for a moment in microseconds since the epoch."""
 
-    def tables(self, types: Sequence[str], catalog: str | None, schema: str | None) -> list[TableId]:
+    def tables(
+        self, types: Sequence[str], catalog: str | None, schema: str | None
+    ) -> list[TableId]:
         """List tables (`TABLE`) and views (`VIEW`)."""
 
     def table_columns(self, table: TableId) -> list[TableColumn]:
@@ -110,7 +114,9 @@ def list_tables(engine: Engine, types: Sequence[str], container: str | None) -> 
         if "VIEW" in kinds:
             names += inspector.get_view_names(schema=container)
     except SQLAlchemyError as error:
-        raise ConnectError(f"listing the tables of {container or 'the database'}: {first_line(error)}") from error
+        raise ConnectError(
+            f"listing the tables of {container or 'the database'}: {first_line(error)}"
+        ) from error
     return [TableId(container, name) for name in sorted(names)]
 
 
@@ -119,12 +125,15 @@ def list_columns(engine: Engine, table: TableId) -> list[TableColumn]:
     inspector = inspect(engine)
     if not inspector.has_table(table.name, schema=table.container):
         return []
-    keys = set(inspector.get_pk_constraint(table.name, schema=table.container)["constrained_columns"])
+    keys = set(
+        inspector.get_pk_constraint(table.name, schema=table.container)["constrained_columns"]
+    )
     return [
         TableColumn(
             name=c["name"],
             nullable=bool(c["nullable"]) and c["name"] not in keys,
-            auto_increment=c.get("autoincrement") is True or "nextval" in str(c.get("default") or ""),
+            auto_increment=c.get("autoincrement") is True
+            or "nextval" in str(c.get("default") or ""),
             type_text=str(c["type"]),
         )
         for c in inspector.get_columns(table.name, schema=table.container)

@@ -5,9 +5,9 @@ Semantics of types: MySQL Connector/J 9 MysqlType and MariaDB Connector/J, as ka
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import pymysql
@@ -19,11 +19,6 @@ from appliance.connectors.jdbc.columns import Column, Kind
 from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
 from appliance.connectors.jdbc.url import Target
 from appliance.errors import ConnectError
-
-try:
-    from appliance.connectors.jdbc.asyncmy_loop import AsyncmyConnection
-except ImportError:  # no wheel for this platform
-    AsyncmyConnection = None  # type: ignore[assignment,misc]
 
 _BINARY_CHARSET: Final = 63
 _FATAL_CODES: Final = frozenset({1044, 1045, 1049, 1054, 1064, 1142, 1143, 1146, 1227, 1356})
@@ -43,7 +38,12 @@ _SIMPLE: Final[dict[int, Kind]] = {
     FIELD_TYPE.DATETIME: "TIMESTAMP",
     FIELD_TYPE.TIMESTAMP: "TIMESTAMP",
 }
-_LOBS: Final = (FIELD_TYPE.TINY_BLOB, FIELD_TYPE.BLOB, FIELD_TYPE.MEDIUM_BLOB, FIELD_TYPE.LONG_BLOB)
+_LOBS: Final = (
+    FIELD_TYPE.TINY_BLOB,
+    FIELD_TYPE.BLOB,
+    FIELD_TYPE.MEDIUM_BLOB,
+    FIELD_TYPE.LONG_BLOB,
+)
 _TEXTS: Final = (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, *_LOBS)
 
 
@@ -64,19 +64,30 @@ def column_of(field: Any, target: Target) -> Column:
         return Column(name, "INT16", nullable)
     if code == FIELD_TYPE.BIT:
         return Column(name, "INT8", nullable, form="bits")
-    binary = field.charsetnr == _BINARY_CHARSET and code in _TEXTS and not flags & (FLAG.ENUM | FLAG.SET)
+    binary = (
+        field.charsetnr == _BINARY_CHARSET
+        and code in _TEXTS
+        and not flags & (FLAG.ENUM | FLAG.SET)
+    )
     return Column(name, "BYTES" if binary or code == FIELD_TYPE.GEOMETRY else "STRING", nullable)
 
 
 def _integer(field: Any, target: Target, nullable: bool) -> Column:
     signed, unsigned = _INTEGERS[field.type_code]
     is_unsigned = bool(field.flags & FLAG.UNSIGNED)
-    if field.type_code == FIELD_TYPE.TINY and field.length == 1 and target.flag("tinyInt1isBit", True):
+    if (
+        field.type_code == FIELD_TYPE.TINY
+        and field.length == 1
+        and target.flag("tinyInt1isBit", True)
+    ):
         as_boolean = target.flag("transformedBitIsBoolean", False)
         return Column(field.name, "BOOLEAN" if as_boolean else "INT8", nullable)
     overflowing = is_unsigned and field.type_code == FIELD_TYPE.LONGLONG
     return Column(
-        field.name, unsigned if is_unsigned else signed, nullable, form="unsigned" if overflowing else ""
+        field.name,
+        unsigned if is_unsigned else signed,
+        nullable,
+        form="unsigned" if overflowing else "",
     )
 
 
@@ -106,7 +117,16 @@ class _PyMySqlConnection:
 
     def close(self) -> None:
         self._cursor = None
-        self._connection._force_close()
+        self._connection._force_close()  # type: ignore[attr-defined] # no goodbye: the socket may be full
+
+
+def _connection_factory() -> Callable[..., Any]:
+    """Give asyncmy's connection, PyMySQL's where there is no wheel of asyncmy."""
+    try:
+        from appliance.connectors.jdbc.asyncmy_loop import AsyncmyConnection
+    except ImportError:
+        return _PyMySqlConnection
+    return AsyncmyConnection
 
 
 class _MySqlRows:
@@ -157,7 +177,7 @@ class MySqlDatabase:
     def _connected(self) -> Any:
         if self._connection is None:
             last: Exception | None = None
-            factory = AsyncmyConnection or _PyMySqlConnection
+            factory = _connection_factory()
             for host, port in self._target.hosts:
                 try:
                     self._connection = factory(**self._arguments(host, port))
@@ -165,17 +185,25 @@ class MySqlDatabase:
                 except Exception as error:  # noqa: BLE001 - the next host may answer
                     last = error
             if self._connection is None:
-                raise last or ConnectError("connecting to the database: connection.url names no host")
+                raise last or ConnectError(
+                    "connecting to the database: connection.url names no host"
+                )
             if self._isolation:
-                self._connection.execute(f"SET SESSION TRANSACTION ISOLATION LEVEL {self._isolation}", ())
+                self._connection.execute(
+                    f"SET SESSION TRANSACTION ISOLATION LEVEL {self._isolation}", ()
+                )
                 self._connection.finish()
         return self._connection
 
-    def query(self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int) -> _MySqlRows:
+    def query(
+        self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
+    ) -> _MySqlRows:
         """Run a SELECT with `?` binds."""
         connection = self._connected()
         if binds:
-            sql = sql.replace("%", "%%").replace("?", "%s") if "%" in sql else sql.replace("?", "%s")
+            sql = (
+                sql.replace("%", "%%").replace("?", "%s") if "%" in sql else sql.replace("?", "%s")
+            )
         fields = connection.execute(sql, binds)
         return _MySqlRows(connection, tuple(column_of(field, self._target) for field in fields))
 
@@ -201,7 +229,9 @@ class MySqlDatabase:
             self._engine = create_engine(url, connect_args=connect, pool_size=1, pool_recycle=300)
         return self._engine
 
-    def tables(self, types: Sequence[str], catalog: str | None, schema: str | None) -> list[TableId]:
+    def tables(
+        self, types: Sequence[str], catalog: str | None, schema: str | None
+    ) -> list[TableId]:
         """List the tables of the URL's database, or of those that `catalog` (LIKE pattern) names."""
         engine = self._metadata()
         pattern = catalog or schema or self._target.url.database
@@ -209,12 +239,16 @@ class MySqlDatabase:
             return list_tables(engine, types, pattern)
         with engine.connect() as connection:
             names = connection.execute(
-                text("SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE :p"
-                     " AND schema_name NOT IN ('information_schema','performance_schema','mysql','sys')"),
+                text(
+                    "SELECT schema_name FROM information_schema.schemata WHERE schema_name LIKE :p"
+                    " AND schema_name NOT IN ('information_schema','performance_schema','mysql','sys')"
+                ),
                 {"p": pattern or "%"},
             ).scalars()
             containers = sorted(names)
-        return [table for container in containers for table in list_tables(engine, types, container)]
+        return [
+            table for container in containers for table in list_tables(engine, types, container)
+        ]
 
     def table_columns(self, table: TableId) -> list[TableColumn]:
         """List a table's columns."""
@@ -240,11 +274,11 @@ class MySqlDatabase:
             engine.dispose()
 
 
-def wall_time(micros: int, timezone: str) -> datetime.datetime:
+def wall_time(micros: int, timezone: str) -> dt.datetime:
     """Give a moment as wall time in `timezone`, without a zone."""
     import zoneinfo
 
-    moment = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC) + datetime.timedelta(microseconds=micros)
+    moment = dt.datetime(1970, 1, 1, tzinfo=dt.UTC) + dt.timedelta(microseconds=micros)
     return moment.astimezone(zoneinfo.ZoneInfo(timezone)).replace(tzinfo=None)
 
 

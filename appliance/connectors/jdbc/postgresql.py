@@ -5,7 +5,7 @@ Semantics of types: pgJDBC TypeInfoCache, as kafka-connect-jdbc sees them.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -63,11 +63,19 @@ class PostgreSqlDatabase:
         """Remember where to connect; sessions run in `timezone`, so that timestamps of both kinds compare."""
         hosts = ",".join(host for host, _ in target.hosts)
         ports = ",".join(str(port) for _, port in target.hosts)
-        arguments: dict[str, Any] = {"host": hosts, "port": ports, "connect_timeout": 10, **target.connect}
+        arguments: dict[str, Any] = {
+            "host": hosts,
+            "port": ports,
+            "connect_timeout": 10,
+            **target.connect,
+        }
         arguments["options"] = f"{arguments.get('options', '')} -cTimeZone={timezone}".strip()
         options: dict[str, Any] = {"isolation_level": isolation} if isolation else {}
         self._engine: Engine = create_engine(
-            target.url.set(drivername="postgresql+psycopg"), connect_args=arguments, pool_size=1, **options
+            target.url.set(drivername="postgresql+psycopg"),
+            connect_args=arguments,
+            pool_size=1,
+            **options,
         )
         self._connection: Any = None
         self._type_names: dict[int, tuple[str, str]] = {}
@@ -81,7 +89,9 @@ class PostgreSqlDatabase:
                 driver.adapters.register_loader(name, TextLoader)
         return self._connection.driver_connection
 
-    def query(self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int) -> _PostgreSqlRows:
+    def query(
+        self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
+    ) -> _PostgreSqlRows:
         """Run a SELECT with `?` binds on a server-side cursor."""
         connection = self._connected()
         if binds:
@@ -105,28 +115,41 @@ class PostgreSqlDatabase:
         unknown = list(oids - self._type_names.keys())
         if unknown:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT oid, typname, typtype FROM pg_type WHERE oid = ANY(%s)", (unknown,))
-                self._type_names.update({oid: (name, kind) for oid, name, kind in cursor.fetchall()})
+                cursor.execute(
+                    "SELECT oid, typname, typtype FROM pg_type WHERE oid = ANY(%s)", (unknown,)
+                )
+                self._type_names.update(
+                    {oid: (name, kind) for oid, name, kind in cursor.fetchall()}
+                )
 
     def _learn_nullability(self, connection: Any, tables: set[int]) -> None:
         unknown = [t for t in tables if not any(known == t for known, _ in self._not_null)]
         if unknown:
             with connection.cursor() as cursor:
                 cursor.execute(
-                    "SELECT attrelid, attnum, attnotnull FROM pg_attribute WHERE attrelid = ANY(%s) AND attnum > 0",
+                    "SELECT attrelid, attnum, attnotnull FROM pg_attribute"
+                    " WHERE attrelid = ANY(%s) AND attnum > 0",
                     (unknown,),
                 )
-                self._not_null.update({(rel, number): flag for rel, number, flag in cursor.fetchall()})
+                self._not_null.update(
+                    {(rel, number): flag for rel, number, flag in cursor.fetchall()}
+                )
 
     def _column(self, described: Any, nullable: bool) -> Column | None:
         type_name, type_kind = self._type_names.get(described.type_code, ("unknown", "b"))
         label = described.name
         if type_name in _KINDS:
             form = "memory" if type_name == "bytea" else ""
-            return Column(label, _KINDS[type_name], nullable, zoned=type_name == "timestamptz", form=form)
+            return Column(
+                label, _KINDS[type_name], nullable, zoned=type_name == "timestamptz", form=form
+            )
         if type_name == "numeric":
             return Column(
-                label, "NUMERIC", nullable, precision=described.precision or 0, scale=described.scale or 0
+                label,
+                "NUMERIC",
+                nullable,
+                precision=described.precision or 0,
+                scale=described.scale or 0,
             )
         if type_name in _AS_TEXT or type_kind == "e":
             return Column(label, "STRING", nullable, form="text")
@@ -138,11 +161,13 @@ class PostgreSqlDatabase:
             cursor.execute("SELECT CURRENT_TIMESTAMP")
             return cursor.fetchone()[0]
 
-    def timestamp_bind(self, micros: int, timezone: str) -> datetime.datetime:
+    def timestamp_bind(self, micros: int, timezone: str) -> dt.datetime:
         """Give the wall time in `timezone`."""
         return wall_time(micros, timezone)
 
-    def tables(self, types: Sequence[str], catalog: str | None, schema: str | None) -> list[TableId]:
+    def tables(
+        self, types: Sequence[str], catalog: str | None, schema: str | None
+    ) -> list[TableId]:
         """List the tables of every schema that is not the system's own, or of those like `schema`."""
         with self._connected().cursor() as cursor:
             cursor.execute(

@@ -8,7 +8,7 @@ offset that only moves past a group of equal timestamps once the group is comple
 from __future__ import annotations
 
 import dataclasses
-import datetime
+import datetime as dt
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -87,7 +87,8 @@ class Plan:
         elif self.mode == "timestamp+incrementing":
             time = self.timestamp()
             parts.append(
-                f"WHERE {time} < ? AND (({time} = ? AND {number} > ?) OR {time} > ?) ORDER BY {time},{number} ASC"
+                f"WHERE {time} < ? AND (({time} = ? AND {number} > ?) OR {time} > ?)"
+                f" ORDER BY {time},{number} ASC"
             )
         if self.suffix:
             parts.append(self.suffix)
@@ -122,7 +123,12 @@ class Querier:
     def open(self, database: Database) -> None:
         """Run the statement. Raises the driver's error."""
         plan = self.plan
-        if plan.initial_ms == -1 and not self._committable and self._micros == 0 and plan.timestamp_columns:
+        if (
+            plan.initial_ms == -1
+            and not self._committable
+            and self._micros == 0
+            and plan.timestamp_columns
+        ):
             self._micros = self._database_micros(database)
         rows = database.query(plan.statement(), self._binds(database), plan.table, plan.batch_rows)
         if rows.columns != self._columns:
@@ -150,7 +156,8 @@ class Querier:
         twice = sorted({label for label in labels if labels.count(label) > 1})
         if twice:
             raise ConnectError(
-                f"reading {plan.described}: the result has more than one column {', '.join(twice)}; name them apart"
+                f"reading {plan.described}: the result has more than one column "
+                f"{', '.join(twice)}; name them apart"
             )
         self._schema = row_schema(columns, plan.table.name if plan.table else None, plan.shape)
         self._convert = row_function(columns, plan.shape)
@@ -189,7 +196,10 @@ class Querier:
         if mode == "timestamp":
             return self._timestamp_offsets(raw)
         if mode == "timestamp+incrementing":
-            offsets = [{INCREMENTING_FIELD: self._row_number(row), **_time_fields(self._row_micros(row))} for row in raw]
+            offsets = [
+                {INCREMENTING_FIELD: self._row_number(row), **_time_fields(self._row_micros(row))}
+                for row in raw
+            ]
             self._number, self._micros = self._row_number(raw[-1]), self._row_micros(raw[-1])
             self._committable = offsets[-1]
             return offsets
@@ -203,7 +213,7 @@ class Querier:
 
     def _timestamp_offsets(self, raw: list[tuple[Any, ...]]) -> list[Offset]:
         micros = [self._row_micros(row) for row in raw]
-        following = micros[1:] + [self._row_micros(self._ahead[0]) if self._ahead else -1]
+        following = [*micros[1:], self._row_micros(self._ahead[0]) if self._ahead else -1]
         offsets = []
         for own, after in zip(micros, following, strict=True):
             if after != own:
@@ -216,26 +226,31 @@ class Querier:
         value = row[self._number_at]  # type: ignore[index]
         name = self.plan.incrementing_column
         if value is None:
-            raise ConnectError(f"Null value for incrementing column of type: {name} in {self.plan.described}")
+            raise ConnectError(
+                f"Null value for incrementing column of type: {name} in {self.plan.described}"
+            )
         try:
             number = int(value)
         except (TypeError, ValueError) as error:
-            raise ConnectError(f"Invalid type for incrementing column: {name} in {self.plan.described}") from error
+            raise ConnectError(
+                f"Invalid type for incrementing column: {name} in {self.plan.described}"
+            ) from error
         if number != value or number > MAX_INCREMENTING:
             raise ConnectError(
-                f"reading {self.plan.described}: {value} in incrementing column {name} is no whole 64-bit number"
+                f"reading {self.plan.described}: {value} in incrementing column {name} "
+                "is no whole 64-bit number"
             )
         return number
 
     def _row_micros(self, row: tuple[Any, ...]) -> int:
         value = next((row[at] for at in self._time_at if row[at] is not None), None)
-        moment = value if isinstance(value, datetime.datetime) else self._as_datetime(value)
+        moment = value if isinstance(value, dt.datetime) else self._as_datetime(value)
         return epoch_micros(moment, self.plan.shape.timezone)
 
     @staticmethod
-    def _as_datetime(value: Any) -> datetime.datetime:
-        if isinstance(value, datetime.date):
-            return datetime.datetime(value.year, value.month, value.day)  # noqa: DTZ001 - wall time
+    def _as_datetime(value: Any) -> dt.datetime:
+        if isinstance(value, dt.date):
+            return dt.datetime(value.year, value.month, value.day)
         return parse_moment(value)
 
     def close(self) -> None:
@@ -254,7 +269,8 @@ def _index(labels: list[str], name: str, plan: Plan) -> int:
     folded = [label.lower() for label in labels]
     if name.lower() not in folded:
         raise ConnectError(
-            f"reading {plan.described}: column {name} is not in the result; check the names of the offset columns"
+            f"reading {plan.described}: column {name} is not in the result; "
+            "check the names of the offset columns"
         )
     return folded.index(name.lower())
 
@@ -265,7 +281,7 @@ def _time_fields(micros: int) -> dict[str, int]:
 
 def _offset_micros(offset: Offset, initial_ms: int | None) -> int:
     if TIMESTAMP_FIELD in offset:
-        millis = offset[TIMESTAMP_FIELD]
+        millis: int = offset[TIMESTAMP_FIELD]
         nanos = offset.get(NANOS_FIELD)
         return millis * 1000 if nanos is None else millis // 1000 * 1_000_000 + nanos // 1000
     if offset or initial_ms is None or initial_ms < 0:

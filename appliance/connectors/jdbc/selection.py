@@ -100,7 +100,8 @@ def mapped_columns(entries: Sequence[str], table: TableId, option: str) -> list[
     if len(found) != 1:
         problem = "does not match any" if not found else "matches more than one"
         raise ConfigError(
-            f"Included table '{table.fqn}' {problem} of the provided regexes in {option}; name each table once"
+            f"Included table '{table.fqn}' {problem} of the provided regexes in {option}; "
+            "name each table once"
         )
     return [column.strip() for column in found[0] if column.strip()]
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -21,7 +21,13 @@ _BY_VALUE: Final[tuple[tuple[type, Kind], ...]] = (
     (bytes, "BYTES"),
     (str, "STRING"),
 )
-_FATAL: Final = ("no such table", "no such column", "syntax error", "not a database", "unable to open")
+_FATAL: Final = (
+    "no such table",
+    "no such column",
+    "syntax error",
+    "not a database",
+    "unable to open",
+)
 
 
 def declared_column(name: str, declared: str, nullable: bool) -> Column:
@@ -31,7 +37,7 @@ def declared_column(name: str, declared: str, nullable: bool) -> Column:
         return Column(name, "BOOLEAN", nullable)
     if "INT" in upper:
         return Column(name, "INT64", nullable)
-    if upper.startswith("DATETIME") or upper.startswith("TIMESTAMP"):
+    if upper.startswith(("DATETIME", "TIMESTAMP")):
         return Column(name, "TIMESTAMP", nullable, form="text")
     if upper == "DATE":
         return Column(name, "DATE", nullable, form="text")
@@ -47,14 +53,17 @@ def declared_column(name: str, declared: str, nullable: bool) -> Column:
 class _SqliteRows:
     """An open result."""
 
-    def __init__(self, cursor: Any, columns: tuple[Column, ...], first: list[tuple[Any, ...]]) -> None:
+    def __init__(
+        self, cursor: Any, columns: tuple[Column, ...], first: list[tuple[Any, ...]]
+    ) -> None:
         self._cursor = cursor
         self.columns = columns
         self._first = first
 
     def fetch(self, count: int) -> list[tuple[Any, ...]]:
         first, self._first = self._first, []
-        return first + self._cursor.fetchmany(count - len(first))
+        rows: list[tuple[Any, ...]] = first + self._cursor.fetchmany(count - len(first))
+        return rows
 
     def close(self) -> None:
         self._cursor.close()
@@ -76,10 +85,14 @@ class SqliteDatabase:
             self._connection = self._engine.raw_connection()
             for name, value in self._pragmas.items():
                 if name not in ("mode", "cache") and not name.startswith("date_"):
-                    self._connection.driver_connection.execute(f"PRAGMA {name}={int(value) if value.isdigit() else value}")
+                    self._connection.driver_connection.execute(
+                        f"PRAGMA {name}={int(value) if value.isdigit() else value}"
+                    )
         return self._connection.driver_connection
 
-    def query(self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int) -> _SqliteRows:
+    def query(
+        self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
+    ) -> _SqliteRows:
         """Run a SELECT with `?` binds."""
         cursor = self._connected().cursor()
         cursor.execute(sql, tuple(binds))
@@ -98,28 +111,43 @@ class SqliteDatabase:
         if table is None:
             return []
         rows = self._connected().execute(f"PRAGMA table_info({quoted(table.name)})").fetchall()
-        return [TableColumn(name, not (required or key), type_text=kind) for _, name, kind, required, _, key in rows]
+        return [
+            TableColumn(name, not (required or key), type_text=kind)
+            for _, name, kind, required, _, key in rows
+        ]
 
     def now(self) -> Any:
         """Give the present time in UTC."""
-        return parse_moment(self._connected().execute("SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'now')").fetchone()[0])
+        return parse_moment(
+            self._connected().execute("SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'now')").fetchone()[0]
+        )
 
     def timestamp_bind(self, micros: int, timezone: str) -> str:
         """Give the wall time in `timezone` as SQLite's own functions write it."""
-        moment: datetime.datetime = wall_time(micros, timezone)
+        moment: dt.datetime = wall_time(micros, timezone)
         text = moment.strftime("%Y-%m-%d %H:%M:%S")
         return text if not moment.microsecond else f"{text}.{moment.microsecond:06d}".rstrip("0")
 
-    def tables(self, types: Sequence[str], catalog: str | None, schema: str | None) -> list[TableId]:
+    def tables(
+        self, types: Sequence[str], catalog: str | None, schema: str | None
+    ) -> list[TableId]:
         """List the file's tables."""
         return list_tables(self._engine, types, None)
 
     def table_columns(self, table: TableId) -> list[TableColumn]:
         """List a table's columns; an INTEGER PRIMARY KEY counts itself up."""
         columns = list_columns(self._engine, table)
-        keys = {name for _, name, kind, _, _, key in self._connected().execute(
-            f"PRAGMA table_info({quoted(table.name)})") if key and kind.upper() == "INTEGER"}
-        return [TableColumn(c.name, c.nullable, c.auto_increment or c.name in keys, c.type_text) for c in columns]
+        keys = {
+            name
+            for _, name, kind, _, _, key in self._connected().execute(
+                f"PRAGMA table_info({quoted(table.name)})"
+            )
+            if key and kind.upper() == "INTEGER"
+        }
+        return [
+            TableColumn(c.name, c.nullable, c.auto_increment or c.name in keys, c.type_text)
+            for c in columns
+        ]
 
     def commit(self) -> None:
         """End the reading transaction."""
@@ -128,7 +156,9 @@ class SqliteDatabase:
 
     def is_transient(self, error: BaseException) -> bool:
         """Whether the file is only busy."""
-        return isinstance(error, sqlite3.OperationalError) and not any(word in str(error) for word in _FATAL)
+        return isinstance(error, sqlite3.OperationalError) and not any(
+            word in str(error) for word in _FATAL
+        )
 
     def close(self) -> None:
         """Close the file."""

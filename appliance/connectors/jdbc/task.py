@@ -16,9 +16,20 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.jdbc import config as keys
 from appliance.connectors.jdbc.columns import Shape
 from appliance.connectors.jdbc.connector import configured_query, parse_target
-from appliance.connectors.jdbc.database import Database, TableColumn, TableId, first_line, open_database
+from appliance.connectors.jdbc.database import (
+    Database,
+    TableColumn,
+    TableId,
+    first_line,
+    open_database,
+)
 from appliance.connectors.jdbc.querier import Plan, Querier
-from appliance.connectors.jdbc.selection import mapped_columns, quoted_fqn, split_fqns, split_mapping
+from appliance.connectors.jdbc.selection import (
+    mapped_columns,
+    quoted_fqn,
+    split_fqns,
+    split_mapping,
+)
 from appliance.errors import ConnectError
 
 _LOG = logging.getLogger("io.confluent.connect.jdbc.source.JdbcSourceTask")
@@ -39,7 +50,9 @@ class JdbcSourceTask(SourceTask):
         target = parse_target(parsed)
         for name in target.unknown:
             _LOG.warning("connection.url has a parameter that is not used here parameter=%s", name)
-        self._database: Database = open_database(target, parsed[keys.ISOLATION], parsed[keys.TIMEZONE])
+        self._database: Database = open_database(
+            target, parsed[keys.ISOLATION], parsed[keys.TIMEZONE]
+        )
         self._current: Querier | None = None
         self._shape = Shape(
             numeric_mapping=parsed[keys.NUMERIC_MAPPING] or "none",
@@ -52,7 +65,11 @@ class JdbcSourceTask(SourceTask):
         if query is None and not tables and config.get(keys.TASK_TABLES_FETCHED) != "false":
             raise ConnectError(_NO_TABLES)
         self._connect()
-        plans = [self._query_plan(query)] if query is not None else [self._table_plan(t) for t in tables]
+        plans = (
+            [self._query_plan(query)]
+            if query is not None
+            else [self._table_plan(t) for t in tables]
+        )
         self._queriers = [Querier(plan, self._stored(plan)) for plan in plans]
 
     def _connect(self) -> None:
@@ -110,13 +127,17 @@ class JdbcSourceTask(SourceTask):
     def _table_plan(self, table: TableId) -> Plan:
         columns = self._database.table_columns(table)
         times = self._times(table)
-        number = self._number(table, columns) if self._parsed[keys.MODE].endswith("incrementing") else None
+        number = (
+            self._number(table, columns)
+            if self._parsed[keys.MODE].endswith("incrementing")
+            else None
+        )
         _check_columns(table, columns, times, number, strict=self._parsed[keys.VALIDATE_NON_NULL])
         name = quoted_fqn(table, self._quote()) if self._quote() else table.fqn
         return self._plan(
             topic=self._parsed[keys.TOPIC_PREFIX] + table.name,
             table=table,
-            select=f"SELECT * FROM {name}",
+            select=f"SELECT * FROM {name}",  # noqa: S608 - quoted by quoted_fqn
             reference=f"{name}.",
             timestamp_columns=times,
             incrementing_column=number,
@@ -125,7 +146,9 @@ class JdbcSourceTask(SourceTask):
     def _number(self, table: TableId, columns: list[TableColumn]) -> str:
         parsed = self._parsed
         if parsed[keys.INCREMENTING_MAPPING]:
-            return mapped_columns(parsed[keys.INCREMENTING_MAPPING], table, keys.INCREMENTING_MAPPING)[0]
+            return mapped_columns(
+                parsed[keys.INCREMENTING_MAPPING], table, keys.INCREMENTING_MAPPING
+            )[0]
         if parsed[keys.INCREMENTING]:
             name: str = parsed[keys.INCREMENTING]
             return name
@@ -216,7 +239,9 @@ def _check_columns(
         raise ConnectError(f"Incrementing column: {number} does not exist in table '{table.fqn}'")
     missing = [name for name in times if name.lower() not in by_name]
     if missing:
-        raise ConnectError(f"Timestamp columns: {', '.join(times)} do not exist in table '{table.fqn}'")
+        raise ConnectError(
+            f"Timestamp columns: {', '.join(times)} do not exist in table '{table.fqn}'"
+        )
     if strict and number is not None and by_name[number.lower()].nullable:
         raise ConnectError(
             f"Cannot make incremental queries using incrementing column {number} on {table.fqn} "

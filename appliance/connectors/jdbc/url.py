@@ -65,7 +65,8 @@ def parse_url(text: str, user: str | None, password: str | None) -> Target:
     if sub == "sqlite":
         return _sqlite(rest)
     raise ConfigError(
-        f"Not a valid JDBC URL: {_hide(text)}: databases served here are mysql, mariadb, postgresql and sqlite"
+        f"Not a valid JDBC URL: {_hide(text)}: "
+        "databases served here are mysql, mariadb, postgresql and sqlite"
     )
 
 
@@ -88,19 +89,27 @@ def _sqlalchemy_target(text: str, user: str | None, password: str | None) -> Tar
     return Target(product, url, ((url.host or "localhost", port),))
 
 
-def _split(rest: str, default_port: int) -> tuple[str, tuple[tuple[str, int], ...], str, dict[str, str]]:
+def _split(
+    rest: str, default_port: int
+) -> tuple[str, tuple[tuple[str, int], ...], str, dict[str, str]]:
     match = re.fullmatch(r"(?:[a-z]+:)?//(?:([^/@]*)@)?([^/?]*)(?:/([^?]*))?(?:\?(.*))?", rest)
     if match is None:
-        raise ConfigError(f"Not a valid JDBC URL: jdbc:...:{_hide(rest)}: expected //host:port/database")
+        raise ConfigError(
+            f"Not a valid JDBC URL: jdbc:...:{_hide(rest)}: expected //host:port/database"
+        )
     credentials, hosts, database, query = match.groups()
     found = []
     for host in (hosts or "localhost").split(","):
         named = re.fullmatch(r"address=\(host=([^)]*)\)(?:\(port=(\d+)\))?.*", host)
         name, _, port = (
-            (named[1], ":", named[2] or "") if named else host.rpartition(":") if ":" in host else (host, "", "")
+            (named[1], ":", named[2] or "")
+            if named
+            else host.rpartition(":")
+            if ":" in host
+            else (host, "", "")
         )
         found.append((name or "localhost", int(port or default_port)))
-    params = {k: v for k, v in parse_qsl(query or "", keep_blank_values=True)}
+    params = dict(parse_qsl(query or "", keep_blank_values=True))
     return credentials or "", tuple(found), unquote(database or ""), params
 
 
@@ -159,10 +168,15 @@ def _postgresql(rest: str, user: str | None, password: str | None) -> Target:
         elif lower == "applicationname":
             connect["application_name"] = value
         elif lower == "targetservertype":
-            connect["target_session_attrs"] = {"primary": "read-write", "master": "read-write"}.get(value, value)
+            connect["target_session_attrs"] = {
+                "primary": "read-write",
+                "master": "read-write",
+            }.get(value, value)
         elif lower not in ("sockettimeout", "stringtype") and not _IGNORED.fullmatch(name):
             unknown.append(name)
-    url = URL.create("postgresql", username, secret, hosts[0][0], hosts[0][1], database or username)
+    url = URL.create(
+        "postgresql", username, secret, hosts[0][0], hosts[0][1], database or username
+    )
     return Target("postgresql", url, hosts, connect, {}, tuple(unknown))
 
 
@@ -172,4 +186,8 @@ def _sqlite(rest: str) -> Target:
     database: str | None = path.removeprefix("file:")
     if database in ("", ":memory:"):
         database = None
-    return Target("sqlite", URL.create("sqlite", database=database), options={k.lower(): v for k, v in pragmas.items()})
+    return Target(
+        "sqlite",
+        URL.create("sqlite", database=database),
+        options={k.lower(): v for k, v in pragmas.items()},
+    )
