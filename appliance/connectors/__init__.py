@@ -5,4 +5,4 @@ Each named module has `PLUGINS: tuple[Plugin, ...]` and imports nothing heavy.
 
 from __future__ import annotations
 
-BUILTIN: tuple[str, ...] = ()
+BUILTIN: tuple[str, ...] = ("appliance.connectors.jdbc",)

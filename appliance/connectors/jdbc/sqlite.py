@@ -45,7 +45,7 @@ def declared_column(name: str, declared: str, nullable: bool) -> Column:
         size = re.search(r"\((\d+)(?:\s*,\s*(\d+))?\)", upper)
         precision, scale = (int(size[1]), int(size[2] or 0)) if size else (0, 0)
         return Column(name, "NUMERIC", nullable, precision=precision, scale=scale)
-    if any(word in upper for word in ("REAL", "FLOA", "DOUB")):
+    if any(word in upper for word in ("REAL", "FLOA", "DOUBLE")):
         return Column(name, "FLOAT64", nullable)
     return Column(name, "BYTES" if "BLOB" in upper or not upper else "STRING", nullable)
 
