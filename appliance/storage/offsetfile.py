@@ -169,6 +169,8 @@ class _Reader:
             key, value = self._bytes(), self._bytes()
             if key is not None:
                 entries[key] = value
+        if self._byte() != _END:
+            raise self._wrong("its map does not end where it should")
         return entries
 
     def _class(self) -> tuple[str, list[str]]:

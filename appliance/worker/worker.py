@@ -12,7 +12,12 @@ Offset = Mapping[str, Any]
 
 
 class WorkerListener(Protocol):
-    """Hears what connectors and tasks do; called on the worker's own threads, so it only queues."""
+    """Hears what connectors and tasks do; called on the worker's own threads, so it only queues.
+
+    FAILED is what failed by itself and stays so. RESTARTING says that the process of a connector or task
+    has ended without a word (it was killed, it crashed, a hung sibling cost it); the worker has forgotten
+    it and the herder starts it again. Stopping as asked is not reported.
+    """
 
     def on_connector_state(
         self, name: str, state: State, trace: str | None, version: str | None
