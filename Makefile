@@ -4,7 +4,8 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 PYTEST := python3 -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv fmt format-check lint type imports test check test-integration test-acceptance
+.PHONY: help venv fmt format-check lint type imports rules test check \
+	test-integration test-acceptance test-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
@@ -27,19 +28,21 @@ lint: ## ruff and spelling
 type: ## mypy --strict
 	mypy
 
-imports: ## the floors of appliance/ (import-linter) and the rules beside them
+imports: ## which floor of appliance/ may import which (pyproject.toml)
 	lint-imports
-	$(PYTEST) -q tests/unit/test_import_rules.py
+
+rules: format-check lint type imports ## everything that needs no test run
 
 test: ## unit and golden tests: no network, no servers
 	$(PYTEST) -q $(wildcard tests/unit tests/golden)
 
-check: format-check lint type ## format, lint, types, import rules, unit and golden tests
-	lint-imports
-	$(MAKE) --no-print-directory test
+check: rules test ## what each change must pass; under a minute
 
 test-integration: ## tests against real servers, which they start and stop
 	$(PYTEST) $(wildcard tests/conformance tests/integration)
 
 test-acceptance: ## the daemon through REST on real servers
 	$(PYTEST) $(wildcard tests/tui tests/acceptance)
+
+test-all: ## every test, from nothing: what CI runs
+	tests/run
