@@ -21,6 +21,7 @@ from appliance.config.validators import (
     Range,
     ValidRegex,
     at_least,
+    regex_fault,
 )
 from appliance.config.worker_keys import PARTITIONS, REPLICATION
 from appliance.errors import ConfigError
@@ -40,6 +41,11 @@ EXACTLY_ONCE: Final = "Exactly Once Support"
 def _check_unique(name: str, value: Any) -> None:
     if value is not None and len(set(value)) < len(value):
         raise ConfigError.invalid(name, f"[{', '.join(value)}]", "Duplicate alias provided.")
+
+
+def _check_filled(name: str, value: Any) -> None:
+    if value is not None and any(not item for item in value):
+        raise ConfigError(f"Configuration '{name}' values must not be empty.")
 
 
 def unique(what: str) -> Check:
@@ -355,8 +361,10 @@ _SOURCE_KEYS: Final = (
     ),
 )
 
+_FILLED: Final = Check(_check_filled, "list without empty elements")
+
 _SINK_KEYS: Final = (
-    _key("topics", _T.LIST, "", _HIGH, COMMON, 4, _LONG, "Topics", "Topics to read."),
+    _key("topics", _T.LIST, "", _HIGH, COMMON, 4, _LONG, "Topics", "Topics to read.", _FILLED),
     _key(
         "topics.regex",
         _T.STRING,
@@ -559,7 +567,9 @@ def _check_patterns(name: str, value: Any) -> None:
             re.compile(pattern)
         except re.error as error:
             raise ConfigError.invalid(
-                name, f"[{', '.join(value)}]", f"Syntax error in regular expression: {error}"
+                name,
+                f"[{', '.join(value)}]",
+                f"Syntax error in regular expression: {regex_fault(error)}",
             ) from error
 
 

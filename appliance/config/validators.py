@@ -126,6 +126,24 @@ class NonEmptyList:
         return "non-empty list"
 
 
+def regex_fault(error: re.error) -> str:
+    """Give Java's words for the common faults of a regular expression, Python's for the others."""
+    pattern = str(error.pattern)
+    at = error.pos or 0
+    if error.msg.startswith("missing ), unterminated"):
+        what, at = "Unclosed group", len(pattern)
+    elif error.msg.startswith("unterminated character set"):
+        what, at = "Unclosed character class", len(pattern) - 1
+    elif error.msg.startswith("nothing to repeat"):
+        what = f"Dangling meta character '{pattern[at]}'"
+    elif error.msg.startswith("unbalanced parenthesis"):
+        what, at = "Unmatched closing ')'", max(at - 1, 0)
+    else:
+        return str(error)
+    caret = f"\n{' ' * at}^" if at < len(pattern) else ""
+    return f"{what} near index {at}\n{pattern}{caret}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValidRegex:
     """A text that is a regular expression."""
@@ -135,7 +153,9 @@ class ValidRegex:
         try:
             re.compile(value or "")
         except re.error as error:
-            raise ConfigError.invalid(name, value, f"Invalid regex: {error}") from error
+            raise ConfigError.invalid(
+                name, value, f"Invalid regex: {regex_fault(error)}"
+            ) from error
 
     def __str__(self) -> str:
         """Give Kafka's description."""
