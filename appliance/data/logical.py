@@ -8,7 +8,14 @@ is Java's `java.util.Date`. Semantics: org.apache.kafka.connect.data.{Decimal,Da
 
 from __future__ import annotations
 
-from typing import Final
+import decimal
+import re
+from typing import TYPE_CHECKING, Final
+
+from appliance.errors import DataError
+
+if TYPE_CHECKING:
+    from appliance.data.schema import Schema
 
 DECIMAL_NAME: Final = "org.apache.kafka.connect.data.Decimal"
 DATE_NAME: Final = "org.apache.kafka.connect.data.Date"
@@ -37,6 +44,18 @@ class Int32(int):
     __slots__ = ()
 
 
+class Int64(int):
+    """An INT64 that must not pass as another width, for values whose Java class is known."""
+
+    __slots__ = ()
+
+
+class Float64(float):
+    """A FLOAT64 that must not pass as a FLOAT32, for values whose Java class is known."""
+
+    __slots__ = ()
+
+
 class Float32(float):
     """A schemaless value of type FLOAT32 (java.lang.Float); always a value that fits 32 bits."""
 
@@ -53,3 +72,21 @@ class Instant(int):
     """Java's java.util.Date: milliseconds since the epoch, UTC."""
 
     __slots__ = ()
+
+
+def decimal_scale(schema: Schema) -> int:
+    """Give the scale of a Decimal schema. Raises DataError when it is missing or no number."""
+    text = (schema.parameters or {}).get(SCALE_FIELD)
+    if text is None:
+        raise DataError("Invalid Decimal schema: scale parameter not found.")
+    if not re.fullmatch(r"[+-]?\d+", text):
+        raise DataError("Invalid scale parameter found in Decimal schema: ")
+    return int(text)
+
+
+def decimal_of_bytes(schema: Schema, unscaled: bytes) -> decimal.Decimal:
+    """Give the Decimal of a big-endian unscaled integer. Raises DataError for empty bytes."""
+    if not unscaled:
+        raise DataError("Zero length BigInteger")
+    scale = decimal_scale(schema)
+    return decimal.Decimal(f"{int.from_bytes(unscaled, 'big', signed=True)}E{-scale}")

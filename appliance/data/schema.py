@@ -258,6 +258,16 @@ class SchemaBuilder:
             raise SchemaBuilderError("Invalid default value") from error
         return self._set_once("default", "default", value)
 
+    def null_default(self) -> Self:
+        """Check that null may be the default, which then is none. Raises SchemaBuilderError."""
+        if not self._attributes.get("optional", False):
+            cause = DataError(
+                "Invalid value: null used for required value, "
+                f"schema type: {self.type.name}"
+            )
+            raise SchemaBuilderError("Invalid default value") from cause
+        return self
+
     def name(self, name: str) -> Self:
         """Name the schema."""
         return self._set_once("name", "name", name)

@@ -22,6 +22,8 @@ from appliance.data.logical import (
     Int8,
     Int16,
     Int32,
+    Int64,
+    Float64,
 )
 from appliance.data.schema import Schema, Type
 from appliance.errors import DataError
@@ -140,9 +142,9 @@ _ACCEPTS: dict[Type, Callable[[Any], bool]] = {
     Type.INT8: _is_int(Int8),
     Type.INT16: _is_int(Int16),
     Type.INT32: _is_int(Int32),
-    Type.INT64: lambda v: type(v) is int,
+    Type.INT64: _is_int(Int64),
     Type.FLOAT32: lambda v: type(v) is float or isinstance(v, Float32),
-    Type.FLOAT64: lambda v: type(v) is float,
+    Type.FLOAT64: lambda v: type(v) is float or isinstance(v, Float64),
     Type.BOOLEAN: lambda v: isinstance(v, bool),
     Type.STRING: lambda v: isinstance(v, str),
     Type.BYTES: lambda v: isinstance(v, (bytes, bytearray, memoryview)),
