@@ -140,7 +140,11 @@ class JsonConverter(Converter, HeaderConverter):
         if schema is None:
             return _schemaless_encoder(*envelope)
         return RowWriter(
-            schema, layout, self._options, envelope, lambda row: self.check(schema, wrap(schema, row))
+            schema,
+            layout,
+            self._options,
+            envelope,
+            lambda row: self.check(schema, wrap(schema, row)),
         )
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
@@ -168,7 +172,7 @@ class JsonConverter(Converter, HeaderConverter):
 
 
 def _schemaless_encoder(head: str, tail: str) -> Encoder:
-    def encode(rows: Sequence[Any], constants: Sequence[Any]) -> list[bytes | None]:
+    def encode(rows: Sequence[Any], _constants: Sequence[Any]) -> list[bytes | None]:
         return [
             None if row is None else f"{head}{dynamic_text(row)}{tail}".encode() for row in rows
         ]

@@ -143,4 +143,3 @@ _WRITERS: Final[dict[type, Callable[[Any], str]]] = {
     tuple: _struct_text,
     Struct: _struct_text,
 }
-

@@ -156,9 +156,7 @@ class Coercion:
         rows: dict[Any, Any] = {}
         for pair in json:
             if not isinstance(pair, list):
-                raise DataError(
-                    f"Found invalid map entry instead of array tuple: {kind_of(pair)}"
-                )
+                raise DataError(f"Found invalid map entry instead of array tuple: {kind_of(pair)}")
             if len(pair) != 2:
                 raise DataError(
                     f"Found invalid map entry, expected length 2 but found :{len(pair)}"

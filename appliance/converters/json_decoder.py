@@ -337,9 +337,7 @@ class _Generator:
         if not names:
             return "    if type(v) is not dict: raise Unusual\n    return ()\n"
         keys = self.bind([f.name for f in schema.fields])
-        gets = "".join(
-            f"        v{f.index} = g({self.bind(f.name)})\n" for f in schema.fields
-        )
+        gets = "".join(f"        v{f.index} = g({self.bind(f.name)})\n" for f in schema.fields)
         checks, results = [], []
         for field in schema.fields:
             check, result = self.nullable(field.schema, f"v{field.index}")

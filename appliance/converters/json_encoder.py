@@ -147,7 +147,9 @@ class _Generator:
             key = f"QUOTE_KEY(k, {null})"
             return f"    return '{{' + ','.join([f'{{{key}}}:{{{item}}}' for k, x in v.items()]) + '}}'\n"
         key = self.expression(key_schema, "k")
-        return f"    return '[' + ','.join([f'[{{{key}}},{{{item}}}]' for k, x in v.items()]) + ']'\n"
+        return (
+            f"    return '[' + ','.join([f'[{{{key}}},{{{item}}}]' for k, x in v.items()]) + ']'\n"
+        )
 
     def _struct_body(self, schema: Schema) -> str:
         null = self.null_text(schema)
@@ -292,7 +294,9 @@ def _compiled(source: str) -> Any:
     return compile(source, "<json encoder>", "exec")
 
 
-def _execute(source: str, names: dict[str, Any], quote: Callable[[str], str]) -> Callable[..., Any]:
+def _execute(
+    source: str, names: dict[str, Any], quote: Callable[[str], str]
+) -> Callable[..., Any]:
     namespace = {**_globals(quote), **names}
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
     return namespace["rows_of"]  # type: ignore[no-any-return]
@@ -375,9 +379,7 @@ class RowWriter:
             self._writers[width, exact] = writer
         return writer
 
-    def _with_nulls(
-        self, rows: Sequence[Any], constants: Sequence[Any]
-    ) -> list[bytes | None]:
+    def _with_nulls(self, rows: Sequence[Any], constants: Sequence[Any]) -> list[bytes | None]:
         live = [row for row in rows if row is not None and row is not NULL]
         if len(live) == len(rows):
             return [self._one(row, constants) for row in rows]

@@ -120,8 +120,8 @@ def _code_point(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _join_pair(match: re.Match[str]) -> str:
-    high, low = match.group()
-    return chr(0x10000 + ((ord(high) - 0xD800) << 10) + (ord(low) - 0xDC00))
+    pair = match.group()
+    return chr(0x10000 + ((ord(pair[0]) - 0xD800) << 10) + (ord(pair[1]) - 0xDC00))
 
 
 class _Open:
@@ -177,7 +177,7 @@ class _Document:
     def value(self, stack: list[_Open]) -> None:
         """Read one scalar, or open a container and push it."""
         char = self.peek()
-        if char == "{" or char == "[":
+        if char in ("{", "["):
             self.at += 1
             if len(stack) > MAX_DEPTH:
                 raise SerializationError(
@@ -230,9 +230,7 @@ class _Document:
             )
         colon = self.peek()
         if colon != ":":
-            raise self.unexpected(
-                colon, "was expecting a colon to separate field name and value"
-            )
+            raise self.unexpected(colon, "was expecting a colon to separate field name and value")
         self.at += 1
         return name
 

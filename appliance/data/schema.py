@@ -262,8 +262,7 @@ class SchemaBuilder:
         """Check that null may be the default, which then is none. Raises SchemaBuilderError."""
         if not self._attributes.get("optional", False):
             cause = DataError(
-                "Invalid value: null used for required value, "
-                f"schema type: {self.type.name}"
+                f"Invalid value: null used for required value, schema type: {self.type.name}"
             )
             raise SchemaBuilderError("Invalid default value") from cause
         return self

@@ -18,12 +18,12 @@ from appliance.data.logical import (
     TIMESTAMP_NAME,
     BigInteger,
     Float32,
+    Float64,
     Instant,
     Int8,
     Int16,
     Int32,
     Int64,
-    Float64,
 )
 from appliance.data.schema import Schema, Type
 from appliance.errors import DataError

@@ -7,7 +7,7 @@ to the same number, two at least) and `BigDecimal.toString`. All functions are p
 from __future__ import annotations
 
 import base64
-import datetime
+import datetime as dt
 import decimal
 import functools
 import math
@@ -29,7 +29,7 @@ def double_text(value: float) -> str:
 
 
 def _rare_text(value: float, shortest: str) -> str:
-    if value != value:
+    if math.isnan(value):
         return "NaN"
     if value in (math.inf, -math.inf):
         return "Infinity" if value > 0 else "-Infinity"
@@ -78,7 +78,7 @@ def to_float32(value: float) -> float:
 @functools.lru_cache(maxsize=8192)
 def float_text(value: float) -> str:
     """Give Java's text of a 32-bit float. Raises TypeError for another type than float."""
-    if value != value or value in (math.inf, -math.inf):
+    if math.isnan(value) or value in (math.inf, -math.inf):
         return _rare_text(value, "")
     if value == 0:
         return _repr(value + 0.0) if math.copysign(1, value) > 0 else "-0.0"
@@ -134,7 +134,7 @@ def json_quote(text: str) -> str:
     return f'"{_TO_ESCAPE.sub(_escape, text)}"'
 
 
-_EPOCH: Final = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)
+_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
 _MONTHS2: Final = ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
@@ -143,7 +143,7 @@ _MONTHS2: Final = ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 def date_text(ms: int) -> str:
     """Give `java.util.Date.toString` of milliseconds since the epoch, in UTC."""
     try:
-        at = _EPOCH + datetime.timedelta(milliseconds=ms)
+        at = _EPOCH + dt.timedelta(milliseconds=ms)
     except OverflowError:
         return str(ms)
     month = (_MONTHS + _MONTHS2)[at.month - 1]
