@@ -43,7 +43,7 @@ def test_bytes_are_equal_when_a_layout_carries_the_constants(
     converter: JsonConverter, text: str | None
 ) -> None:
     """A layout changes the cost of encoding, never its result."""
-    rows = [(1, text, 2, "b"), None, NULL][:2]
+    rows = [(1, text, 2, "b"), None]
     constants = (7, "u")
     full = [None if row is None else UPDATE.assemble(row, constants) for row in rows]
 
