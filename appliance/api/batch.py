@@ -25,6 +25,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from appliance.data import Header, Schema, SinkRecord, SourceRecord
+from appliance.data.record import ConnectRecord
 from appliance.data.struct import unwrap, wrap
 
 
@@ -122,6 +123,29 @@ class Batch:
     original_partition: int | None = None
     raw_keys: list[bytes | None] | None = None
     raw_values: list[bytes | None] | None = None
+
+    @classmethod
+    def of_record(cls, record: ConnectRecord) -> Batch:
+        """Give the batch of one record; what only a sink record has is kept too."""
+        batch = cls(
+            topic=[record.topic],  # type: ignore[list-item]
+            values=[row_form(record.value_schema, record.value)],
+            value_schema=record.value_schema,
+            keys=[row_form(record.key_schema, record.key)],
+            key_schema=record.key_schema,
+            partition=[record.partition],
+            timestamps=[record.timestamp],
+            headers=record.headers,
+        )
+        if isinstance(record, SourceRecord):
+            batch.source_partition, batch.source_offset = (
+                record.source_partition,
+                record.source_offset,
+            )
+        elif isinstance(record, SinkRecord):
+            batch.offsets = [record.kafka_offset]
+            batch.timestamp_type = record.timestamp_type
+        return batch
 
     def __len__(self) -> int:
         """Count the rows."""
@@ -250,7 +274,10 @@ def _boundary_form(schema: Schema | None, row: Any) -> tuple[Schema | None, Any]
 
 
 def row_form(schema: Schema | None, value: Any) -> Any:
-    """Turn a boundary value into a row: NULL for a null under a schema, tuples for Structs."""
-    if value is None:
-        return None if schema is None else NULL
-    return unwrap(value)
+    """Turn a boundary value into a row: NULL for a null under a schema, tuples for Structs.
+
+    Without a schema the value stays as it is, a Struct too.
+    """
+    if schema is None:
+        return value
+    return NULL if value is None else unwrap(value)

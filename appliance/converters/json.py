@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from appliance.api import Converter, Encoder, HeaderConverter, Layout, Run
+from appliance.api import Encoder, Layout, Run
 from appliance.config import ConfigDef, ConfigType, Importance, Width
 from appliance.config.validators import OneOf
+from appliance.converters.base import CONVERTER_TYPE, DataAndHeaderConverter, refuse_null
 from appliance.converters.json_check import check_value, dynamic_text
 from appliance.converters.json_decoder import Decoder, read_content
 from appliance.converters.json_encoder import Options, RowWriter, value_text
 from appliance.converters.json_schema import schema_text
-from appliance.converters.options import CONVERTER_TYPE
 from appliance.data import Schema
 from appliance.data.struct import wrap
 
@@ -86,7 +86,7 @@ CONFIG = (
 )
 
 
-class JsonConverter(Converter, HeaderConverter):
+class JsonConverter(DataAndHeaderConverter):
     """Rows and header values to and from JSON."""
 
     config_def: ClassVar[ConfigDef] = CONFIG
@@ -100,7 +100,8 @@ class JsonConverter(Converter, HeaderConverter):
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError, DataError for an unreadable `schema.content`."""
-        parsed = CONFIG.parse({"converter.type": "key" if is_key else "value", **config})
+        parsed = CONFIG.parse({**config, "converter.type": "key" if is_key else "value"})
+        refuse_null(parsed, "schemas.enable", "replace.null.with.default", "schemas.cache.size")
         replace = parsed["replace.null.with.default"]
         self._envelope = parsed["schemas.enable"]
         self._options = Options(parsed["decimal.format"].upper() == "NUMERIC", replace)
@@ -121,6 +122,12 @@ class JsonConverter(Converter, HeaderConverter):
     def schema_json(self, schema: Schema | None) -> str:
         """Give the JSON text of a schema. Raises DataError."""
         return schema_text(schema, self._default_text)
+
+    def schema_of(self, text: str) -> Schema | None:
+        """Give the schema that JSON text describes. Raises DataError."""
+        return read_content(
+            text, replace_null_with_default=self._options.replace_null_with_default
+        )
 
     def _default_text(self, schema: Schema, value: Any) -> str:
         check_value(schema, value, self._options)
@@ -157,18 +164,6 @@ class JsonConverter(Converter, HeaderConverter):
             dynamic_text(value)
         else:
             check_value(schema, value, self._options)
-
-    def from_connect_header(
-        self, topic: str, name: str, schema: Schema | None, value: Any
-    ) -> bytes | None:
-        """Encode one header value. Raises DataError."""
-        return self.from_connect_data(topic, schema, value)
-
-    def to_connect_header(
-        self, topic: str, name: str, payload: bytes | None
-    ) -> tuple[Schema | None, Any]:
-        """Decode one header value. Raises DataError."""
-        return self.to_connect_data(topic, payload)
 
 
 def _schemaless_encoder(head: str, tail: str) -> Encoder:

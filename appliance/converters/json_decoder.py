@@ -19,7 +19,7 @@ import orjson
 
 from appliance.api import NULL, Run
 from appliance.converters.json_coerce import Coercion, schemaless
-from appliance.converters.json_parser import MISSING, parse
+from appliance.converters.json_parser import MAX_DEPTH, MAX_NAME, MISSING, parse
 from appliance.converters.json_schema import read_schema
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import decimal_of_bytes
@@ -174,12 +174,21 @@ class Decoder:
         return [Run(content, rows)]
 
     def _schemaless(self, payload: bytes) -> Any:
-        if payload[:1] != b"-" and _UNSURE.search(payload) is None:
+        if payload[:1] != b"-" and _UNSURE.search(payload) is None and _within_limits(payload):
             try:
                 return orjson.loads(payload)
             except ValueError:
                 pass
         return self._row(None, _parsed(payload))
+
+
+def _within_limits(payload: bytes) -> bool:
+    """Whether no limit of the exact parser that the fast one lacks can be exceeded."""
+    if len(payload) <= MAX_DEPTH:
+        return True
+    if payload.count(b"[") + payload.count(b"{") > MAX_DEPTH:
+        return False
+    return len(payload) <= MAX_NAME or max(map(len, payload.split(b'"'))) <= MAX_NAME
 
 
 def _parsed(payload: bytes) -> Any:

@@ -371,7 +371,7 @@ class RowWriter:
 
     def _writer(self, row: Any, *, exact: bool) -> TextsOf:
         """Give the generated code for rows as wide as `row`."""
-        width = len(row) if self._unpacks else 1
+        width = len(row) if self._unpacks else 0
         writer = self._writers.get((width, exact))
         if writer is None:
             source, names = _generate(self._schema, self._layout, self._options, width)

@@ -108,7 +108,7 @@ class Schema:
         self.version = version
         self.doc = doc
         self.parameters = dict(parameters) if parameters else None
-        self._fields = (fields or ()) if type_ is Type.STRUCT else fields
+        self._fields = (fields or ()) if type_ is Type.STRUCT else None
         self.key_schema = key_schema
         self.value_schema = value_schema
         self._by_name = {f.name: f for f in self._fields or ()}

@@ -25,7 +25,8 @@ from appliance.data.logical import (
     Int32,
     Int64,
 )
-from appliance.data.schema import Schema, Type
+from appliance.data.schema import Field, Schema, Type
+from appliance.data.text import java_text
 from appliance.errors import DataError
 
 
@@ -66,6 +67,10 @@ class Struct:
         self._values[field.index] = value
         return self
 
+    def put_unchecked(self, field: Field, value: Any) -> None:
+        """Set a field whose value is known to fit."""
+        self._values[field.index] = value
+
     def get(self, name: str) -> Any:
         """Give the field `name`, its default when unset. Raises DataError for an unknown name."""
         field = self.schema.field(name)
@@ -97,13 +102,13 @@ class Struct:
         )
 
     def __hash__(self) -> int:
-        """Refuse hashing: fields can change."""
-        raise TypeError("unhashable type: 'Struct'")
+        """Hash the stored values: a struct may be the key of a map, and must not change there."""
+        return hash((self.schema, tuple(self._values)))
 
     def __repr__(self) -> str:
         """Give Java's text form, `Struct{a=1,b=x}`, without unset fields."""
         shown = (
-            f"{f.name}={v}"
+            f"{f.name}={java_text(v, f.schema)}"
             for f, v in zip(self.schema.fields, self._values, strict=True)
             if v is not None
         )
@@ -119,7 +124,7 @@ def wrap(schema: Schema | None, value: Any) -> Any:
     if schema.type is Type.ARRAY:
         return [wrap(schema.value_schema, item) for item in value]
     if schema.type is Type.MAP:
-        return {k: wrap(schema.value_schema, v) for k, v in value.items()}
+        return {wrap(schema.key_schema, k): wrap(schema.value_schema, v) for k, v in value.items()}
     return value
 
 
@@ -130,7 +135,7 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, list):
         return [unwrap(item) for item in value]
     if isinstance(value, dict):
-        return {k: unwrap(v) for k, v in value.items()}
+        return {unwrap(k): unwrap(v) for k, v in value.items()}
     return value
 
 
@@ -234,6 +239,9 @@ _JAVA_NAMES: tuple[tuple[type, str], ...] = (
 
 def java_class_name(value: Any) -> str:
     """Give `class <Java class>` for a value, as Connect's error texts print it."""
+    own = getattr(value, "java_class", None)
+    if isinstance(own, str):
+        return f"class {own}"
     for kind, name in _JAVA_NAMES:
         if isinstance(value, kind):
             return f"class {name}"

@@ -7,15 +7,18 @@ to the same number, two at least) and `BigDecimal.toString`. All functions are p
 from __future__ import annotations
 
 import base64
-import datetime as dt
 import decimal
 import functools
 import math
 import re
 import struct
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from appliance.data.logical import Float32, Instant
+from appliance.data.calendar import moment_of
+from appliance.data.logical import DATE_NAME, TIME_NAME, TIMESTAMP_NAME, Float32, Instant
+
+if TYPE_CHECKING:
+    from appliance.data.schema import Schema
 
 _FLOAT32: Final = struct.Struct("<f")
 _repr = float.__repr__
@@ -75,13 +78,15 @@ def to_float32(value: float) -> float:
         return math.copysign(math.inf, value)
 
 
-@functools.lru_cache(maxsize=8192)
 def float_text(value: float) -> str:
     """Give Java's text of a 32-bit float. Raises TypeError for another type than float."""
-    if math.isnan(value) or value in (math.inf, -math.inf):
+    return _float_text(value) if value else _repr(value)
+
+
+@functools.lru_cache(maxsize=8192)
+def _float_text(value: float) -> str:
+    if math.isnan(value) or math.isinf(value):
         return _rare_text(value, "")
-    if value == 0:
-        return _repr(value + 0.0) if math.copysign(1, value) > 0 else "-0.0"
     return _java_layout(_shortest32(value), value, to_float32)
 
 
@@ -134,29 +139,29 @@ def json_quote(text: str) -> str:
     return f'"{_TO_ESCAPE.sub(_escape, text)}"'
 
 
-_EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun")
-_MONTHS2: Final = ("Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+DAY_NAMES: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+MONTH_NAMES: Final = (
+    *("January", "February", "March", "April", "May", "June", "July"),
+    *("August", "September", "October", "November", "December"),
+)
 
 
 def date_text(ms: int) -> str:
     """Give `java.util.Date.toString` of milliseconds since the epoch, in UTC."""
-    try:
-        at = _EPOCH + dt.timedelta(milliseconds=ms)
-    except OverflowError:
-        return str(ms)
-    month = (_MONTHS + _MONTHS2)[at.month - 1]
+    at = moment_of(ms)
+    year = at.year if at.year > 0 else 1 - at.year
     return (
-        f"{_DAYS[at.weekday()]} {month} {at.day:02d} "
-        f"{at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {at.year}"
+        f"{DAY_NAMES[at.weekday][:3]} {MONTH_NAMES[at.month - 1][:3]} {at.day:02d} "
+        f"{at.hour:02d}:{at.minute:02d}:{at.second:02d} UTC {year}"
     )
 
 
-def java_text(value: Any) -> str:
+def java_text(value: Any, schema: Schema | None = None) -> str:
     """Give Java's `String.valueOf` of a boundary value."""
     if value is None:
         return "null"
+    if schema is not None:
+        return _text_under(schema, value)
     if isinstance(value, str):
         return value
     if isinstance(value, bool):
@@ -175,6 +180,22 @@ def java_text(value: Any) -> str:
         shown = (f"{java_text(k)}={java_text(v)}" for k, v in value.items())
         return f"{{{', '.join(shown)}}}"
     return str(value)
+
+
+def _text_under(schema: Schema, value: Any) -> str:
+    """Give the text of a value whose class the schema says."""
+    if schema.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME) and isinstance(value, int):
+        return date_text(value)
+    kind = schema.type.value
+    if kind == "float" and type(value) is float:
+        return float_text(value)
+    if kind == "array" and isinstance(value, list):
+        return f"[{', '.join(java_text(item, schema.value_schema) for item in value)}]"
+    if kind == "map" and isinstance(value, dict):
+        keys, values = schema.key_schema, schema.value_schema
+        shown = (f"{java_text(k, keys)}={java_text(v, values)}" for k, v in value.items())
+        return f"{{{', '.join(shown)}}}"
+    return java_text(value)
 
 
 def base64_text(value: bytes | bytearray | memoryview) -> str:

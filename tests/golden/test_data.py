@@ -1,0 +1,259 @@
+"""The data layer gives what Kafka Connect's classes gave in the recordings."""
+
+from __future__ import annotations
+
+import collections
+import json
+import pathlib
+import tomllib
+from typing import Any
+
+import pytest
+
+from appliance import converters, predicates, transforms
+from appliance.api import Batch
+from appliance.errors import java_class_of
+from tests.golden import forms
+from tests.golden.pipeline import run_chain, run_transform
+
+DIFFERENCES = {
+    case: entry["reason"]
+    for entry in tomllib.loads(
+        (pathlib.Path(__file__).parent / "differences.toml").read_text(encoding="utf-8")
+    )["difference"]
+    for case in entry["cases"]
+}
+PLUGINS: dict[Any, Any] = {
+    (plugin.kind, plugin.java_class): plugin
+    for plugin in (*converters.PLUGINS, *transforms.PLUGINS, *predicates.PLUGINS)
+}
+
+
+class Raised(Exception):
+    """Carries the phase in which the case failed."""
+
+    def __init__(self, phase: str, error: Exception) -> None:
+        super().__init__(phase, error)
+        self.phase, self.error = phase, error
+
+
+def make(kind: str, case: dict[str, Any], **options: Any) -> Any:
+    plugin = PLUGINS[kind, case["class"]].load()()
+    try:
+        plugin.configure(dict(case.get("config", {})), **options)
+    except Exception as error:
+        raise Raised("configure", error) from error
+    return plugin
+
+
+def converter_from(case: dict[str, Any]) -> Any:
+    converter = make("converter", case, is_key=case.get("is_key", False))
+    schema = forms.read_schema(case.get("schema"))
+    return {
+        "bytes": converter.from_connect_data(
+            "t", schema, forms.read_value(case.get("value"), schema)
+        )
+    }
+
+
+def converter_to(case: dict[str, Any]) -> Any:
+    converter = make("converter", case, is_key=case.get("is_key", False))
+    schema, value = converter.to_connect_data("t", forms.read_bytes(case["bytes"]))
+    return {"schema": schema, "value": value}
+
+
+def header_from(case: dict[str, Any]) -> Any:
+    converter = make("header_converter", case)
+    schema = forms.read_schema(case.get("schema"))
+    value = forms.read_value(case.get("value"), schema)
+    return {"bytes": converter.from_connect_header("t", "h", schema, value)}
+
+
+def header_to(case: dict[str, Any]) -> Any:
+    converter = make("header_converter", case)
+    schema, value = converter.to_connect_header("t", "h", forms.read_bytes(case["bytes"]))
+    return {"schema": schema, "value": value}
+
+
+def json_schema(case: dict[str, Any]) -> Any:
+    converter = make("converter", case)
+    if "json" not in case:
+        return {"json": converter.schema_json(forms.read_schema(case["schema"]))}
+    return {"schema": converter.schema_of(case["json"])}
+
+
+def smt(case: dict[str, Any]) -> Any:
+    transform = make("transformation", case)
+    if "records" in case:
+        return {
+            "results": [
+                attempt(lambda r=r: {"record": run_transform(transform, forms.read_record(r))})
+                for r in case["records"]
+            ]
+        }
+    if "record" not in case:
+        return {"configured": True}
+    return {"record": run_transform(transform, forms.read_record(case["record"]))}
+
+
+def predicate(case: dict[str, Any]) -> Any:
+    found = make("predicate", case)
+    record = forms.read_record(case["record"])
+    batch = Batch.of_record(record)
+    mask = found.mask(batch)
+    result = found.test(record)
+    assert mask in (result, [result], None)
+    return {"result": result}
+
+
+def chain(case: dict[str, Any]) -> Any:
+    return run_chain(case, make)
+
+
+OPERATIONS = {
+    "converter.from": converter_from,
+    "converter.to": converter_to,
+    "header.from": header_from,
+    "header.to": header_to,
+    "json.schema": json_schema,
+    "smt": smt,
+    "predicate": predicate,
+    "chain": chain,
+}
+
+
+def attempt(operation: Any) -> Any:
+    try:
+        return operation()
+    except Raised as raised:
+        return {"error": raised}
+    except Exception as error:
+        return {"error": Raised("call", error)}
+
+
+def same(expected: Any, actual: Any) -> bool:
+    """Whether a result is the recorded one."""
+    if "error" in expected or "error" in actual:
+        return (
+            "error" in expected
+            and "error" in actual
+            and same_error(expected["error"], actual["error"])
+        )
+    if expected == {"result": None} and "value" in actual:
+        return actual["schema"] is None and actual["value"] is None
+    return all(same_member(name, form, actual) for name, form in expected.items())
+
+
+def same_member(name: str, form: Any, actual: Any) -> bool:
+    found = actual[name]
+    if name == "bytes":
+        return bool(forms.read_bytes(form) == found) or same_up_to_order(
+            forms.read_bytes(form), found, actual
+        )
+    if name == "schema":
+        return bool(forms.read_schema(form) == found)
+    if name in ("value", "result"):
+        return forms.same_value(form, found, actual.get("schema"))
+    if name == "record":
+        return same_record(form, found)
+    if name == "results":
+        return len(form) == len(found) and all(map(same, form, found))
+    return bool(form == found)
+
+
+def same_up_to_order(expected: bytes | None, found: bytes | None, actual: Any) -> bool:
+    """Schemaless maps are written in the order of Java's hash map; ours keep the order of the input."""
+    if (
+        "record" not in actual
+        or actual["record"] is None
+        or actual["record"].value_schema is not None
+    ):
+        return False
+    try:
+        return bool(json.loads(expected or b"") == json.loads(found or b""))
+    except ValueError:
+        return sorted(expected or b"") == sorted(found or b"")
+
+
+def same_error(expected: Any, raised: Raised) -> bool:
+    """The class and text of Connect's own errors; of Java's own only that there is an error."""
+    if expected["phase"] != raised.phase:
+        return False
+    error: BaseException | None = raised.error
+    for link in expected["chain"]:
+        if not link["class"].startswith(
+            ("org.apache.kafka.connect", "org.apache.kafka.common.config")
+        ):
+            return error is not None or link is not expected["chain"][0]
+        if (
+            error is None
+            or java_class_of(error) != link["class"]
+            or not same_text(link["message"], str(error))
+        ):
+            return False
+        error = error.__cause__
+    return True
+
+
+def same_text(expected: str, found: str) -> bool:
+    cut = min(
+        (expected.find(mark) for mark in ("@HASH", "Invalid regex: ") if mark in expected),
+        default=-1,
+    )
+    expected = expected.replace("java.util.LinkedHashMap", "java.util.HashMap")
+    return expected == found or (cut >= 0 and expected[:cut] == found[:cut])
+
+
+_RECORD = {"topic", "partition", "timestamp", "timestamp_type", "original_topic"}
+_RENAMED = {
+    "offset": "kafka_offset",
+    "original_partition": "original_kafka_partition",
+    "original_offset": "original_kafka_offset",
+}
+
+
+def same_record(form: Any, record: Any) -> bool:
+    if form is None or record is None:
+        return form is None and record is None
+    for part in ("key", "value"):
+        schema = getattr(record, f"{part}_schema")
+        if forms.read_schema(form[f"{part}_schema"]) != schema:
+            return False
+        if not forms.same_value(form[part], getattr(record, part), schema):
+            return False
+    if any(form[name] != getattr(record, name) for name in _RECORD & form.keys()):
+        return False
+    if any(form[name] != getattr(record, own) for name, own in _RENAMED.items() if name in form):
+        return False
+    return len(form["headers"]) == len(record.headers) and all(
+        name == header.key
+        and forms.read_schema(schema) == header.schema
+        and forms.same_value(value, header.value, header.schema)
+        for (name, schema, value), header in zip(form["headers"], record.headers, strict=True)
+    )
+
+
+def passes(case: dict[str, Any]) -> bool:
+    try:
+        actual = attempt(lambda: OPERATIONS[case["op"]](case))
+        wanted = [case[k] for k in ("expect", "expect_java21", "expect_java25") if k in case]
+        return any(same(expected, actual) for expected in wanted)
+    except Exception as error:
+        print(case["id"], "comparison failed", repr(error)[:300])
+        return False
+
+
+GROUPS: dict[str, list[dict[str, Any]]] = collections.defaultdict(list)
+for found in forms.lines("*.jsonl*"):
+    if found["op"] in OPERATIONS:
+        GROUPS[found["group"]].append(found)
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_results_are_those_of_the_recording(group: str) -> None:
+    """Every recorded case of the group gives the recorded result, but for the listed differences."""
+    cases = GROUPS[group]
+
+    failing = {case["id"] for case in cases if not passes(case)}
+
+    assert failing == {case["id"] for case in cases if case["id"] in DIFFERENCES}
