@@ -450,10 +450,10 @@ def _default_text(cursor: Cursor) -> str | None:
         return sign + number.text
     if token.kind == "word" and token.text.startswith("_") and cursor.ahead().kind == "string":
         cursor.advance()
-    if cursor.token.kind == "string":
-        parts = [cursor.advance().value]
-        while cursor.token.kind == "string":
-            parts.append(cursor.advance().value)
+    parts: list[str] = []
+    while cursor.token.kind == "string":
+        parts.append(cursor.advance().value)
+    if parts:
         return "".join(parts)
     if token.kind in ("number", "bits"):
         return cursor.advance().value
