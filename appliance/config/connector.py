@@ -21,9 +21,9 @@ from appliance.config.validators import (
     Range,
     ValidRegex,
     at_least,
-    regex_fault,
 )
 from appliance.config.worker_keys import PARTITIONS, REPLICATION
+from appliance.data.regex import regex_fault
 from appliance.errors import ConfigError
 
 ConnectorKind = Literal["source", "sink"]

@@ -6,10 +6,10 @@ Semantics: Kafka 4.3.1 ConfigDef.Range, ValidString, ValidList, NonEmptyString a
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Callable
 from typing import Any
 
+from appliance.data.regex import JavaPattern
 from appliance.errors import ConfigError
 
 
@@ -126,40 +126,21 @@ class NonEmptyList:
         return "non-empty list"
 
 
-def regex_fault(error: re.error) -> str:
-    """Give Java's words for the common faults of a regular expression, Python's for the others."""
-    pattern = str(error.pattern)
-    at = error.pos or 0
-    if error.msg.startswith("missing ), unterminated"):
-        what, at = "Unclosed group", len(pattern)
-    elif error.msg.startswith("unterminated character set"):
-        what, at = "Unclosed character class", len(pattern) - 1
-    elif error.msg.startswith("nothing to repeat"):
-        what = f"Dangling meta character '{pattern[at]}'"
-    elif error.msg.startswith("unbalanced parenthesis"):
-        what, at = "Unmatched closing ')'", max(at - 1, 0)
-    else:
-        return str(error)
-    caret = f"\n{' ' * at}^" if at < len(pattern) else ""
-    return f"{what} near index {at}\n{pattern}{caret}"
-
-
 @dataclasses.dataclass(frozen=True, slots=True)
 class ValidRegex:
-    """A text that is a regular expression."""
+    """A text that is a Java regular expression; with `non_empty` an empty one is refused."""
+
+    non_empty: bool = False
 
     def __call__(self, name: str, value: Any) -> None:
         """Raise ConfigError for a text that does not compile."""
-        try:
-            re.compile(value or "")
-        except re.error as error:
-            raise ConfigError.invalid(
-                name, value, f"Invalid regex: {regex_fault(error)}"
-            ) from error
+        if self.non_empty:
+            NonEmptyString()(name, value)
+        JavaPattern.option(name, value)
 
     def __str__(self) -> str:
         """Give Kafka's description."""
-        return "valid regex"
+        return "non-empty string, valid regex" if self.non_empty else "valid regex"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -21,4 +21,9 @@ _BOTH_WAYS = (
 PLUGINS: tuple[Plugin, ...] = (
     *(Plugin("converter", java_class, target) for java_class, target in _BOTH_WAYS),
     *(Plugin("header_converter", java_class, target) for java_class, target in _BOTH_WAYS),
+    Plugin(
+        "header_converter",
+        f"{_CONNECT}.storage.SimpleHeaderConverter",
+        f"{_HERE}.simple_header:SimpleHeaderConverter",
+    ),
 )

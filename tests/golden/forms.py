@@ -193,7 +193,7 @@ def read_record(form: Any) -> SinkRecord | SourceRecord:
     return SinkRecord(
         **common,
         kafka_offset=form.get("offset", 0),
-        timestamp_type=form.get("timestamp_type", "NoTimestampType"),
+        timestamp_type="NoTimestampType" if form.get("timestamp") is None else "CreateTime",
         original_topic=form.get("original_topic", common["topic"]),
         original_kafka_partition=form.get("original_partition", common["partition"]),
         original_kafka_offset=form.get("original_offset", form.get("offset", 0)),
@@ -222,8 +222,8 @@ def same_value(form: Any, value: Any, schema: Schema | None) -> bool:
         found = decimal.Decimal(inner)
         return (
             isinstance(value, decimal.Decimal)
-            and abs(found).as_tuple() == abs(value).as_tuple()
-            and found == value
+            and found.as_tuple()[1:] == value.as_tuple()[1:]
+            and (found.is_zero() or found.is_signed() == value.is_signed())
         )
     if tag == "ms":
         return (

@@ -12,6 +12,8 @@ import pytest
 
 from appliance import converters, predicates, transforms
 from appliance.api import Batch
+from appliance.data import Float32, Int8, Int16, Int32, Type, values
+from appliance.data.text import to_float32
 from appliance.errors import java_class_of
 from tests.golden import forms
 from tests.golden.pipeline import run_chain, run_transform
@@ -110,7 +112,51 @@ def chain(case: dict[str, Any]) -> Any:
     return run_chain(case, make)
 
 
+def values_function(case: dict[str, Any]) -> Any:
+    schema = forms.read_schema(case.get("schema"))
+    value = forms.read_value(case.get("value"), schema)
+    name = case["fn"]
+    if name == "parseString":
+        parsed_schema, parsed = values.parse_string(case["text"])
+        return {"schema": parsed_schema, "value": parsed}
+    if name == "inferSchema":
+        return {"schema": values.infer_schema(value)}
+    if name == "convertToString":
+        return {"result": values.format_value(schema, value)}
+    return {"result": CONVERSIONS[name](schema, value)}
+
+
+def width(bits: int, kind: Any) -> Any:
+    return lambda schema, value: (
+        None if value is None else kind(values.to_integer(schema, value, bits))
+    )
+
+
+def to_float(schema: Any, value: Any) -> Any:
+    double = values.to_double(schema, value)
+    return None if double is None else Float32(to_float32(double))
+
+
+CONVERSIONS: dict[str, Any] = {
+    "convertToBoolean": values.to_boolean,
+    "convertToByte": width(8, Int8),
+    "convertToShort": width(16, Int16),
+    "convertToInteger": width(32, Int32),
+    "convertToLong": width(64, int),
+    "convertToFloat": to_float,
+    "convertToDouble": values.to_double,
+    "convertToDecimal": values.to_decimal,
+    "convertToList": lambda s, v: values.to_container(s, v, Type.ARRAY),
+    "convertToMap": lambda s, v: values.to_container(s, v, Type.MAP),
+    "convertToStruct": lambda s, v: values.to_container(s, v, Type.STRUCT),
+    "convertToTime": lambda s, v: values.to_instant(s, v, values.TIME_SCHEMA),
+    "convertToDate": lambda s, v: values.to_instant(s, v, values.DATE_SCHEMA),
+    "convertToTimestamp": lambda s, v: values.to_instant(s, v, values.TIMESTAMP_SCHEMA),
+}
+
+
 OPERATIONS = {
+    "values": values_function,
     "converter.from": converter_from,
     "converter.to": converter_to,
     "header.from": header_from,

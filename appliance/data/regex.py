@@ -1,0 +1,146 @@
+"""Java's regular expressions on Python's engine: syntax and replacement texts translated.
+
+Covers what topics and table names need: named groups, possessive forms and classes that both engines
+share. Semantics: java.util.regex.Pattern, Matcher.replaceFirst.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Self
+
+from appliance.errors import ConfigError
+
+
+def regex_fault(error: re.error) -> str:
+    """Give Java's words for the common faults of a regular expression, Python's for the others."""
+    pattern = str(error.pattern)
+    at = error.pos or 0
+    if error.msg.startswith("missing ), unterminated"):
+        what, at = "Unclosed group", len(pattern)
+    elif error.msg.startswith("unterminated character set"):
+        what, at = "Unclosed character class", len(pattern) - 1
+    elif error.msg.startswith("nothing to repeat"):
+        what = f"Dangling meta character '{pattern[at]}'"
+    elif error.msg.startswith("unbalanced parenthesis"):
+        what, at = "Unmatched closing ')'", max(at - 1, 0)
+    else:
+        return str(error)
+    caret = f"\n{' ' * at}^" if at < len(pattern) else ""
+    return f"{what} near index {at}\n{pattern}{caret}"
+
+
+_NAMED_GROUP = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>")
+_NAMED_REFERENCE = re.compile(r"\\k<([A-Za-z][A-Za-z0-9]*)>")
+_CLASSES = {
+    r"\p{L}": r"(?u:[^\W\d_])",
+    r"\p{IsAlphabetic}": r"(?u:[^\W\d_])",
+    r"\p{Alpha}": "a-zA-Z",
+    r"\p{Lower}": "a-z",
+    r"\p{Upper}": "A-Z",
+    r"\p{Digit}": "0-9",
+    r"\p{Alnum}": "a-zA-Z0-9",
+    r"\p{Punct}": r"!-/:-@\[-`{-~",
+    r"\p{Space}": r" \t\n\x0b\f\r",
+    r"\p{ASCII}": r"\x00-\x7f",
+}
+
+
+class JavaPattern:
+    """A compiled Java regular expression."""
+
+    def __init__(self, text: str) -> None:
+        """Translate and compile. Raises re.error."""
+        self.text = text
+        self._pattern = re.compile(_translated(text), re.ASCII)
+
+    @classmethod
+    def option(cls, name: str, text: str | None) -> Self:
+        """Compile the value of an option. Raises ConfigError."""
+        if text is None:
+            raise ConfigError.invalid(name, text, "Invalid regex: no pattern given")
+        try:
+            return cls(text)
+        except re.error as error:
+            raise ConfigError.invalid(
+                name, text, f"Invalid regex: {regex_fault(error)}"
+            ) from error
+        except (OverflowError, RecursionError) as error:
+            raise ConfigError.invalid(name, text, f"Invalid regex: {error}") from error
+
+    def matches(self, text: str) -> bool:
+        """Whether the whole text matches."""
+        return self._pattern.fullmatch(text) is not None
+
+    def find(self, text: str) -> re.Match[str] | None:
+        """Give the first match anywhere."""
+        return self._pattern.search(text)
+
+    def replace_first(self, text: str, replacement: str) -> str:
+        """Replace the first match. Raises IndexError for a group that does not exist, ValueError."""
+        match = self._pattern.search(text)
+        if match is None:
+            return text
+        return text[: match.start()] + expanded(match, replacement) + text[match.end() :]
+
+    def replace_all(self, text: str, replacement: str) -> str:
+        """Replace every match. Raises IndexError, ValueError."""
+        return self._pattern.sub(lambda match: expanded(match, replacement), text)
+
+
+def expanded(match: re.Match[str], replacement: str) -> str:
+    """Put groups into a Java replacement text (`$1`, `${name}`, backslash quotes)."""
+    parts: list[str] = []
+    at = 0
+    while at < len(replacement):
+        char = replacement[at]
+        at += 1
+        if char == "\\":
+            if at == len(replacement):
+                raise ValueError("character to be escaped is missing")
+            parts.append(replacement[at])
+            at += 1
+        elif char == "$":
+            group, at = _reference(match, replacement, at)
+            parts.append(match.group(group) or "")
+        else:
+            parts.append(char)
+    return "".join(parts)
+
+
+def _reference(match: re.Match[str], replacement: str, at: int) -> tuple[int | str, int]:
+    if replacement[at : at + 1] == "{":
+        end = replacement.find("}", at)
+        if end < 0:
+            raise ValueError("named capturing group is missing trailing '}'")
+        return replacement[at + 1 : end], end + 1
+    if not "0" <= replacement[at : at + 1] <= "9":
+        raise ValueError("Illegal group reference")
+    group = int(replacement[at])
+    at += 1
+    if group > match.re.groups:
+        raise IndexError(f"No group {group}")
+    while "0" <= replacement[at : at + 1] <= "9":
+        longer = group * 10 + int(replacement[at])
+        if longer > match.re.groups:
+            break
+        group, at = longer, at + 1
+    return group, at
+
+
+def _translated(text: str) -> str:
+    text = _NAMED_GROUP.sub(r"(?P<\1>", text)
+    text = _NAMED_REFERENCE.sub(r"(?P=\1)", text)
+    text = _quoted(text)
+    for name, members in _CLASSES.items():
+        text = text.replace(name, members if members[0] == "(" else f"[{members}]")
+    return text.replace(r"\z", r"\Z").replace(r"\h", r"[ \t]")
+
+
+def _quoted(text: str) -> str:
+    r"""Turn `\Q...\E` into escaped text."""
+    pieces = text.split(r"\Q")
+    for i, piece in enumerate(pieces[1:], 1):
+        literal, _, rest = piece.partition(r"\E")
+        pieces[i] = re.escape(literal) + rest
+    return "".join(pieces)
