@@ -141,10 +141,8 @@ class PartTransform(CompiledTransform):
             some_rows = (some.keys or []) if self.part == "key" else some.values
             for place, row in zip(live, plan.rows(some_rows, some), strict=True):
                 found[place] = (plan.schema, row)
-        if all(
-            s is (None if row is None else schema) and r is None
-            for (s, r), row in zip(found, rows, strict=True)
-        ):
+        unchanged = [(None if row is None else schema, None) for row in rows]
+        if not live and found == unchanged:
             return [batch]
         return [
             self._replaced(batch.take(run), [_null_row(*found[i]) for i in run], run_schema)

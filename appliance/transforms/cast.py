@@ -277,7 +277,7 @@ def _to_boolean(value: Any) -> bool:
     if isinstance(value, bool):
         return value
     if isinstance(value, (int, float, decimal.Decimal)):
-        return _to_long(value) != 0
+        return bool(_to_long(value))
     if isinstance(value, str):
         return value.lower() == "true"
     raise _unexpected(value)

@@ -134,8 +134,8 @@ class InsertField(PartTransform):
         parsed = self.config_def.parse(config)
         self._replace_null = parsed["replace.null.with.default"]
         self._insertions = [
-            _insertion(parsed[option], *source)
-            for option, *source in _SOURCES
+            _insertion(parsed[option], schema, column, boxed, skips)
+            for option, schema, column, boxed, skips in _SOURCES
             if parsed[option] is not None
         ]
         static_field, text = parsed["static.field"], parsed["static.value"]
