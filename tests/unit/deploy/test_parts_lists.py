@@ -13,8 +13,10 @@ from deploy.parts.jars import Pin, read_pins
     [
         ("org/slf4j/slf4j-api/1.7.36/slf4j-api-1.7.36.jar", "org.slf4j:slf4j-api:1.7.36:jar:"),
         (
-            "io/debezium/debezium-connector-mysql/3.6.1.Final/"
-            "debezium-connector-mysql-3.6.1.Final-plugin.tar.gz",
+            (
+                "io/debezium/debezium-connector-mysql/3.6.1.Final/"
+                "debezium-connector-mysql-3.6.1.Final-plugin.tar.gz"
+            ),
             "io.debezium:debezium-connector-mysql:3.6.1.Final:tar.gz:plugin",
         ),
     ],
