@@ -175,6 +175,8 @@ class ConfigDef:
         else:
             value = parse_type(key.name, key.default, key.type)
         if key.validator is not None:
+            if getattr(key.validator, "unique", False) and value is not None:
+                value = list(dict.fromkeys(value))
             key.validator(key.name, value)
         return value
 

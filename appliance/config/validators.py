@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 from appliance.data.regex import JavaPattern
 from appliance.errors import ConfigError
@@ -107,23 +107,60 @@ class NonEmptyWithoutControl:
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class NonEmptyList:
-    """A list with at least one element, none of them empty."""
+class NonNull:
+    """Any text but None."""
 
     def __call__(self, name: str, value: Any) -> None:
-        """Raise ConfigError for None, an empty list or an empty element."""
+        """Raise ConfigError for None."""
+        if value is None:
+            raise ConfigError.invalid(name, value, "entry must be non null")
+
+    def __str__(self) -> str:
+        """Give Kafka's description."""
+        return "non-null string"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class NonEmptyList:
+    """A list with at least one element."""
+
+    def __call__(self, name: str, value: Any) -> None:
+        """Raise ConfigError for None or an empty list."""
+        if not value:
+            shown = "null" if value is None else "[]"
+            raise ConfigError.invalid(name, shown, "Empty list")
+
+    def __str__(self) -> str:
+        """Give Kafka's description."""
+        return "non-empty list"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class UniqueList:
+    """A list of different, non-empty elements, at least one unless `empty_allowed`.
+
+    When a configuration is parsed, doubles are dropped before this looks; validation reports them.
+    """
+
+    empty_allowed: bool = False
+    unique: ClassVar[bool] = True
+
+    def __call__(self, name: str, value: Any) -> None:
+        """Raise ConfigError for None, an empty list, an empty element or a double."""
         if value is None:
             raise ConfigError(f"Configuration '{name}' values must not be null.")
-        if not value:
+        if not value and not self.empty_allowed:
             raise ConfigError(
                 f"Configuration '{name}' must not be empty. Valid values include: any non-empty value"
             )
+        if len(set(value)) != len(value):
+            raise ConfigError(f"Configuration '{name}' values must not be duplicated.")
         if any(not item for item in value):
             raise ConfigError(f"Configuration '{name}' values must not be empty.")
 
     def __str__(self) -> str:
-        """Give the description."""
-        return "non-empty list"
+        """Give Kafka's description: none."""
+        return ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -15,8 +15,41 @@ from appliance.data.text import DAY_NAMES, MONTH_NAMES
 _LETTERS: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _PIECE: Final = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+|'")
 _NUMERIC: Final = frozenset("yYwWDdFuHkKhmsS")
+_WORD: Final = re.compile(r"[A-Za-z]+")
 _NUMBER: Final = re.compile(r"-?\d+")
-_ZONE: Final = re.compile(r"(?:GMT|UTC|UT|Z)?(?:([+-])(\d{1,2}):?(\d{2})?)?", re.IGNORECASE)
+_ZONES: Final = {
+    "z": re.compile(
+        r"([+-])(\d\d)(\d\d)|(?:GMT|UTC|UT)(?:([+-])(\d{1,2}):(\d\d))?", re.IGNORECASE
+    ),
+    "X": re.compile(r"Z|([+-])(\d\d)"),
+    "XX": re.compile(r"Z|([+-])(\d\d)(\d\d)"),
+    "XXX": re.compile(r"Z|([+-])(\d\d):(\d\d)"),
+}
+_ZONE_HOURS: Final = {
+    "CET": 1,
+    "CEST": 2,
+    "WET": 0,
+    "WEST": 1,
+    "EET": 2,
+    "EEST": 3,
+    "BST": 1,
+    "MSK": 3,
+    "EST": -5,
+    "EDT": -4,
+    "CST": -6,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "JST": 9,
+    "KST": 9,
+    "AEST": 10,
+    "AEDT": 11,
+    "AKST": -9,
+    "AKDT": -8,
+    "HST": -10,
+}
 
 
 @dataclasses.dataclass(slots=True)
@@ -90,7 +123,7 @@ class DateFormat:
                     return None
                 at += len(literal)
                 continue
-            abutting = letter in _NUMERIC and self._abuts(i)
+            abutting = self._abuts(i)
             found = _read(fields, letter, count, text, at, limit=count if abutting else None)
             if found is None:
                 return None
@@ -98,7 +131,10 @@ class DateFormat:
         return _resolved(fields)
 
     def _abuts(self, i: int) -> bool:
-        return i + 1 < len(self._parts) and self._parts[i + 1][0] in _NUMERIC
+        if i + 1 == len(self._parts):
+            return False
+        letter, count, _ = self._parts[i + 1]
+        return letter in _NUMERIC or (letter in ("M", "L") and count < 3)
 
 
 def _formatted(letter: str, count: int, at: Moment) -> str:
@@ -185,7 +221,7 @@ def _read(
             fields.era_bc = word == "BC"
         return at + 2
     if letter in "zZX":
-        return _read_zone(fields, letter, text, at)
+        return _read_zone(fields, letter * count if letter == "X" else "z", text, at)
     match = _NUMBER.match(text, at, len(text) if limit is None else min(len(text), at + limit))
     if match is None:
         return None
@@ -209,14 +245,19 @@ def _read_zone(fields: _Fields, letter: str, text: str, at: int) -> int | None:
     name = "Coordinated Universal Time"
     if letter == "z" and text[at : at + len(name)].lower() == name.lower():
         return at + len(name)
-    match = _ZONE.match(text, at)
-    if match is None or not match.group():
+    if letter == "z":
+        word = _WORD.match(text, at)
+        hours = _ZONE_HOURS.get(word.group().upper()) if word else None
+        if word is not None and hours is not None:
+            fields.zone_ms = hours * 3_600_000
+            return word.end()
+    match = _ZONES[letter].match(text, at)
+    if match is None:
         return None
-    if letter == "X" and match.group()[0] not in "Z+-":
-        return None
-    if match.group(1):
-        minutes = int(match.group(2)) * 60 + int(match.group(3) or 0)
-        fields.zone_ms = minutes * 60_000 * (-1 if match.group(1) == "-" else 1)
+    found = [group for group in match.groups() if group is not None]
+    if found:
+        minutes = int(found[1]) * 60 + int(found[2] if len(found) > 2 else 0)
+        fields.zone_ms = minutes * 60_000 * (-1 if found[0] == "-" else 1)
     return match.end()
 
 
@@ -271,8 +312,8 @@ def _resolved(fields: _Fields) -> int:
     else:
         month = 1 if fields.month is None else fields.month
         day = days_of(year, month, 1 if fields.day is None else fields.day)
-        if fields.day is None and fields.weekday is not None and fields.year is None:
-            day = _sunday_on_or_before(day) + (fields.weekday + 1) % 7
+        if fields.day is None and fields.weekday is not None:
+            day += (fields.weekday - day - 3) % 7
     hour = fields.hour
     if fields.hour12 is not None:
         hour = fields.hour12 + (12 if fields.pm else 0)

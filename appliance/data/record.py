@@ -11,6 +11,11 @@ from typing import Any, Self
 
 from appliance.data.headers import Header
 from appliance.data.schema import Schema
+from appliance.data.text import java_text
+
+
+def _or_null(value: object) -> object:
+    return "null" if value is None else value
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -26,6 +31,20 @@ class ConnectRecord:
     timestamp: int | None = None
     headers: tuple[Header, ...] = ()
 
+    def __str__(self) -> str:
+        """Give Java's text form."""
+        headers = ", ".join(
+            f"ConnectHeader(key={h.key}, value={java_text(h.value, h.schema)}, schema={h.schema or 'null'})"
+            for h in self.headers
+        )
+        return (
+            f"ConnectRecord{{topic='{self.topic}', kafkaPartition={_or_null(self.partition)}, "
+            f"key={java_text(self.key, self.key_schema)}, keySchema={_or_null(self.key_schema)}, "
+            f"value={java_text(self.value, self.value_schema)}, "
+            f"valueSchema={_or_null(self.value_schema)}, timestamp={_or_null(self.timestamp)}, "
+            f"headers=ConnectHeaders(headers={headers})}}"
+        )
+
     def replace(self, **changes: Any) -> Self:
         """Give a copy with some members changed."""
         return dataclasses.replace(self, **changes)
@@ -38,6 +57,13 @@ class SourceRecord(ConnectRecord):
     source_partition: Mapping[str, Any] | None = None
     source_offset: Mapping[str, Any] | None = None
 
+    def __str__(self) -> str:
+        """Give Java's text form."""
+        return (
+            f"SourceRecord{{sourcePartition={java_text(self.source_partition)}, "
+            f"sourceOffset={java_text(self.source_offset)}}} {ConnectRecord.__str__(self)}"
+        )
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SinkRecord(ConnectRecord):
@@ -48,3 +74,12 @@ class SinkRecord(ConnectRecord):
     original_topic: str | None = None
     original_kafka_partition: int | None = None
     original_kafka_offset: int = 0
+
+    def __str__(self) -> str:
+        """Give Java's text form."""
+        return (
+            f"SinkRecord{{kafkaOffset={self.kafka_offset}, timestampType={self.timestamp_type}, "
+            f"originalTopic={self.original_topic}, "
+            f"originalKafkaPartition={_or_null(self.original_kafka_partition)}, "
+            f"originalKafkaOffset={self.original_kafka_offset}}} {ConnectRecord.__str__(self)}"
+        )

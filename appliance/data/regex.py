@@ -6,7 +6,10 @@ share. Semantics: java.util.regex.Pattern, Matcher.replaceFirst.
 
 from __future__ import annotations
 
+import functools
 import re
+import sys
+import unicodedata
 from typing import Self
 
 from appliance.errors import ConfigError
@@ -32,18 +35,19 @@ def regex_fault(error: re.error) -> str:
 
 _NAMED_GROUP = re.compile(r"\(\?<([A-Za-z][A-Za-z0-9]*)>")
 _NAMED_REFERENCE = re.compile(r"\\k<([A-Za-z][A-Za-z0-9]*)>")
-_CLASSES = {
-    r"\p{L}": r"(?u:[^\W\d_])",
-    r"\p{IsAlphabetic}": r"(?u:[^\W\d_])",
-    r"\p{Alpha}": "a-zA-Z",
-    r"\p{Lower}": "a-z",
-    r"\p{Upper}": "A-Z",
-    r"\p{Digit}": "0-9",
-    r"\p{Alnum}": "a-zA-Z0-9",
-    r"\p{Punct}": r"!-/:-@\[-`{-~",
-    r"\p{Space}": r" \t\n\x0b\f\r",
-    r"\p{ASCII}": r"\x00-\x7f",
+_POSIX = {
+    "Alpha": "a-zA-Z",
+    "Lower": "a-z",
+    "Upper": "A-Z",
+    "Digit": "0-9",
+    "Alnum": "a-zA-Z0-9",
+    "Punct": r"!-/:-@\[-`{-~",
+    "Space": r" \t\n\x0b\f\r",
+    "Blank": r" \t",
+    "XDigit": "0-9a-fA-F",
+    "ASCII": r"\x00-\x7f",
 }
+_TOKEN = re.compile(r"\\([pP])(?:\{([^}]*)\}|([A-Z]))|\\.|\[\^?\]?|\]", re.DOTALL)
 
 
 class JavaPattern:
@@ -129,12 +133,51 @@ def _reference(match: re.Match[str], replacement: str, at: int) -> tuple[int | s
 
 
 def _translated(text: str) -> str:
-    text = _NAMED_GROUP.sub(r"(?P<\1>", text)
-    text = _NAMED_REFERENCE.sub(r"(?P=\1)", text)
-    text = _quoted(text)
-    for name, members in _CLASSES.items():
-        text = text.replace(name, members if members[0] == "(" else f"[{members}]")
-    return text.replace(r"\z", r"\Z").replace(r"\h", r"[ \t]")
+    text = _quoted(_NAMED_REFERENCE.sub(r"(?P=\1)", _NAMED_GROUP.sub(r"(?P<\1>", text)))
+    depth = 0
+
+    def translate(match: re.Match[str]) -> str:
+        nonlocal depth
+        token = match.group()
+        if token[0] == "[":
+            depth += 1
+            return token
+        if token == "]":
+            depth = max(0, depth - 1)
+            return token
+        if match.group(1) is None:
+            return _ESCAPES.get(token, token)
+        members = _property(match.group(2) or match.group(3))
+        if depth and match.group(1) == "p":
+            return members
+        return f"[{'^' if match.group(1) == 'P' else ''}{members}]"
+
+    return _TOKEN.sub(translate, text)
+
+
+_ESCAPES = {r"\z": r"\Z", r"\h": r"[ \t]"}
+
+
+@functools.lru_cache(maxsize=64)
+def _property(name: str) -> str:
+    """Give the members of a POSIX class or Unicode category, as the inside of a class."""
+    if name in _POSIX:
+        return _POSIX[name]
+    name = {"IsAlphabetic": "L", "IsLetter": "L", "IsUppercase": "Lu", "IsLowercase": "Ll"}.get(
+        name, name.removeprefix("Is")
+    )
+    ranges: list[str] = []
+    start: int | None = None
+    for code in range(sys.maxunicode + 2):
+        inside = code <= sys.maxunicode and unicodedata.category(chr(code)).startswith(name)
+        if inside and start is None:
+            start = code
+        elif not inside and start is not None:
+            ranges.append(f"\\U{start:08x}-\\U{code - 1:08x}")
+            start = None
+    if not ranges:
+        raise re.error(f"Unknown character property name {{{name}}}")
+    return "".join(ranges)
 
 
 def _quoted(text: str) -> str:

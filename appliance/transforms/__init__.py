@@ -1,4 +1,4 @@
-"""Built-in transforms, one file each; `PLUGINS` names them without importing them."""
+"""Built-in transforms; `PLUGINS` names them without importing them."""
 
 from __future__ import annotations
 
@@ -16,8 +16,25 @@ def _both(name: str) -> tuple[Plugin, Plugin]:
     )
 
 
+def _one(name: str, module: str) -> Plugin:
+    return Plugin("transformation", f"{_CONNECT}.{name}", f"{_HERE}.{module}:{name}")
+
+
 PLUGINS: tuple[Plugin, ...] = (
     *_both("Cast"),
+    _one("DropHeaders", "headers"),
+    *_both("ExtractField"),
+    _one("Filter", "filter"),
+    *_both("Flatten"),
+    *_both("HeaderFrom"),
+    *_both("HoistField"),
     *_both("InsertField"),
+    _one("InsertHeader", "headers"),
+    *_both("MaskField"),
+    _one("RegexRouter", "routers"),
     *_both("ReplaceField"),
+    *_both("SetSchemaMetadata"),
+    *_both("TimestampConverter"),
+    _one("TimestampRouter", "routers"),
+    _one("ValueToKey", "valuetokey"),
 )

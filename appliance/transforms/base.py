@@ -14,7 +14,7 @@ from typing import Any, ClassVar, Literal, NamedTuple
 
 from appliance.api import NULL, Batch, Stage, Transform
 from appliance.config import ConfigKey, ConfigType, Importance
-from appliance.data import Field, Schema, SchemaBuilder, Type
+from appliance.data import Field, Header, Schema, SchemaBuilder, Type
 from appliance.data.record import ConnectRecord
 from appliance.data.struct import java_class_name, unwrap, wrap
 from appliance.errors import DataError
@@ -124,7 +124,7 @@ class PartTransform(CompiledTransform):
                 return self._with_nulls(batch, rows, schema)
             if plan is None:
                 plan = self.plan(schema)
-            return [self._replaced(batch, plan.rows(rows, batch), plan.schema)]
+            return [self.replaced(batch, plan.rows(rows, batch), plan.schema)]
 
         return run
 
@@ -145,11 +145,12 @@ class PartTransform(CompiledTransform):
         if not live and found == unchanged:
             return [batch]
         return [
-            self._replaced(batch.take(run), [_null_row(*found[i]) for i in run], run_schema)
+            self.replaced(batch.take(run), [_null_row(*found[i]) for i in run], run_schema)
             for run_schema, run in _runs(found)
         ]
 
-    def _replaced(self, batch: Batch, rows: list[Any], schema: Schema | None) -> Batch:
+    def replaced(self, batch: Batch, rows: list[Any], schema: Schema | None) -> Batch:
+        """Give the batch with the changed rows."""
         if self.part == "key":
             return dataclasses.replace(batch, keys=rows, key_schema=schema, raw_keys=None)
         return dataclasses.replace(batch, values=rows, value_schema=schema, raw_values=None)
@@ -175,7 +176,12 @@ def _runs(found: Sequence[tuple[Schema | None, Any]]) -> list[tuple[Schema | Non
 
 def copied_basics(schema: Schema) -> SchemaBuilder:
     """Start a schema with the type, name, version, doc and parameters of another."""
-    builder = SchemaBuilder(schema.type)
+    if schema.type is Type.ARRAY:
+        builder = SchemaBuilder.array(schema.value_schema)
+    elif schema.type is Type.MAP:
+        builder = SchemaBuilder.map(schema.key_schema, schema.value_schema)
+    else:
+        builder = SchemaBuilder(schema.type)
     if schema.name is not None:
         builder.name(schema.name)
     if schema.version is not None:
@@ -234,6 +240,22 @@ def only_sink_records(batch: Batch, purpose: str) -> None:
             f"Only SinkRecord supported for [{purpose}], "
             "found: org.apache.kafka.connect.source.SourceRecord"
         )
+
+
+def refused_null(schema: Schema | None, purpose: str) -> DataError:
+    """Give the error of a transform that does not take null."""
+    if schema is None:
+        return DataError(
+            f"Only Map objects supported in absence of schema for [{purpose}], found: null"
+        )
+    return DataError(f"Only Struct objects supported for [{purpose}], found: null")
+
+
+def with_headers(batch: Batch, blocks: Sequence[tuple[Header, ...]]) -> Batch:
+    """Give the batch with one more block of headers per row."""
+    before = batch.extra_headers or {}
+    extra = {row: before.get(row, ()) + block for row, block in enumerate(blocks)}
+    return dataclasses.replace(batch, extra_headers=extra)
 
 
 class RowBuilder:

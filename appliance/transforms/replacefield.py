@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from appliance.config import ConfigDef, ConfigType, Importance
-from appliance.config.validators import Check
+from appliance.config.validators import Check, UniqueList
 from appliance.data import Schema
 from appliance.errors import ConfigError
 from appliance.transforms.base import (
@@ -54,6 +54,7 @@ class ReplaceField(PartTransform):
             "exclude",
             ConfigType.LIST,
             [],
+            validator=UniqueList(empty_allowed=True),
             importance=Importance.MEDIUM,
             doc="Names of fields to drop; wins over `include`.",
         )
@@ -61,6 +62,7 @@ class ReplaceField(PartTransform):
             "include",
             ConfigType.LIST,
             [],
+            validator=UniqueList(empty_allowed=True),
             importance=Importance.MEDIUM,
             doc="Names of fields to keep; all others are dropped. Empty keeps all.",
         )

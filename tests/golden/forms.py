@@ -91,8 +91,13 @@ def read_value(form: Any, schema: Schema | None = None) -> Any:
     return _READERS[tag](form, inner, schema)
 
 
+def _own_schema(form: Any) -> Schema | None:
+    """Give a struct's own schema; that of a default is in the peer the builder with the default in it."""
+    return read_schema({k: v for k, v in form["schema"].items() if k != "default"})
+
+
 def _read_struct(form: Any, inner: Any, schema: Schema | None) -> Struct:
-    own = read_schema(form["schema"]) if "schema" in form else schema
+    own = _own_schema(form) if "schema" in form else schema
     if own is None:
         raise AssertionError("a struct without a schema")
     struct = Struct(own)
@@ -193,7 +198,9 @@ def read_record(form: Any) -> SinkRecord | SourceRecord:
     return SinkRecord(
         **common,
         kafka_offset=form.get("offset", 0),
-        timestamp_type="NoTimestampType" if form.get("timestamp") is None else "CreateTime",
+        timestamp_type=form.get(
+            "timestamp_type", "NoTimestampType" if form.get("timestamp") is None else "CreateTime"
+        ),
         original_topic=form.get("original_topic", common["topic"]),
         original_kafka_partition=form.get("original_partition", common["partition"]),
         original_kafka_offset=form.get("original_offset", form.get("offset", 0)),
@@ -279,7 +286,7 @@ def _same_struct(form: Any, inner: Any, value: Any) -> bool:
         n for n, _ in inner
     ]:
         return False
-    if "schema" in form and read_schema(form["schema"]) != value.schema:
+    if "schema" in form and _own_schema(form) != value.schema:
         return False
     return all(
         same_value(f, value.get_without_default(n), value.schema.fields[i].schema)

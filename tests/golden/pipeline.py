@@ -33,9 +33,9 @@ def run_chain(case: dict[str, Any], make: Any) -> Any:
     found: dict[str, Any] = {"record": record, "bytes": None}
     if "out" in case:
         converter = make("converter", case["out"], is_key=False)
-        found["bytes"] = converter.from_connect_data(
-            record.topic, record.value_schema, record.value
-        )
+        part = "key" if case["out"].get("is_key") else "value"
+        schema, value = getattr(record, f"{part}_schema"), getattr(record, part)
+        found["bytes"] = converter.from_connect_data(record.topic, schema, value)
     return found
 
 

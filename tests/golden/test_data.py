@@ -279,9 +279,21 @@ def same_record(form: Any, record: Any) -> bool:
     )
 
 
+def without_order(form: Any) -> Any:
+    """Mark every map as one whose order has no meaning: the peer's hash maps pass through a chain."""
+    if isinstance(form, list):
+        return [without_order(item) for item in form]
+    if not isinstance(form, dict):
+        return form
+    found = {name: without_order(member) for name, member in form.items()}
+    return {**found, "order": "hash"} if "map" in found else found
+
+
 def passes(case: dict[str, Any]) -> bool:
     try:
         actual = attempt(lambda: OPERATIONS[case["op"]](case))
+        if case["op"] == "chain":
+            case = without_order(case)
         wanted = [case[k] for k in ("expect", "expect_java21", "expect_java25") if k in case]
         return any(same(expected, actual) for expected in wanted)
     except Exception as error:
