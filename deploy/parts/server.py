@@ -33,15 +33,14 @@ def free_ports(count: int, base: int | None = None) -> list[int]:
     start = base or int(os.environ.get("INGEST_BASE_PORT", FIRST_PORT))
     found: list[int] = []
     for port in range(start, LAST_PORT + 1):
-        if port not in found and port_is_free(port):
+        if port not in found and _is_free(port):
             found.append(port)
             if len(found) == count:
                 return found
     raise PartError(f"No {count} free ports between {start} and {LAST_PORT}: end some servers.")
 
 
-def port_is_free(port: int) -> bool:
-    """Whether a server could listen on that port of the loopback address now."""
+def _is_free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
