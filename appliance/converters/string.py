@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from appliance.api import Encoder, Layout, Run
-from appliance.config import ConfigDef, ConfigType, Importance
+from appliance.config import ConfigDef, ConfigType, Importance, Width
 from appliance.converters.base import CONVERTER_TYPE, DataAndHeaderConverter, is_null, run_of
 from appliance.data import Schema
 from appliance.data.schema import OPTIONAL_STRING_SCHEMA
@@ -37,6 +37,8 @@ class StringConverter(DataAndHeaderConverter):
         "UTF-8",
         importance=Importance.HIGH,
         doc="The character set of the text, by any name that Java knows (`UTF-8`, `ISO-8859-1`).",
+        width=Width.MEDIUM,
+        display_name="Encoding",
     )
 
     def __init__(self) -> None:

@@ -79,7 +79,7 @@ def decimal_scale(schema: Schema) -> int:
     text = (schema.parameters or {}).get(SCALE_FIELD)
     if text is None:
         raise DataError("Invalid Decimal schema: scale parameter not found.")
-    if not re.fullmatch(r"[+-]?\d+", text):
+    if not re.fullmatch(r"[+-]?\d+", text) or not -(2**31) <= int(text) < 2**31:
         raise DataError("Invalid scale parameter found in Decimal schema: ")
     return int(text)
 

@@ -62,7 +62,11 @@ class JavaPattern:
     def option(cls, name: str, text: str | None) -> Self:
         """Compile the value of an option. Raises ConfigError."""
         if text is None:
-            raise ConfigError.invalid(name, text, "Invalid regex: no pattern given")
+            raise ConfigError.invalid(
+                name,
+                text,
+                'Invalid regex: Cannot invoke "String.isEmpty()" because "this.pattern" is null',
+            )
         try:
             return cls(text)
         except re.error as error:

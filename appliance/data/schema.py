@@ -75,14 +75,14 @@ class Schema:
         "_by_name",
         "_fields",
         "_hash",
+        "_key_schema",
+        "_value_schema",
         "default",
         "doc",
-        "key_schema",
         "name",
         "optional",
         "parameters",
         "type",
-        "value_schema",
         "version",
     )
 
@@ -109,8 +109,8 @@ class Schema:
         self.doc = doc
         self.parameters = dict(parameters) if parameters else None
         self._fields = (fields or ()) if type_ is Type.STRUCT else None
-        self.key_schema = key_schema
-        self.value_schema = value_schema
+        self._key_schema = key_schema
+        self._value_schema = value_schema
         self._by_name = {f.name: f for f in self._fields or ()}
         self._hash: int | None = None
 
@@ -120,6 +120,20 @@ class Schema:
         if self.type is not Type.STRUCT or self._fields is None:
             raise DataError("Cannot list fields on non-struct type")
         return self._fields
+
+    @property
+    def key_schema(self) -> Schema | None:
+        """Give a MAP's key schema. Raises DataError for another type."""
+        if self.type is not Type.MAP:
+            raise DataError("Cannot look up key schema on non-map type")
+        return self._key_schema
+
+    @property
+    def value_schema(self) -> Schema | None:
+        """Give the schema of a MAP's values or an ARRAY's items. Raises DataError for another type."""
+        if self.type is not Type.MAP and self.type is not Type.ARRAY:
+            raise DataError("Cannot look up value schema on non-array and non-map type")
+        return self._value_schema
 
     def field(self, name: str) -> Field | None:
         """Give the field called `name`, or None. Raises DataError for another type than STRUCT."""
@@ -137,8 +151,8 @@ class Schema:
             "doc": self.doc,
             "parameters": self.parameters,
             "fields": self._fields,
-            "key_schema": self.key_schema,
-            "value_schema": self.value_schema,
+            "key_schema": self._key_schema,
+            "value_schema": self._value_schema,
         }
         attributes.update(changes)
         return Schema(self.type, **attributes)
@@ -152,8 +166,8 @@ class Schema:
             self.doc,
             self.parameters,
             self._fields,
-            self.key_schema,
-            self.value_schema,
+            self._key_schema,
+            self._value_schema,
             self.default,
         )
 
@@ -175,8 +189,8 @@ class Schema:
                     self.name,
                     self.version,
                     self._fields,
-                    self.key_schema,
-                    self.value_schema,
+                    self._key_schema,
+                    self._value_schema,
                 )
             )
         return self._hash
@@ -229,7 +243,8 @@ class SchemaBuilder:
         return builder
 
     def _set_once(self, attribute: str, key: str, value: Any) -> Self:
-        if key in self._attributes:
+        known = self._attributes.get(key)
+        if known is not None and (isinstance(known, str) or known != value):
             raise SchemaBuilderError(
                 f"Invalid SchemaBuilder call: {attribute} has already been set."
             )
@@ -247,8 +262,9 @@ class SchemaBuilder:
     def default(self, value: Any) -> Self:
         """Give the value that stands for an unset one; checked against the schema built so far."""
         if value is None:
-            return self
-        if "default" in self._attributes:
+            return self.null_default()
+        known = self._attributes.get("default")
+        if known is not None and known != value:
             raise SchemaBuilderError("Invalid SchemaBuilder call: default has already been set.")
         from appliance.data.struct import validate_value
 

@@ -86,6 +86,14 @@ class Struct:
             raise DataError(f"{name} is not a valid field name")
         return self._values[field.index]
 
+    def get_typed(self, name: str, type_: Type) -> Any:
+        """Give the stored value of a field of this type. Raises DataError for another type."""
+        value = self.get_without_default(name)
+        field = self.schema.field(name)
+        if field is None or field.schema.type is not type_:
+            raise DataError(f"Field '{name}' is not of type {type_.name}")
+        return value
+
     def validate(self) -> None:
         """Check every field. Raises DataError."""
         for field, value in zip(self.schema.fields, self._values, strict=True):

@@ -410,11 +410,12 @@ def _formatted(schema: Schema | None, value: Any, *, embedded: bool) -> str:
     if isinstance(value, (bytes, bytearray, memoryview)):
         return f'"{base64_text(value)}"' if embedded else base64_text(value)
     if isinstance(value, list):
-        items = schema.value_schema if schema is not None else None
+        items = schema.value_schema if schema is not None and schema.type is Type.ARRAY else None
         return f"[{','.join(_formatted(items, item, embedded=True) for item in value)}]"
     if isinstance(value, dict):
-        keys = schema.key_schema if schema is not None else None
-        values = schema.value_schema if schema is not None else None
+        is_map = schema is not None and schema.type is Type.MAP
+        keys = schema.key_schema if schema is not None and is_map else None
+        values = schema.value_schema if schema is not None and is_map else None
         members = (
             f"{_formatted(keys, k, embedded=True)}:{_formatted(values, v, embedded=True)}"
             for k, v in value.items()

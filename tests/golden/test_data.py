@@ -12,10 +12,11 @@ import pytest
 
 from appliance import converters, predicates, transforms
 from appliance.api import Batch
+from appliance.config.types import text_of
 from appliance.data import Float32, Int8, Int16, Int32, Type, values
 from appliance.data.text import to_float32
 from appliance.errors import java_class_of
-from tests.golden import forms
+from tests.golden import forms, model
 from tests.golden.pipeline import run_chain, run_transform
 
 DIFFERENCES = {
@@ -155,7 +156,77 @@ CONVERSIONS: dict[str, Any] = {
 }
 
 
+def config_def(case: dict[str, Any]) -> Any:
+    definition = plugin_class(case).config_def
+    return {
+        "groups": definition.groups,
+        "keys": [key_form(key) for key in definition.keys.values()],
+    }
+
+
+def plugin_class(case: dict[str, Any]) -> Any:
+    return next(p for (_, name), p in PLUGINS.items() if name == case["class"]).load()
+
+
+def key_form(key: Any) -> dict[str, Any]:
+    return {
+        "name": key.name,
+        "type": key.type.value,
+        "required": key.required,
+        "default_text": None if key.required else text_of(key.default, key.type),
+        "importance": key.importance.value,
+        "group": key.group,
+        "order": key.order,
+        "width": key.width.value,
+        "display_name": key.label,
+        "dependents": list(key.dependents),
+        "validator": None if key.validator is None else str(key.validator),
+    }
+
+
+def same_keys(expected: Any, found: Any) -> bool:
+    if [k["name"] for k in expected] != [k["name"] for k in found]:
+        return False
+    return all(
+        wanted.get(name, member) == member
+        for wanted, key in zip(expected, found, strict=True)
+        for name, member in key.items()
+        if name != "default_text" or not wanted["required"]
+    )
+
+
+def config_validate(case: dict[str, Any]) -> Any:
+    definition = plugin_class(case).config_def
+    values = definition.validate(case["config"])
+    return {
+        "error_count": sum(len(value.errors) for value in values),
+        "values": {
+            v.name: {
+                "name": v.name,
+                "value": text_of(v.value, definition.keys[v.name].type),
+                "recommended_values": v.recommended_values,
+                "errors": v.errors,
+                "visible": v.visible,
+            }
+            for v in values
+        },
+    }
+
+
+def same_values(expected: Any, found: Any) -> bool:
+    return {v["name"] for v in expected} == found.keys() and all(
+        {k: m for k, m in v.items() if k != "errors"}
+        == {k: m for k, m in found[v["name"]].items() if k != "errors"}
+        and len(v["errors"]) == len(found[v["name"]]["errors"])
+        and all(map(same_text, v["errors"], found[v["name"]]["errors"]))
+        for v in expected
+    )
+
+
 OPERATIONS = {
+    "config.def": config_def,
+    "config.validate": config_validate,
+    "model": lambda case: model.FUNCTIONS[case["fn"]](case),
     "values": values_function,
     "converter.from": converter_from,
     "converter.to": converter_to,
@@ -198,8 +269,12 @@ def same_member(name: str, form: Any, actual: Any) -> bool:
         )
     if name == "schema":
         return bool(forms.read_schema(form) == found)
+    if name == "keys":
+        return same_keys(form, found)
+    if name == "values":
+        return same_values(form, found)
     if name in ("value", "result"):
-        return forms.same_value(form, found, actual.get("schema"))
+        return forms.same_value(form, found, actual.get("schema_of_value", actual.get("schema")))
     if name == "record":
         return same_record(form, found)
     if name == "results":
