@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from appliance.api.plugin import Plugin
 
+DEBEZIUM_VERSION = "3.6.1.Final"
 _CONNECT = "org.apache.kafka.connect.transforms"
 _HERE = "appliance.transforms"
 
@@ -37,4 +38,10 @@ PLUGINS: tuple[Plugin, ...] = (
     *_both("TimestampConverter"),
     _one("TimestampRouter", "routers"),
     _one("ValueToKey", "valuetokey"),
+    Plugin(
+        "transformation",
+        "io.debezium.transforms.ExtractNewRecordState",
+        f"{_HERE}.debezium.unwrap:ExtractNewRecordState",
+        version=DEBEZIUM_VERSION,
+    ),
 )

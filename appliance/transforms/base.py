@@ -146,7 +146,7 @@ class PartTransform(CompiledTransform):
             return [batch]
         return [
             self.replaced(batch.take(run), [_null_row(*found[i]) for i in run], run_schema)
-            for run_schema, run in _runs(found)
+            for run_schema, run in runs_of(found)
         ]
 
     def replaced(self, batch: Batch, rows: list[Any], schema: Schema | None) -> Batch:
@@ -160,15 +160,20 @@ def _null_row(schema: Schema | None, row: Any) -> Any:
     return NULL if row is None and schema is not None else row
 
 
-def _runs(found: Sequence[tuple[Schema | None, Any]]) -> list[tuple[Schema | None, list[int]]]:
-    """Group neighbouring rows that may share a batch; a null without a schema fits any."""
+def runs_of(found: Sequence[tuple[Any, ...]]) -> list[tuple[Schema | None, list[int]]]:
+    """Group neighbouring rows that may share a batch; a null without a schema fits any.
+
+    Each entry is a schema, a row and, where that too must be equal, something more.
+    """
     runs: list[tuple[Schema | None, list[int]]] = []
-    for i, (schema, row) in enumerate(found):
-        anywhere = schema is None and row is None
-        if runs and (anywhere or runs[-1][0] is schema or runs[-1][0] == schema):
-            runs[-1][1].append(i)
-        elif runs and all(found[j] == (None, None) for j in runs[-1][1]):
-            runs[-1] = (schema, [*runs[-1][1], i])
+    for i, (schema, row, *more) in enumerate(found):
+        last = runs[-1] if runs else None
+        if last is None or (more and found[last[1][-1]][2:] != tuple(more)):
+            runs.append((schema, [i]))
+        elif (schema is None and row is None) or last[0] is schema or last[0] == schema:
+            last[1].append(i)
+        elif all(found[j][0] is None and found[j][1] is None for j in last[1]):
+            runs[-1] = (schema, [*last[1], i])
         else:
             runs.append((schema, [i]))
     return runs
