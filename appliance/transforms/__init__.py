@@ -21,6 +21,15 @@ def _one(name: str, module: str) -> Plugin:
     return Plugin("transformation", f"{_CONNECT}.{name}", f"{_HERE}.{module}:{name}")
 
 
+def _debezium(name: str, module: str) -> Plugin:
+    return Plugin(
+        "transformation",
+        f"io.debezium.transforms.{name}",
+        f"{_HERE}.debezium.{module}:{name.rpartition('.')[2]}",
+        version=DEBEZIUM_VERSION,
+    )
+
+
 PLUGINS: tuple[Plugin, ...] = (
     *_both("Cast"),
     _one("DropHeaders", "headers"),
@@ -38,10 +47,8 @@ PLUGINS: tuple[Plugin, ...] = (
     *_both("TimestampConverter"),
     _one("TimestampRouter", "routers"),
     _one("ValueToKey", "valuetokey"),
-    Plugin(
-        "transformation",
-        "io.debezium.transforms.ExtractNewRecordState",
-        f"{_HERE}.debezium.unwrap:ExtractNewRecordState",
-        version=DEBEZIUM_VERSION,
-    ),
+    _debezium("ByLogicalTableRouter", "logical"),
+    _debezium("ContentBasedRouter", "scripting"),
+    _debezium("ExtractNewRecordState", "unwrap"),
+    _debezium("Filter", "scripting"),
 )
