@@ -16,6 +16,9 @@ class Clock(Protocol):
     def now_ms(self) -> int:
         """Give milliseconds since the epoch."""
 
+    def now_ns(self) -> int:
+        """Give nanoseconds since the epoch."""
+
     def monotonic_s(self) -> float:
         """Give seconds on a clock that never goes back."""
 
@@ -53,6 +56,10 @@ class ManualClock:
     def now_ms(self) -> int:
         """Give milliseconds since the epoch."""
         return self._now_ms
+
+    def now_ns(self) -> int:
+        """Give nanoseconds since the epoch."""
+        return self._now_ms * 1_000_000
 
     def monotonic_s(self) -> float:
         """Give the same time in seconds."""

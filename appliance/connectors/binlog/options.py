@@ -123,8 +123,7 @@ CONNECTOR: Final[tuple[Row, ...]] = (
      "Accepted for compatibility; rows of a snapshot are always streamed."),
     ("snapshot.max.threads", INT, 1, "MS",
      "Snapshot maximum threads",
-     ("How many tables a snapshot reads at once, each on a connection with the same view of the "
-     "data.")),
+     "Accepted for compatibility; tables are read one after the other."),
     ("snapshot.max.threads.multiplier", INT, 1, "MS",
      "Snapshot maximum thread multiplier",
      "Accepted for compatibility; a table is read by one connection."),

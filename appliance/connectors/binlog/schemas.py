@@ -103,6 +103,14 @@ class TableSchemas:
         """Whether changes of a table are wanted, known or not."""
         return self.filters.table(TableId(catalog, table))
 
+    def keeps(self, id_: TableId) -> bool:
+        """Whether a snapshot reads the definition of a table: more than what is captured, by default."""
+        if not self.filters.known(id_.catalog):
+            return False
+        if self._only_captured_tables:
+            return self.filters.table(id_)
+        return not self._only_captured_databases or self.filters.database(id_.catalog)
+
     def tables(self) -> list[Table]:
         """Give all captured tables that are known."""
         return [table for table in self.catalog if self.filters.table(table.id)]

@@ -1,0 +1,319 @@
+"""Rows of a SELECT in the text protocol, read by code generated for the columns.
+
+The server sends a row as one packet of length-prefixed texts. `RowReader` walks over whole buffers of
+packets and converts each text by its column's form, so that a row costs one pass and no object but its
+values. Texts come as UTF-8 (the connection's character set), binary values as they are.
+"""
+
+from __future__ import annotations
+
+import base64
+import decimal
+import struct
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final, Protocol
+
+import pymysql
+from pymysql.constants import COMMAND
+
+from appliance.connectors.binlog.forms import ValueForm
+from appliance.connectors.binlog.temporal import (
+    MICROS_PER_DAY,
+    date_days,
+    iso_date,
+    iso_datetime,
+    iso_time,
+    time_micros,
+)
+from appliance.connectors.binlog.versions import DecodedColumn
+from appliance.errors import RetriableError
+
+_BUFFER: Final = 256 * 1024
+_WHOLE: Final = 0xFFFFFF
+_WHOLE_MARK: Final = b"\xff\xff\xff"
+_NANOS_LIMIT: Final = 2**63
+_FLOAT: Final = struct.Struct("<f")
+
+Convert = Callable[[bytes], Any]
+
+
+class _Buffered(Protocol):
+    """The part of a buffered socket file that is used."""
+
+    def read1(self, size: int, /) -> bytes: ...
+
+
+def float32(text: bytes) -> float:
+    """Give the 32-bit float nearest to a text."""
+    return float(_FLOAT.unpack(_FLOAT.pack(float(text)))[0])
+
+
+def _wrapped(text: bytes) -> int:
+    value = int(text)
+    return value - 2**64 if value >= 2**63 else value
+
+
+def _decimal(text: bytes) -> decimal.Decimal:
+    return decimal.Decimal(text.decode())
+
+
+def _days(show: Callable[[int], Any]) -> Convert:
+    def convert(text: bytes) -> Any:
+        days = date_days(text.decode())
+        return None if days is None else show(days)
+
+    return convert
+
+
+_MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
+
+
+def datetime_micros(text: bytes) -> int | None:
+    """Give the microseconds since the epoch of `YYYY-MM-DD HH:MM:SS[.ffffff]`, None for no date."""
+    days = date_days(text[:10].decode())
+    if days is None:
+        return None
+    seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+    fraction = text[20:]
+    micros = int(fraction) * _MICROS_OF[len(fraction)] if fraction else 0
+    return days * MICROS_PER_DAY + seconds * 1_000_000 + micros
+
+
+def _moment(show: Callable[[int], Any]) -> Convert:
+    def convert(text: bytes) -> Any:
+        micros = datetime_micros(text)
+        return None if micros is None else show(micros)
+
+    return convert
+
+
+def _nanos(micros: int) -> int | None:
+    return micros * 1000 if -_NANOS_LIMIT <= micros * 1000 < _NANOS_LIMIT else None
+
+
+def _zoned(text: bytes) -> str | None:
+    """Give a TIMESTAMP in UTC, the fraction without trailing zeros."""
+    if text.startswith(b"0000"):
+        return None
+    moment = text.decode()
+    if "." in moment:
+        moment = moment.rstrip("0").rstrip(".")
+    return f"{moment[:10]}T{moment[11:]}Z"
+
+
+def _time(show: Callable[[int], Any]) -> Convert:
+    def convert(text: bytes) -> Any:
+        micros = time_micros(text.decode())
+        return None if micros is None else show(micros)
+
+    return convert
+
+
+def _of_day(show: Callable[[int], Any]) -> Callable[[int], Any]:
+    return lambda micros: show(micros) if 0 <= micros < MICROS_PER_DAY else None
+
+
+def _year(text: bytes) -> int:
+    year = int(text)
+    return year or 2000
+
+
+def _geometry(raw: bytes) -> tuple[bytes, int | None]:
+    return raw[4:], int.from_bytes(raw[:4], "little") or None
+
+
+def _point(raw: bytes) -> tuple[float, float, bytes, int | None]:
+    x, y = struct.unpack_from("<dd" if raw[4] else ">dd", raw, 9)
+    return x, y, raw[4:], int.from_bytes(raw[:4], "little") or None
+
+
+_CONVERTS: Final[dict[ValueForm, str | Convert]] = {
+    ValueForm.INT: int,
+    ValueForm.UINT64_WRAPPED: _wrapped,
+    ValueForm.INTEGER_DECIMAL: _decimal,
+    ValueForm.FLOAT: float32,
+    ValueForm.FLOAT_WIDENED: float32,
+    ValueForm.DOUBLE: float,
+    ValueForm.DECIMAL_PRECISE: _decimal,
+    ValueForm.DECIMAL_STRING: bytes.decode,
+    ValueForm.DECIMAL_DOUBLE: float,
+    ValueForm.STRING: bytes.decode,
+    ValueForm.BYTES: "same",
+    ValueForm.BASE64: lambda raw: base64.b64encode(raw).decode(),
+    ValueForm.BASE64_URL: lambda raw: base64.urlsafe_b64encode(raw).decode(),
+    ValueForm.HEX: bytes.hex,
+    ValueForm.DATE_EPOCH_DAYS: _days(lambda days: days),
+    ValueForm.CONNECT_DATE: _days(lambda days: days * 86_400_000),
+    ValueForm.DATE_ISO: _days(iso_date),
+    ValueForm.TIME_MICROS: _time(lambda micros: micros),
+    ValueForm.TIME_NANOS: _time(lambda micros: micros * 1000),
+    ValueForm.CONNECT_TIME: _time(_of_day(lambda micros: micros // 1000)),
+    ValueForm.TIME_ISO: _time(_of_day(iso_time)),
+    ValueForm.DATETIME_MILLIS: _moment(lambda micros: micros // 1000),
+    ValueForm.DATETIME_MICROS: datetime_micros,
+    ValueForm.DATETIME_NANOS: _moment(_nanos),
+    ValueForm.DATETIME_ISO: _moment(iso_datetime),
+    ValueForm.ZONED_TIMESTAMP_TEXT: _zoned,
+    ValueForm.YEAR: _year,
+    ValueForm.BOOLEAN: lambda text: text != b"0",
+    ValueForm.BIT_BOOLEAN: lambda raw: raw != b"\0",
+    ValueForm.BIT: lambda raw: raw[::-1],
+    ValueForm.ENUM: bytes.decode,
+    ValueForm.SET: bytes.decode,
+    ValueForm.JSON: bytes.decode,
+    ValueForm.GEOMETRY: _geometry,
+    ValueForm.POINT: _point,
+    ValueForm.VECTOR: lambda raw: list(struct.unpack(f"<{len(raw) // 4}f", raw)),
+    ValueForm.UUID: bytes.decode,
+    ValueForm.INET4: bytes.decode,
+    ValueForm.INET6: bytes.decode,
+}
+
+
+def select_expression(decoded: DecodedColumn, name: str) -> str:
+    """Give what to select for a column: a float as a double, since its own text loses digits."""
+    if decoded.type.form in (ValueForm.FLOAT, ValueForm.FLOAT_WIDENED):
+        return f"{name} * 1E0"
+    return name
+
+
+def _long(buffer: bytes, at: int) -> tuple[int, int]:
+    """Read a length of more than 250: where the text begins and ends."""
+    size = {252: 2, 253: 3, 254: 8}[buffer[at]]
+    start = at + 1 + size
+    return start, start + int.from_bytes(buffer[at + 1 : start], "little")
+
+
+def _column_lines(columns: Sequence[DecodedColumn], names: dict[str, Any]) -> list[str]:
+    """Write the lines that read one row of `b` from `at` on into v0, v1, ..."""
+    lines = []
+    for index, decoded in enumerate(columns):
+        convert = _CONVERTS[decoded.type.form]
+        names[f"c{index}"], names[f"n{index}"] = convert, decoded.type.fallback
+        text = "b[s:q]" if convert == "same" else f"c{index}(b[s:q])"
+        lines += [
+            "        n = b[at]",
+            "        if n < 251:",
+            "            s = at + 1; q = s + n",
+            f"            v{index} = {text}",
+            "        elif n == 251:",
+            f"            q = at + 1; v{index} = n{index}",
+            "        else:",
+            "            s, q = long(b, at)",
+            f"            v{index} = {text}",
+            "        at = q",
+        ]
+        if decoded.type.fallback is not None:
+            lines.append(f"        if v{index} is None: v{index} = n{index}")
+    return lines
+
+
+def _source(columns: Sequence[DecodedColumn]) -> tuple[str, dict[str, Any]]:
+    """Write two functions: `walk` over a buffer of packets, and `one` for a row without its header.
+
+    `walk` gives the place of the first packet that is not complete, not a row or larger than 16 MB, and
+    whether it is the end of the result.
+    """
+    names: dict[str, Any] = {"long": _long}
+    body = _column_lines(columns, names)
+    values = "".join(f"v{index}, " for index in range(len(columns)))
+    lines = [
+        "def walk(b, p, end, rows):",
+        "    append = rows.append",
+        "    while end - p >= 4:",
+        "        size = b[p] | b[p + 1] << 8 | b[p + 2] << 16",
+        "        at = p + 4",
+        "        stop = at + size",
+        f"        if stop > end or size == {_WHOLE}: return p, False",
+        "        if (b[at] == 254 and size < 9) or b[at] == 255: return p, True",
+        *body,
+        f"        append(({values}))",
+        "        p = stop",
+        "    return p, False",
+        "def one(b, at, rows):",
+        "    if True:",
+        *body,
+        f"        rows.append(({values}))",
+    ]
+    return "\n".join(lines), names
+
+
+class RowReader:
+    """Runs one SELECT on a connection and gives its rows in lists.
+
+    The connection serves nothing else until the rows are at their end. Not thread-safe.
+    """
+
+    def __init__(self, connection: Any, columns: Sequence[DecodedColumn]) -> None:
+        self._connection = connection
+        self._columns = columns
+        source, names = _source(columns)
+        exec(compile(source, "<rows>", "exec"), names)  # noqa: S102  the text is made here, of no input
+        self._walk = names["walk"]
+        self._one = names["one"]
+
+    def rows(self, statement: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
+        """Give the rows of `statement`, about `most` at a time. Raises RetriableError."""
+        connection = self._connection
+        try:
+            connection._execute_command(COMMAND.COM_QUERY, statement)
+            count = connection._read_packet().read_length_encoded_integer()
+            for _ in range(count + 1):
+                connection._read_packet()
+            yield from self._read(most)
+        except pymysql.MySQLError as error:
+            raise RetriableError(
+                f"Reading rows failed: {error}; statement: {statement}"
+            ) from error
+        finally:
+            connection._result = None
+
+    def _read(self, most: int) -> Iterator[list[tuple[Any, ...]]]:
+        file: _Buffered = self._connection._rfile
+        buffer, position = b"", 0
+        rows: list[tuple[Any, ...]] = []
+        while True:
+            position, ended = self._walk(buffer, position, len(buffer), rows)
+            if ended:
+                self._check_end(buffer, position)
+                if rows:
+                    yield rows
+                return
+            if len(rows) >= most:
+                yield rows
+                rows = []
+            if buffer[position : position + 3] == _WHOLE_MARK:
+                buffer, position = self._large(file, buffer[position:], rows), 0
+            else:
+                buffer, position = buffer[position:] + self._more(file), 0
+
+    @staticmethod
+    def _more(file: _Buffered) -> bytes:
+        data = file.read1(_BUFFER)
+        if not data:
+            raise RetriableError("Reading rows failed: the server closed the connection")
+        return data
+
+    def _large(self, file: _Buffered, buffer: bytes, rows: list[tuple[Any, ...]]) -> bytes:
+        """Read a row of several packets; give what is left of the buffer."""
+        row = bytearray()
+        while True:
+            while len(buffer) < 4 or len(buffer) < 4 + int.from_bytes(buffer[:3], "little"):
+                buffer += self._more(file)
+            size = int.from_bytes(buffer[:3], "little")
+            row += buffer[4 : 4 + size]
+            buffer = buffer[4 + size :]
+            if size < _WHOLE:
+                self._one(bytes(row), 0, rows)
+                return buffer
+
+    @staticmethod
+    def _check_end(buffer: bytes, position: int) -> None:
+        """Raise the server's error where the result ends with one."""
+        size = int.from_bytes(buffer[position : position + 3], "little")
+        packet = buffer[position + 4 : position + 4 + size]
+        if packet[0] == 0xFF:
+            code = int.from_bytes(packet[1:3], "little")
+            raise RetriableError(
+                f"Reading rows failed: the server says {packet[9:].decode('utf-8', 'replace')} ({code})"
+            )
