@@ -260,7 +260,10 @@ class _Document:
             )
         if match.group(1) is None and match.group(2) is None:
             return int(text)
-        found = decimal.Decimal(text)
+        try:
+            found = decimal.Decimal(text)
+        except decimal.InvalidOperation as error:
+            raise _fail(f"Malformed numeric value ({text})") from error
         return abs(found) if found.is_zero() else found
 
     def string(self) -> str:
