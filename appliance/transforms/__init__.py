@@ -51,4 +51,5 @@ PLUGINS: tuple[Plugin, ...] = (
     _debezium("ContentBasedRouter", "scripting"),
     _debezium("ExtractNewRecordState", "unwrap"),
     _debezium("Filter", "scripting"),
+    _debezium("outbox.EventRouter", "outbox"),
 )

@@ -1,0 +1,292 @@
+"""EventRouter: rows inserted into an outbox table become events of their own topics.
+
+Semantics: Debezium 3.6.1 io.debezium.transforms.outbox.EventRouter. Works record by record: an outbox is
+no mass data, and each row has its topic, key and headers.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final, NamedTuple
+
+from appliance.api import Transform
+from appliance.config import ConfigDef, ConfigType, Importance, Width
+from appliance.config.validators import Check
+from appliance.data import Header, Schema, SchemaBuilder, Struct, Type
+from appliance.data.record import ConnectRecord
+from appliance.data.regex import JavaPattern
+from appliance.errors import ConfigError, ConnectError, DataError
+from appliance.transforms.debezium.jsonexpand import expanded
+from appliance.transforms.debezium.unwrap import is_envelope
+
+_LOG = logging.getLogger("io.debezium.transforms.outbox.EventRouterDelegate")
+_S, _B, _L = ConfigType.STRING, ConfigType.BOOLEAN, ConfigType.LIST
+_MEDIUM, _LOW, _HIGH = Importance.MEDIUM, Importance.LOW, Importance.HIGH
+_PER_MS: Final = {
+    "io.debezium.time.Timestamp": 1,
+    "io.debezium.time.MicroTimestamp": 1000,
+    "io.debezium.time.NanoTimestamp": 1_000_000,
+}
+_PLACEMENTS: Final = ("header", "envelope", "partition")
+
+
+def _one_of(*values: str) -> Check:
+    def check(name: str, value: Any) -> None:
+        if value is None or value.lower() not in values:
+            raise _invalid(name, value, f"Value must be one of {', '.join(values)}")
+
+    return Check(check, f"one of {', '.join(values)}")
+
+
+def _invalid(name: str, value: Any, why: str) -> ConfigError:
+    return ConfigError.invalid(name, value, f"The '{name}' value is invalid: {why}")
+
+
+def _check_regex(name: str, value: Any) -> None:
+    try:
+        JavaPattern.option(name, value)
+    except ConfigError as error:
+        fault = str(error).partition("Invalid regex: ")[2]
+        raise _invalid(
+            name, value, f"A valid regular expressions is expected, but {fault}"
+        ) from error
+
+
+_OPTIONS: Final[tuple[tuple[str, Any, Any, Importance, str, str, Any, str], ...]] = (
+    ("table.field.event.id", _S, "id", _LOW, "Table", "Event ID Field", None,
+     "Column with the id of the event, which becomes the header `id`."),
+    ("table.field.event.key", _S, "aggregateid", _LOW, "Table", "Event Key Field", None,
+     "Column with the key of the event."),
+    ("table.field.event.type", _S, "type", _LOW, "Table", "Event Type Field", None,
+     "Column with the type of the event."),
+    ("table.field.event.payload", _S, "payload", _LOW, "Table", "Event Payload Field", None,
+     "Column with the payload of the event."),
+    ("table.field.event.timestamp", _S, None, _MEDIUM, "Table", "Event Timestamp Field", None,
+     "Column with the time of the event; without it the time of the change is used."),
+    ("table.fields.additional.placement", _L, None, _HIGH, "Table",
+     "Settings for each additional column in the outbox table", None,
+     "Further columns as `column:placement[:name]`; placements: `header`, `envelope`, `partition`."),
+    ("table.field.additional.missing", _S, "error", _MEDIUM, "Table",
+     "Behavior when an additional field is missing in the change data", _one_of("ignore", "error"),
+     "What to do when such a column does not exist: `error` or `ignore`."),
+    ("table.field.event.schema.version", _S, None, _LOW, "Table", "Event Schema Version Field", None,
+     "Column with the version for the schema of the envelope."),
+    ("table.op.invalid.behavior", _S, "warn", _MEDIUM, "Table",
+     "Behavior when capturing an unexpected outbox event", _one_of("warn", "error", "fatal"),
+     "What to do with an updated row: drop it with a warning (`warn`) or error (`error`) in the log, "
+     "or fail (`fatal`)."),
+    ("table.expand.json.payload", _B, False, _MEDIUM, "Table",
+     "Expand Payload escaped string as real JSON", None,
+     "Turn a payload of JSON text into a struct."),
+    ("table.json.payload.null.behavior", _S, "ignore", _MEDIUM, "Table",
+     "Behavior when json payload including null value", _one_of("ignore", "optional_bytes"),
+     "What to do with null in such text: leave it out, or make it optional bytes."),
+    ("route.by.field", _S, "aggregatetype", _HIGH, "Router", "Field to route events by", None,
+     "Column whose value decides the topic."),
+    ("route.topic.regex", _S, "(?<routedByValue>.*)", _LOW, "Router",
+     "The name of the routed topic", Check(_check_regex, "valid regex"),
+     "A Java regular expression on that value."),
+    ("route.topic.replacement", _S, "outbox.event.${routedByValue}", _HIGH, "Router",
+     "The name of the routed topic", None,
+     "The topic, with groups of the expression."),
+    ("route.tombstone.on.empty.payload", _B, False, _HIGH, "Router",
+     "Empty payloads cause a tombstone message", None,
+     "Make an empty payload a tombstone."),
+    ("tracing.span.context.field", _S, "tracingspancontext", _HIGH, "Tracing",
+     "Serialized tracing span context field", None, "Accepted; there is no tracing."),
+    ("tracing.operation.name", _S, "debezium-read", _HIGH, "Tracing", "Tracing operation name", None,
+     "Accepted; there is no tracing."),
+    ("tracing.with.context.field.only", _B, False, _HIGH, "Tracing",
+     "Trace only events with context field present", None, "Accepted; there is no tracing."),
+)  # fmt: skip
+
+
+def _definition() -> ConfigDef:
+    definition = ConfigDef()
+    orders: dict[str, int] = {}
+    for name, type_, default, importance, group, label, validator, doc in _OPTIONS:
+        orders[group] = orders.get(group, 0) + 1
+        definition.define(
+            name,
+            type_,
+            default,
+            importance=importance,
+            group=group,
+            order=orders[group],
+            width=Width.MEDIUM,
+            display_name=label,
+            validator=validator,
+            doc=doc,
+        )
+    return definition
+
+
+class _Additional(NamedTuple):
+    column: str
+    placement: str
+    name: str
+
+
+def _additional(text: str) -> _Additional:
+    parts = text.split(":")
+    placement = parts[1].lower() if len(parts) > 1 else ""
+    if placement not in _PLACEMENTS:
+        raise ConfigError.invalid(
+            "table.fields.additional.placement", text, "expected column:placement[:name]"
+        )
+    return _Additional(parts[0], placement, parts[2] if len(parts) > 2 else parts[0])
+
+
+class EventRouter(Transform):
+    """Makes one event of each inserted row."""
+
+    config_def: ClassVar[ConfigDef] = _definition()
+
+    def configure(self, config: Mapping[str, str]) -> None:
+        """Take the options. Raises ConfigError."""
+        parsed = self.config_def.parse(config)
+        self._parsed = parsed
+        self._invalid_op = parsed["table.op.invalid.behavior"].lower()
+        self._ignores_missing = parsed["table.field.additional.missing"].lower() == "ignore"
+        self._nulls_as_bytes = parsed["table.json.payload.null.behavior"].lower() != "ignore"
+        self._regex = JavaPattern.option("route.topic.regex", parsed["route.topic.regex"])
+        self._additional = [
+            _additional(text) for text in parsed["table.fields.additional.placement"] or ()
+        ]
+
+    def apply(self, record: ConnectRecord) -> Any:
+        """Give the event of an inserted row, None for a tombstone, delete or update."""
+        if record.value is None:
+            return None
+        schema = record.value_schema
+        if schema is None or not is_envelope(schema):
+            return record
+        event: Struct = record.value
+        if event.get("op") not in ("c", "r"):
+            self._unexpected(record, event)
+            return None
+        row: Struct = event.get("after")
+        return self._event(record, event, row)
+
+    def _unexpected(self, record: ConnectRecord, event: Struct) -> None:
+        if event.get("op") != "u":
+            _LOG.debug(
+                "An event of an outbox that is no insert is dropped: op=%s", event.get("op")
+            )
+        elif self._invalid_op == "fatal":
+            raise ConnectError(f"Unexpected update message received {record.key}, fail.")
+        else:
+            level = logging.ERROR if self._invalid_op == "error" else logging.WARNING
+            _LOG.log(
+                level, "A row of an outbox was updated, which makes no event: key=%s", record.key
+            )
+
+    def _event(self, record: ConnectRecord, event: Struct, row: Struct) -> ConnectRecord:
+        parsed = self._parsed
+        field = row.schema.field(parsed["table.field.event.payload"])
+        if field is None:
+            raise ConnectError(
+                f"Unable to find payload field {parsed['table.field.event.payload']} in event"
+            )
+        routed_by = row.get_typed(parsed["route.by.field"], Type.STRING)
+        key_schema, key = _column(row, parsed["table.field.event.key"])
+        id_schema, event_id = _column(row, parsed["table.field.event.id"])
+        headers = [*record.headers, Header("id", id_schema, event_id)]
+        payload_schema: Schema | None = field.schema
+        payload = row.get(field.name)
+        partition, envelope = self._place(row, headers)
+        if parsed["table.expand.json.payload"] and isinstance(payload, str):
+            found = expanded(payload, nulls_as_bytes=self._nulls_as_bytes)
+            payload_schema, payload = found or (payload_schema, payload)
+        value: Any = payload
+        if parsed["route.tombstone.on.empty.payload"] and payload in (None, ""):
+            payload_schema, value = None, None
+        elif envelope and payload_schema is not None:
+            payload_schema, value = self._enveloped(
+                row, routed_by, payload_schema, payload, envelope
+            )
+        return record.replace(
+            topic=self._topic(routed_by),
+            partition=partition,
+            key_schema=key_schema,
+            key=key,
+            value_schema=payload_schema,
+            value=value,
+            timestamp=self._timestamp(event, row),
+            headers=tuple(headers),
+        )
+
+    def _topic(self, routed_by: str) -> str:
+        if not self._regex.matches(routed_by):
+            return routed_by
+        try:
+            return self._regex.replace_first(routed_by, self._parsed["route.topic.replacement"])
+        except IndexError as error:
+            raise ValueError(str(error)) from error
+
+    def _place(
+        self, row: Struct, headers: list[Header]
+    ) -> tuple[int | None, list[tuple[str, Schema, Any]]]:
+        partition: int | None = None
+        envelope: list[tuple[str, Schema, Any]] = []
+        for column, placement, name in self._additional:
+            if row.schema.field(column) is None and self._ignores_missing:
+                continue
+            schema, value = _column(row, column)
+            if placement == "header":
+                headers.append(Header(name, schema, value))
+            elif placement == "envelope":
+                envelope.append((name, schema, value))
+            else:
+                partition = row.get_typed(column, Type.INT32)
+        return partition, envelope
+
+    def _enveloped(
+        self,
+        row: Struct,
+        routed_by: str,
+        schema: Schema,
+        payload: Any,
+        envelope: list[tuple[str, Schema, Any]],
+    ) -> tuple[Schema, Struct]:
+        outer, _, last = (row.schema.name or "").rpartition(".")
+        builder = SchemaBuilder.struct().name(f"{outer}.{routed_by}.{last}")
+        version = self._parsed["table.field.event.schema.version"]
+        if version is not None and row.schema.field(version) is not None:
+            number = row.get_typed(version, Type.INT32)
+            if number is not None:
+                builder.version(number)
+        builder.field("payload", schema)
+        for name, own, _ in envelope:
+            builder.field(name, own)
+        struct = Struct(builder.build())
+        struct.put_unchecked(struct.schema.fields[0], payload)
+        for name, _, value in envelope:
+            struct.put(name, value)
+        return struct.schema, struct
+
+    def _timestamp(self, event: Struct, row: Struct) -> int | None:
+        name = self._parsed["table.field.event.timestamp"]
+        changed: int | None = event.get("ts_ms")
+        if not name or row.schema.field(name) is None:
+            return changed
+        value = row.get_typed(name, Type.INT64)
+        if value is None:
+            return changed
+        schema, _ = _column(row, name)
+        if schema.name is None:
+            raise ConnectError(
+                "Unsupported field type INT64 (without logical schema name) for event timestamp"
+            )
+        per_ms = _PER_MS.get(schema.name)
+        if per_ms is None:
+            raise ConnectError(f"Unsupported field type {schema.name} for event timestamp")
+        return int(value) // per_ms
+
+
+def _column(row: Struct, name: str) -> tuple[Schema, Any]:
+    field = row.schema.field(name)
+    if field is None:
+        raise DataError(f"{name} is not a valid field name")
+    return field.schema, row.get(name)
