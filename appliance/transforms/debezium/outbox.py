@@ -74,8 +74,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, Importance, str, str, Any, str], ...]
      "Column with the version for the schema of the envelope."),
     ("table.op.invalid.behavior", _S, "warn", _MEDIUM, "Table",
      "Behavior when capturing an unexpected outbox event", _one_of("warn", "error", "fatal"),
-     "What to do with an updated row: drop it with a warning (`warn`) or error (`error`) in the log, "
-     "or fail (`fatal`)."),
+     "What to do with an updated row: drop it with a line in the log (`warn`, `error`), or `fatal`: fail."),
     ("table.expand.json.payload", _B, False, _MEDIUM, "Table",
      "Expand Payload escaped string as real JSON", None,
      "Turn a payload of JSON text into a struct."),
@@ -105,7 +104,7 @@ _OPTIONS: Final[tuple[tuple[str, Any, Any, Importance, str, str, Any, str], ...]
 def _definition() -> ConfigDef:
     definition = ConfigDef()
     orders: dict[str, int] = {}
-    for name, type_, default, importance, group, label, validator, doc in _OPTIONS:
+    for name, type_, default, importance, group, label, _, doc in _OPTIONS:
         orders[group] = orders.get(group, 0) + 1
         definition.define(
             name,
@@ -116,7 +115,6 @@ def _definition() -> ConfigDef:
             order=orders[group],
             width=Width.MEDIUM,
             display_name=label,
-            validator=validator,
             doc=doc,
         )
     return definition
@@ -146,6 +144,10 @@ class EventRouter(Transform):
     def configure(self, config: Mapping[str, str]) -> None:
         """Take the options. Raises ConfigError."""
         parsed = self.config_def.parse(config)
+        # Checked here and not by the declarations: the peer's validation does not report these either.
+        for name, *_, check, _doc in _OPTIONS:
+            if check is not None:
+                check(name, parsed[name])
         self._parsed = parsed
         self._invalid_op = parsed["table.op.invalid.behavior"].lower()
         self._ignores_missing = parsed["table.field.additional.missing"].lower() == "ignore"
