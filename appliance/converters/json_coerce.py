@@ -15,6 +15,7 @@ from typing import Any, Final
 from appliance.converters.json_parser import MISSING
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import MILLIS_PER_DAY, decimal_of_bytes
+from appliance.data.numbers import decimal_to_integer, wrap_integer
 from appliance.data.struct import unwrap, validate_value, wrap
 from appliance.data.text import to_float32
 from appliance.errors import DataError
@@ -38,27 +39,13 @@ def kind_of(json: Any) -> str:
     return "ARRAY" if isinstance(json, list) else "NUMBER"
 
 
-def wrapped(number: int, bits: int) -> int:
-    """Give the low bits of a number, signed."""
-    half = 1 << (bits - 1)
-    return ((number + half) & ((1 << bits) - 1)) - half
-
-
 def low_bits(json: Any, bits: int) -> int:
     """Give a parsed number as an integer of so many bits: fraction cut, wrapped; 0 for another kind."""
     if isinstance(json, bool) or not isinstance(json, (int, decimal.Decimal)):
         return 0
     if isinstance(json, int):
-        return wrapped(json, bits)
-    sign, digits, exponent = json.as_tuple()
-    number, power = int("".join(map(str, digits))), int(exponent)
-    if power < -len(digits):
-        number = 0
-    elif power < 0:
-        number //= 10**-power
-    else:
-        number *= pow(10, power, 1 << 64)
-    return wrapped(-number if sign else number, bits)
+        return wrap_integer(json, bits)
+    return wrap_integer(decimal_to_integer(json, 64), bits)
 
 
 def double_of(json: Any) -> float:
@@ -116,7 +103,7 @@ class Coercion:
             return logical(schema, json)
         if schema.type in _BITS:
             if schema.type in (Type.INT8, Type.INT16):
-                return wrapped(low_bits(json, 32), _BITS[schema.type])
+                return wrap_integer(low_bits(json, 32), _BITS[schema.type])
             return low_bits(json, _BITS[schema.type])
         if schema.type is Type.STRUCT:
             return self._struct(schema, json)
@@ -194,7 +181,7 @@ def schemaless(json: Any) -> Any:
     if isinstance(json, decimal.Decimal):
         return double_of(json)
     if type(json) is int:
-        return wrapped(json, 64)
+        return wrap_integer(json, 64)
     return json
 
 
@@ -249,7 +236,7 @@ def _timestamp(_schema: Schema, json: Any) -> int:
             "Invalid type for Timestamp, underlying representation should be integral "
             f"but was {kind_of(json)}"
         )
-    return wrapped(json, 64)
+    return wrap_integer(json, 64)
 
 
 _LOGICAL: Final[dict[str | None, Callable[[Schema, Any], Any]]] = {

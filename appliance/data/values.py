@@ -1,4 +1,4 @@
-"""Values and their texts: parsing text without a schema, formatting, converting and inferring.
+"""Values and their texts: parsing text without a schema, formatting and converting.
 
 Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.data.Values, in UTC, its tokenizer included.
 """
@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import decimal
 import math
-import re
 from typing import Any, Final
 
 from appliance.data.dateformat import DateFormat
@@ -23,10 +22,16 @@ from appliance.data.logical import (
     Int16,
     Int32,
 )
+from appliance.data.numbers import (
+    decimal_to_integer,
+    parse_decimal,
+    saturated,
+    wrap_integer,
+)
 from appliance.data.schema import Schema, SchemaBuilder, Type
 from appliance.data.struct import Struct, java_class_name
 from appliance.data.text import base64_text, java_text, to_float32
-from appliance.errors import DataError, SchemaBuilderError
+from appliance.errors import DataError
 
 TIME_FORMAT: Final = DateFormat("HH:mm:ss.SSS'Z'")
 DATE_FORMAT: Final = DateFormat("yyyy-MM-dd")
@@ -41,7 +46,6 @@ _TEMPORAL: Final = {
     13: (TIME_SCHEMA, TIME_FORMAT),
     24: (TIMESTAMP_SCHEMA, TIMESTAMP_FORMAT),
 }
-_DECIMAL_TEXT: Final = re.compile(r"([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?")
 _DELIMITERS: Final = frozenset(':,{}[]"')
 _WIDTHS: Final = {
     Type.INT8: Int8,
@@ -69,49 +73,6 @@ def typed(schema: Schema | None, value: Any) -> Any:
     if type(value) in (int, float) and schema.type in _WIDTHS:
         return _WIDTHS[schema.type](value)
     return value
-
-
-def parse_decimal(text: str) -> decimal.Decimal:
-    """Read Java's BigDecimal text. Raises ValueError."""
-    match = _DECIMAL_TEXT.fullmatch(text)
-    if match is None or not ((match.group(2) or "") + (match.group(3) or "")):
-        raise ValueError(f"no decimal number: {text}")
-    sign, whole, fraction, power = match.groups()
-    exponent = int(power or 0) - len(fraction or "")
-    if not -(2**31) < exponent < 2**31:
-        raise ValueError("exponent out of range")
-    digits = tuple(map(int, f"{whole}{fraction or ''}".lstrip("0") or "0"))
-    negative = sign == "-" and any(digits)
-    return decimal.Decimal((int(negative), digits, exponent))
-
-
-def decimal_to_integer(value: decimal.Decimal, bits: int) -> int:
-    """Give the low bits of the integer part, signed."""
-    sign, digits, exponent = value.as_tuple()
-    number, power = int("".join(map(str, digits))), int(exponent)
-    if power < -len(digits):
-        number = 0
-    elif power < 0:
-        number //= 10**-power
-    else:
-        number *= pow(10, power, 1 << bits)
-    return wrap_integer(-number if sign else number, bits)
-
-
-def wrap_integer(number: int, bits: int) -> int:
-    """Give the low bits of a number, signed."""
-    half = 1 << (bits - 1)
-    return ((number + half) & ((1 << bits) - 1)) - half
-
-
-def saturated(number: float, bits: int) -> int:
-    """Give Java's cast of a double to an integer of so many bits: cut, bounded, NaN is 0."""
-    if math.isnan(number):
-        return 0
-    half = 1 << (bits - 1)
-    if number <= -half:
-        return -half
-    return half - 1 if number >= half else int(number)
 
 
 def parse_string(text: str | None) -> Parsed:
@@ -600,60 +561,3 @@ def convert_to(target: Schema, schema: Schema | None, value: Any) -> Any:
     if target.type is Type.BYTES:
         return value
     return to_container(schema, value, target.type)
-
-
-def infer_schema(value: Any) -> Schema | None:
-    """Give the schema that a schemaless value would have, None when it cannot be told."""
-    if isinstance(value, Struct):
-        return value.schema
-    if isinstance(value, list):
-        items = _detected(value)
-        return None if items is None else SchemaBuilder.array(items).build()
-    if isinstance(value, dict):
-        keys, values = _detected(list(value)), _detected(list(value.values()))
-        return None if keys is None or values is None else SchemaBuilder.map(keys, values).build()
-    kind = type_of(value)
-    return None if kind is None else Schema(kind)
-
-
-def type_of(value: Any) -> Type | None:
-    """Give the type that a schemaless value's class has, None when it has none."""
-    for python, kind in _CLASSES:
-        if isinstance(value, python):
-            return kind
-    return None
-
-
-def _detected(values: list[Any]) -> Schema | None:
-    found: Schema | None = None
-    optional = False
-    for value in values:
-        if value is None:
-            optional = True
-            continue
-        kind = type_of(value)
-        if kind is None or (found is not None and found.type is not kind):
-            return None
-        found = found or (infer_schema(value) if kind is Type.STRUCT else Schema(kind))
-    if found is None:
-        if optional:
-            raise SchemaBuilderError("type cannot be null")
-        return None
-    return found.replace(optional=optional)
-
-
-_CLASSES: Final[tuple[tuple[type | tuple[type, ...], Type | None], ...]] = (
-    (bool, Type.BOOLEAN),
-    (Instant, None),
-    (Int8, Type.INT8),
-    (Int16, Type.INT16),
-    (Int32, Type.INT32),
-    (int, Type.INT64),
-    (Float32, Type.FLOAT32),
-    (float, Type.FLOAT64),
-    (str, Type.STRING),
-    ((bytes, bytearray, memoryview), Type.BYTES),
-    (list, Type.ARRAY),
-    (dict, Type.MAP),
-    (Struct, Type.STRUCT),
-)

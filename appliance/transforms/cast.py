@@ -13,17 +13,12 @@ from typing import Any, ClassVar, Final
 from appliance.config import NO_DEFAULT, ConfigDef, ConfigType, Importance
 from appliance.config.validators import Check
 from appliance.data import Float32, Instant, Int8, Int16, Int32, Schema, SchemaBuilder, Type
+from appliance.data.infer import type_of
 from appliance.data.logical import DATE_NAME, LOGICAL_NAMES, MILLIS_PER_DAY
+from appliance.data.numbers import decimal_to_integer, saturated, wrap_integer
 from appliance.data.struct import java_class_name, unwrap, wrap
 from appliance.data.text import base64_text, java_text, to_float32
-from appliance.data.values import (
-    decimal_to_integer,
-    format_instant,
-    saturated,
-    type_of,
-    typed,
-    wrap_integer,
-)
+from appliance.data.values import format_instant, typed
 from appliance.errors import ConfigError, DataError
 from appliance.transforms.base import (
     REPLACE_NULL,

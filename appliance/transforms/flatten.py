@@ -10,8 +10,8 @@ from typing import Any, ClassVar
 
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import Schema, SchemaBuilder, Struct, Type
+from appliance.data.infer import type_of
 from appliance.data.struct import java_class_name, unwrap
-from appliance.data.values import type_of
 from appliance.errors import DataError
 from appliance.transforms.base import (
     PartTransform,

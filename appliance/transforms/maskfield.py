@@ -13,9 +13,10 @@ from appliance.config import NO_DEFAULT, ConfigDef, ConfigType, Importance
 from appliance.config.validators import NonEmptyString, UniqueList
 from appliance.data import Float32, Instant, Int8, Int16, Int32, Schema
 from appliance.data.logical import BigInteger
+from appliance.data.numbers import parse_decimal
 from appliance.data.struct import java_class_name, wrap
 from appliance.data.text import to_float32
-from appliance.data.values import parse_decimal, to_double, to_integer, typed
+from appliance.data.values import to_double, to_integer, typed
 from appliance.errors import DataError
 from appliance.transforms.base import (
     REPLACE_NULL,

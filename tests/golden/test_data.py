@@ -14,6 +14,7 @@ from appliance import converters, predicates, transforms
 from appliance.api import Batch
 from appliance.config.types import text_of
 from appliance.data import Float32, Int8, Int16, Int32, Type, values
+from appliance.data.infer import infer_schema
 from appliance.data.text import to_float32
 from appliance.errors import java_class_of
 from tests.golden import forms, model
@@ -121,7 +122,7 @@ def values_function(case: dict[str, Any]) -> Any:
         parsed_schema, parsed = values.parse_string(case["text"])
         return {"schema": parsed_schema, "value": parsed}
     if name == "inferSchema":
-        return {"schema": values.infer_schema(value)}
+        return {"schema": infer_schema(value)}
     if name == "convertToString":
         return {"result": values.format_value(schema, value)}
     return {"result": CONVERSIONS[name](schema, value)}
