@@ -5,4 +5,8 @@ Each named module has `PLUGINS: tuple[Plugin, ...]` and imports nothing heavy.
 
 from __future__ import annotations
 
-BUILTIN: tuple[str, ...] = ("appliance.connectors.jdbc",)
+BUILTIN: tuple[str, ...] = (
+    "appliance.connectors.jdbc",
+    "appliance.connectors.mariadb",
+    "appliance.connectors.mysql",
+)

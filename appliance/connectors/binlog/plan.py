@@ -30,6 +30,11 @@ class Plan:
     stream: bool
     offset: Mapping[str, Any] | None = None
 
+    @property
+    def recovers(self) -> bool:
+        """Whether the definitions come from the history, up to `offset`."""
+        return self.offset is not None and not self.schema
+
 
 def make_plan(
     parsed: Mapping[str, Any],

@@ -46,7 +46,7 @@ def connection_settings(parsed: Mapping[str, Any]) -> dict[str, Any]:
     mode = str(parsed["database.ssl.mode"]).lower()
     if mode in _PLAIN:
         settings["ssl_disabled"] = True
-    elif mode != "preferred":
+    else:
         settings["ssl"] = _tls(parsed, mode)
     return settings
 
@@ -101,12 +101,26 @@ class Server:
         with self._errors("Connecting"):
             self.connection: Any = pymysql.connect(**{**connection_settings(parsed), **settings})
         try:
+            self._check_encryption(str(parsed["database.ssl.mode"]).lower())
             self.run("SET time_zone = '+00:00'")
             for statement in initial_statements(parsed["database.initial.statements"]):
                 self.run(statement)
         except BaseException:
             self.close()
             raise
+
+    def _check_encryption(self, mode: str) -> None:
+        """Refuse a plain connection where encryption is asked for: the library falls back in silence."""
+        if (
+            mode in _PLAIN
+            or mode == "preferred"
+            or isinstance(self.connection._sock, ssl.SSLSocket)
+        ):
+            return
+        raise ConnectError(
+            f"The server {self._where} offers no TLS, but database.ssl.mode={mode} asks for it; set up "
+            "certificates on the server or choose another mode"
+        )
 
     def __enter__(self) -> Self:
         return self

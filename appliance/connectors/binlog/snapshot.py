@@ -23,6 +23,7 @@ from appliance.connectors.binlog.server import BinlogPosition, DeniedError, Serv
 from appliance.connectors.binlog.tables import TableId, quote
 from appliance.connectors.binlog.textrows import RowReader, select_expression
 from appliance.connectors.binlog.versions import VERSIONS, Row, TableVersion
+from appliance.data import Header
 from appliance.errors import ConnectError
 
 _LOG: Final = logging.getLogger("io.debezium.relational.RelationalSnapshotChangeEventSource")
@@ -40,9 +41,13 @@ class Snapshot:
         parsed: Mapping[str, Any],
         plan: Plan,
         *,
+        headers: tuple[Header, ...] = (),
         connect: Callable[[], Server] | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        """Prepare; `headers` go on every record but notifications."""
+        self._headers = headers
+        self._partition = {"server": schemas.names.prefix}
         self._schemas = schemas
         self._config = config
         self._parsed = parsed
@@ -145,10 +150,15 @@ class Snapshot:
 
     def _completion(self) -> Batch:
         offset = dict(self._plan.offset) if self._plan.offset is not None else self.offset
-        return Batch(topic=self._schemas.names.prefix, values=[], source_offset=offset)
+        return Batch("", [], source_partition=self._partition, source_offset=offset)
 
     def _marked(self, batch: Batch) -> Batch:
-        return dataclasses.replace(batch, source_offset=self._running_offset())
+        return dataclasses.replace(
+            batch,
+            headers=self._headers,
+            source_partition=self._partition,
+            source_offset=self._running_offset(),
+        )
 
     def _source(self, marker: str, db: str, table: str | None, moment_ns: int) -> Row:
         position = self._at()
@@ -296,6 +306,8 @@ class Snapshot:
             key_schema=version.key_schema,
             layout=self._layout(len(version.value_schema.fields)),
             constants=(None, source, None, "r", now_ns // 1_000_000, now_ns // 1000, now_ns),
+            headers=self._headers,
+            source_partition=self._partition,
             source_offset=self._running_offset(),
         )
 

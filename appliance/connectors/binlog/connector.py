@@ -1,0 +1,117 @@
+"""The connectors MySqlConnector and MariaDbConnector: they check the configuration and give one task.
+
+Validation asks the server, as the peer does: whether it answers, lets the user in, and writes a binlog
+that can be captured. Semantics: Debezium BinlogConnector, MySqlConnector.validateConnection.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from appliance.api.connector import Connector, ConnectorContext, ExactlyOnceSupport
+from appliance.config.define import ConfigDef, ConfigValue
+from appliance.connectors.binlog import config as options
+from appliance.connectors.binlog.server import Server
+from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.connectors.binlog.versions import VERSIONS
+from appliance.errors import BadRequestError, ConnectError
+
+_CONNECTION = ("database.hostname", "database.port", "database.user", "database.ssl.mode")
+_OFFSET_TYPES: Mapping[str, type | tuple[type, ...]] = {
+    "file": str,
+    "pos": int,
+    "gtids": str,
+    "event": int,
+    "row": int,
+    "ts_sec": int,
+    "server_id": int,
+    "snapshot": (str, bool),
+    "transaction_id": str,
+}
+
+
+class BinlogConnector(Connector):
+    """What both connectors do; a subclass says which server it is for."""
+
+    dialect: ClassVar[Dialect]
+
+    def __init__(self) -> None:
+        """Hold nothing yet."""
+        self._config: dict[str, str] = {}
+
+    def validate(self, config: Mapping[str, str | None]) -> list[ConfigValue]:
+        """Check the options; where those of the connection are right, the server as well."""
+        values = options.validate(self.dialect, config)
+        by_name = {value.name: value for value in values}
+        if not any(by_name[name].errors for name in _CONNECTION):
+            by_name["database.hostname"].errors += self._server_errors(config)
+        return values
+
+    def _server_errors(self, config: Mapping[str, str | None]) -> list[str]:
+        given = {key: text for key, text in config.items() if text is not None}
+        keys = options.DEFINITIONS[self.dialect]
+        parsed: dict[str, Any] = {}
+        for name, key in keys.keys.items():
+            if name.startswith(("database.", "connect")):
+                with contextlib.suppress(ConnectError):
+                    parsed[name] = ConfigDef([key]).parse(given)[name]
+        timeout_s = max(1, parsed.get("connection.validation.timeout.ms", 60_000) // 1000)
+        try:
+            with Server(
+                self.dialect, parsed, connect_timeout=timeout_s, read_timeout=timeout_s
+            ) as server:
+                return server.problems()
+        except ConnectError as error:
+            return [f"Unable to connect: {error}"]
+
+    def start(self, context: ConnectorContext, config: Mapping[str, str]) -> None:
+        """Take the configuration. Raises ConfigError."""
+        options.parse(self.dialect, config)
+        self._config = dict(config)
+
+    def task_configs(self, max_tasks: int) -> list[dict[str, str]]:
+        """Give one configuration: a binlog is read by one task."""
+        return [{**self._config, "task.id": "0"}] if max_tasks > 0 else []
+
+    def alter_offsets(
+        self,
+        config: Mapping[str, str],
+        offsets: Sequence[tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]],
+    ) -> bool:
+        """Check that partitions and offsets have the form that the task stores."""
+        for partition, offset in offsets:
+            if not partition or set(partition) != {"server"}:
+                raise BadRequestError(
+                    f"The partition {partition} is none of this connector; it has one member, server"
+                )
+            if offset is None:
+                continue
+            for key in ("file", "pos"):
+                if key not in offset:
+                    raise BadRequestError(f"The offset {dict(offset)} lacks {key}")
+            for key, kind in _OFFSET_TYPES.items():
+                if key in offset and not isinstance(offset[key], kind):
+                    raise BadRequestError(f"{key} of the offset {dict(offset)} has a wrong type")
+        return True
+
+    def exactly_once_support(self, config: Mapping[str, str]) -> ExactlyOnceSupport:
+        """Say yes: an offset names one row of one event, and a restart goes on behind it."""
+        return "supported"
+
+
+class MySqlConnector(BinlogConnector):
+    """`io.debezium.connector.mysql.MySqlConnector`."""
+
+    dialect: ClassVar[Dialect] = "mysql"
+    config_def = options.DEFINITIONS["mysql"]
+    version = VERSIONS["mysql"]
+
+
+class MariaDbConnector(BinlogConnector):
+    """`io.debezium.connector.mariadb.MariaDbConnector`."""
+
+    dialect: ClassVar[Dialect] = "mariadb"
+    config_def = options.DEFINITIONS["mariadb"]
+    version = VERSIONS["mariadb"]
