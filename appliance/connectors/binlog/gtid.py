@@ -43,8 +43,7 @@ class MySqlGtidSet:
         """Add the numbers `first` to `last` of a source."""
         intervals = self._intervals.setdefault(source, [])
         if intervals and intervals[-1][0] <= first <= intervals[-1][1] + 1:
-            if last > intervals[-1][1]:
-                intervals[-1][1] = last
+            intervals[-1][1] = max(intervals[-1][1], last)
             return
         at = bisect.bisect_left(intervals, [first, last])
         intervals.insert(at, [first, last])

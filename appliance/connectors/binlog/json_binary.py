@@ -131,8 +131,9 @@ def _temporal(kind: int, packed: int) -> str:
         total = packed_time(packed, 3)
         sign, total = ("-", -total) if total < 0 else ("", total)
         seconds = total // 1_000_000
-        return f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}" + _fraction(
-            micros
+        return (
+            f"{sign}{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
+            + _fraction(micros)
         )
     whole = packed >> 24
     year, month = divmod(whole >> 22, 13)

@@ -35,7 +35,9 @@ _PACKET_SIZE: Final = _PACKET.size
 _LONG_PACKET: Final = 0xFFFFFF
 _SILENCE: Final = 3.5  # heartbeats that may be missing before the connection counts as dead
 
-logging.getLogger("pymysqlreplication").setLevel(logging.ERROR)  # it advises on metadata not used here
+logging.getLogger("pymysqlreplication").setLevel(
+    logging.ERROR
+)  # it advises on metadata not used here
 
 
 class PositionLostError(ConnectError):
@@ -286,6 +288,10 @@ class BinlogStream:
             return bytes(self._buffer[first : first + 4]) + packet, at
         if packet[0] == 0xFE:
             raise ConnectionLostError("The server ended the binlog stream; it is opened again")
+        return self._server_error(packet)
+
+    @staticmethod
+    def _server_error(packet: bytes) -> NoReturn:
         code = int.from_bytes(packet[1:3], "little")
         message = packet[3:].decode("utf-8", "replace")
         raise_database_error(

@@ -164,9 +164,7 @@ SECOND_TEXTS: Final = Table(_second_text)
 
 def set_table(options: tuple[str, ...]) -> Table:
     """Give the table from a SET's bits to its members joined by commas."""
-    return Table(
-        lambda bits: ",".join(name for i, name in enumerate(options) if bits >> i & 1)
-    )
+    return Table(lambda bits: ",".join(name for i, name in enumerate(options) if bits >> i & 1))
 
 
 def enum_table(options: tuple[str, ...]) -> Table:

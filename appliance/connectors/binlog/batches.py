@@ -1,0 +1,343 @@
+"""Decoded rows of a table to batches of change events.
+
+A large binlog event becomes a batch of its own, whose layout holds the block `source` and all else that
+the event's rows share as constants. Small events, neighbours in the stream and of the same table, are
+put together: there the position in `source` differs from row to row. Semantics of the records:
+Debezium MySQL 3.6.1.Final RelationalChangeRecordEmitter and EventDispatcher. Task thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appliance.api import Batch, Const, Layout, Var
+from appliance.connectors.binlog.decoder import Decoded, RowDecoder, Shape, Wanted, check_columns
+from appliance.connectors.binlog.events import DELETE, INSERT, UPDATE, TableMap
+from appliance.connectors.binlog.position import Mark, Offsets, Transaction
+from appliance.connectors.binlog.versions import TableVersion
+from appliance.data import Header
+from appliance.data.struct import Struct
+
+SMALL: Final = 16
+"""Events of fewer rows are put together with their neighbours."""
+
+_AT_END: Final = {"ts_ms": 1, "ts_us": 2, "ts_ns": 3, "gtid": 4, "pos": 5, "thread": 6, "query": 7}
+"""Places, behind the row's number, of what differs from event to event."""
+
+_CONSTANTS: Final = (
+    "none", "version", "connector", "name", "ts_ms", "db", "ts_us", "ts_ns", "table", "server_id",
+    "gtid", "file", "pos", "thread", "query", "op", "now_ms", "now_us", "now_ns", "transaction_id",
+)  # fmt: skip
+_CONST: Final = {name: Const(index) for index, name in enumerate(_CONSTANTS)}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Options:
+    """What every batch of a connector depends on."""
+
+    version: str
+    connector: str
+    name: str
+    partition: Mapping[str, Any]
+    headers: tuple[Header, ...]
+    tombstones: bool
+    skipped: frozenset[str]
+    skip_unchanged: bool
+    metadata: bool
+    unavailable: str | None
+
+
+@dataclasses.dataclass(slots=True)
+class Origin:
+    """What the rows of one event share: its `source` figures and its place in the transaction."""
+
+    ts_us: int
+    server_id: int
+    gtid: str | None
+    file: str
+    pos: int
+    thread: int | None
+    query: str | None
+    now_ns: int
+
+    def constants(self, options: Options, version: TableVersion, op: str, id_: str | None) -> tuple[Any, ...]:
+        """Give the constants of a layout."""
+        ts_us, now_ns, table = self.ts_us, self.now_ns, version.table
+        return (
+            None, options.version, options.connector, options.name, ts_us // 1000, table.catalog, ts_us,
+            ts_us * 1000, table.name, self.server_id, self.gtid, self.file, self.pos, self.thread,
+            self.query, op, now_ns // 1_000_000, now_ns // 1000, now_ns, id_,
+        )  # fmt: skip
+
+
+def _source(row: int, *, spread: bool) -> Layout:
+    const = _CONST
+    varying: dict[str, Var | Const] = dict(const)
+    if spread:
+        varying.update((name, Var(row + place)) for name, place in _AT_END.items())
+    return Layout(
+        (
+            const["version"],
+            const["connector"],
+            const["name"],
+            varying["ts_ms"],
+            const["none"],
+            const["db"],
+            const["none"],
+            varying["ts_us"],
+            varying["ts_ns"],
+            const["table"],
+            const["server_id"],
+            varying["gtid"],
+            const["file"],
+            varying["pos"],
+            Var(row),
+            varying["thread"],
+            varying["query"],
+        )
+    )
+
+
+def _layout(
+    before: Var | Const | Layout,
+    after: Var | Const | Layout,
+    op: Var | Const,
+    row: int,
+    *,
+    spread: bool,
+    metadata: bool,
+) -> Layout:
+    transaction: Const | Layout = _CONST["none"]
+    if metadata:
+        after_row = row + 1 + (len(_AT_END) if spread else 0)
+        transaction = Layout((_CONST["transaction_id"], Var(after_row), Var(after_row + 1)))
+        if spread:
+            transaction = Layout((Var(after_row), Var(after_row + 1), Var(after_row + 2)))
+    return Layout(
+        (
+            before,
+            after,
+            _source(row, spread=spread),
+            transaction,
+            op,
+            _CONST["now_ms"],
+            _CONST["now_us"],
+            _CONST["now_ns"],
+        )
+    )
+
+
+def _fields(first: int, count: int) -> Layout:
+    return Layout(tuple(Var(first + i) for i in range(count)))
+
+
+class Gathered:
+    """Records of neighbouring small events of one table, until a batch is made of them."""
+
+    __slots__ = ("extra", "keys", "marks", "origin", "values")
+
+    def __init__(self, origin: Origin) -> None:
+        """Start with the first event; its file and server id hold for all."""
+        self.origin = origin
+        self.keys: list[Any] = []
+        self.values: list[Any] = []
+        self.marks: list[Mark] = []
+        self.extra: dict[int, tuple[Header, ...]] | None = None
+
+
+class TableBatches:
+    """Makes the batches of one table version under one TABLE_MAP."""
+
+    def __init__(self, version: TableVersion, table_map: TableMap, options: Options) -> None:
+        """Check the map against the version. Raises ConnectError."""
+        check_columns(str(version.id), version.table.columns, table_map)
+        self.version = version
+        self.name = str(version.id)
+        self._options = options
+        self._decoder = RowDecoder(shape_of(version), table_map, options.unavailable)
+        count = len(version.value_schema.fields)
+        none, op, metadata = _CONST["none"], _CONST["op"], options.metadata
+        fields, later = _fields(0, count), _fields(count, count)
+        self._layouts = {
+            INSERT: _layout(none, fields, op, count, spread=False, metadata=metadata),
+            DELETE: _layout(fields, none, op, count, spread=False, metadata=metadata),
+            UPDATE: _layout(fields, later, op, 2 * count, spread=False, metadata=metadata),
+        }
+        self._count = count
+        self._spread = _layout(Var(0), Var(1), Var(2), 3, spread=True, metadata=metadata)
+        self._keyed = version.key_schema is not None
+
+    def decode(self, body: bytes, at: int, op: str, skip: int) -> Decoded:
+        """Decode an event's rows but the first `skip`."""
+        keys, rows, old = self._decoder.decode(body, at, op == UPDATE)
+        if skip:
+            keys, rows = keys[skip:], rows[skip:]
+            old = None if old is None else old[skip:]
+        return keys, rows, old
+
+    def whole(
+        self,
+        op: str,
+        decoded: Decoded,
+        origin: Origin,
+        offsets: Offsets,
+        mark: Mark,
+        transaction: Transaction | None,
+    ) -> Batch:
+        """Give the batch of one event, whose keys do not change; `mark` is the place before it."""
+        keys, rows, _ = decoded
+        first = rows[0][-1] if rows else 0
+        if transaction is not None:
+            rows = [row + transaction.next(self.name)[1:] for row in rows]
+        each = 1
+        if op == DELETE and self._options.tombstones:
+            each = 2
+            rows = [part for row in rows for part in (row, None)]
+            keys = [key for key in keys for _ in (0, 1)]
+        version = self.version
+        return Batch(
+            topic=version.topic,
+            values=rows,
+            value_schema=version.envelope_schema,
+            keys=keys if self._keyed else None,
+            key_schema=version.key_schema,
+            headers=self._options.headers,
+            layout=self._layouts[op],
+            constants=origin.constants(
+                self._options, version, op, transaction.id if transaction else None
+            ),
+            source_partition=self._options.partition,
+            source_offset=lambda row: offsets.map(
+                mark.after_rows(first + row // each + 1, self.name, row // each + 1)
+            ),
+        )
+
+    def gather(
+        self,
+        into: Gathered,
+        op: str,
+        decoded: Decoded,
+        origin: Origin,
+        mark: Mark,
+        transaction: Transaction | None,
+    ) -> None:
+        """Add the records of a small event, or of one whose keys change."""
+        keys, rows, old = decoded
+        count, ts_us = self._count, origin.ts_us
+        shared = (
+            ts_us // 1000, ts_us, ts_us * 1000, origin.gtid, origin.pos, origin.thread, origin.query
+        )  # fmt: skip
+        file, pos, event, _, ts_sec, server_id, completed, counts = mark
+        for place, row in enumerate(rows):
+            number = row[-1]
+            key = keys[place] if self._keyed else None
+            if op == UPDATE and old is not None and self._keyed and old[place] != key:
+                self._rekey(into, old[place], key, row, shared, mark, transaction)
+                continue
+            tail = (number, *shared)
+            if transaction is not None:
+                tail += transaction.next(self.name)
+                counts = transaction.counted
+            here = Mark(file, pos, event, number + 1, ts_sec, server_id, completed, counts)
+            if op == INSERT:
+                self._add(into, key, (None, row[:-1], INSERT, *tail), here)
+            elif op == DELETE:
+                self._add(into, key, (row[:-1], None, DELETE, *tail), here)
+                if self._options.tombstones:
+                    self._add(into, key, None, here)
+            else:
+                self._add(into, key, (row[:count], row[count:-1], UPDATE, *tail), here)
+
+    @staticmethod
+    def _add(into: Gathered, key: Any, value: Any, mark: Mark) -> None:
+        into.keys.append(key)
+        into.values.append(value)
+        into.marks.append(mark)
+
+    def _rekey(
+        self,
+        into: Gathered,
+        old: Any,
+        new: Any,
+        row: Any,
+        shared: tuple[Any, ...],
+        mark: Mark,
+        transaction: Transaction | None,
+    ) -> None:
+        """Add delete, tombstone and create in the place of an update that changes the key."""
+        options, count, number = self._options, self._count, row[-1]
+        extra = into.extra = {} if into.extra is None else into.extra
+
+        def tail() -> tuple[Any, ...]:
+            ids = () if transaction is None else transaction.next(self.name)
+            return (number, *shared, *ids)
+
+        if DELETE not in options.skipped:
+            header = self._key_header("__debezium.newkey", new)
+            extra[len(into.keys)] = header
+            # the create that follows is of the same row: only there is the row done
+            self._add(into, old, (row[:count], None, DELETE, *tail()), mark._replace(row=number))
+            if options.tombstones:
+                extra[len(into.keys)] = header
+                self._add(into, old, None, into.marks[-1])
+        if INSERT not in options.skipped:
+            extra[len(into.keys)] = self._key_header("__debezium.oldkey", old)
+            self._add(into, new, (None, row[count:-1], INSERT, *tail()), mark)
+        counts = mark.transaction if transaction is None else transaction.counted
+        into.marks[-1:] = [mark._replace(row=number + 1, transaction=counts)]
+
+    def _key_header(self, name: str, key: Any) -> tuple[Header, ...]:
+        schema = self.version.key_schema
+        assert schema is not None  # noqa: S101  only tables with a key get here
+        return (Header(name, schema, Struct.of_row(schema, key)), *self._options.headers)
+
+    def gathered(self, found: Gathered, offsets: Offsets) -> Batch:
+        """Give the batch of what was gathered."""
+        version, marks, extra = self.version, found.marks, found.extra
+        headers = self._options.headers
+        if extra is not None and headers:
+            # header order: the other key comes before what all records carry
+            extra = {row: extra.get(row, headers) for row in range(len(found.values))}
+            headers = ()
+        return Batch(
+            topic=version.topic,
+            values=found.values,
+            value_schema=version.envelope_schema,
+            keys=found.keys if self._keyed else None,
+            key_schema=version.key_schema,
+            headers=headers,
+            extra_headers=extra,
+            layout=self._spread,
+            constants=found.origin.constants(self._options, version, "", None),
+            source_partition=self._options.partition,
+            source_offset=lambda row: offsets.map(marks[row]),
+        )
+
+
+def truncate_batch(
+    version: TableVersion, options: Options, origin: Origin, offset: Mapping[str, Any]
+) -> Batch:
+    """Give the record of a TRUNCATE: no key, no rows."""
+    none = _CONST["none"]
+    constants = origin.constants(options, version, "t", None)
+    layout = _layout(none, none, _CONST["op"], 0, spread=False, metadata=False)
+    return Batch(
+        topic=version.topic,
+        values=[(0,)],
+        value_schema=version.envelope_schema,
+        headers=options.headers,
+        layout=layout,
+        constants=constants,
+        source_partition=options.partition,
+        source_offset=offset,
+    )
+
+
+def shape_of(version: TableVersion) -> Shape:
+    """Give the way a version cuts key and value out of rows."""
+    columns = tuple(
+        Wanted(c.index, c.column, c.type.form, c.type.fallback) for c in version.columns
+    )
+    return Shape(columns, version.key_places, version.value_places)

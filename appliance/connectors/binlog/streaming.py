@@ -1,0 +1,461 @@
+"""The walk from binlog events to batches: transactions, filters, schema changes, position.
+
+`Streaming.take` handles one event; batches collect in `ready`. Semantics: Debezium MySQL 3.6.1.Final
+BinlogStreamingChangeEventSource. Where it loses or invents data silently this stops or does right: a
+statement in place of row events, an INCIDENT, unknown event types. Task thread.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from appliance.api import Batch
+from appliance.clock import Clock
+from appliance.connectors.binlog import events
+from appliance.connectors.binlog.batches import (
+    SMALL,
+    Gathered,
+    Options,
+    Origin,
+    TableBatches,
+    truncate_batch,
+)
+from appliance.connectors.binlog.events import UPDATE, EventType, TableMap
+from appliance.connectors.binlog.position import Offsets, Position
+from appliance.connectors.binlog.schemas import TableSchemas
+from appliance.connectors.binlog.stream import Event
+from appliance.errors import ConnectError, DataError
+
+_LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogStreamingChangeEventSource")
+
+_WORD: Final = re.compile(
+    r"(?:\s|--[ \t][^\n]*\n|#[^\n]*\n|/\*(?![!M]).*?\*/)*([A-Za-z]+)(?:\s+([A-Za-z]+))?", re.DOTALL
+)
+_DML: Final = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"})
+_IN_TRANSACTION: Final = frozenset({"SAVEPOINT", "RELEASE"})
+
+
+class _Target:
+    """What a table id stands for: its TABLE_MAP body, and how to make batches (None: not captured)."""
+
+    __slots__ = ("batches", "body")
+
+    def __init__(self, body: bytes, batches: TableBatches | None) -> None:
+        self.body = body
+        self.batches = batches
+
+
+class Streaming:
+    """Turns the events of one stream into batches; see the module's text."""
+
+    def __init__(
+        self,
+        schemas: TableSchemas,
+        position: Position,
+        options: Options,
+        parsed: Mapping[str, Any],
+        clock: Clock,
+        *,
+        mariadb: bool,
+    ) -> None:
+        """Start at `position`; schemas must be those of that position."""
+        self.position = position
+        self.ready: list[Batch] = []
+        self.rows = 0
+        self.now_ns = 0
+        self.last_event_ms = 0
+        self._schemas = schemas
+        self._options = options
+        self._clock = clock
+        self._mariadb = mariadb
+        self._on_failure = parsed["event.processing.failure.handling.mode"]
+        self._on_unknown = parsed["inconsistent.schema.handling.mode"]
+        self._wants_query = bool(parsed["include.query"])
+        self._passes_source = _source_filter(parsed)
+        self._targets: dict[bytes, _Target] = {}
+        self._offsets = position.offsets()
+        self._gathered: Gathered | None = None
+        self._gathered_of: TableBatches | None = None
+        self._sent_rows = False
+        self._thread: int | None = None
+        self._query: str | None = None
+        self._ts_us = 0
+        self._handlers: dict[int, Callable[[Event], None]] = {
+            EventType.TABLE_MAP: self._table_map,
+            EventType.XID: self._xid,
+            EventType.XA_PREPARE: self._xid,
+            EventType.GTID: self._mysql_gtid,
+            EventType.GTID_TAGGED: self._mysql_gtid,
+            EventType.ANONYMOUS_GTID: self._anonymous_gtid,
+            EventType.MARIADB_GTID: self._mariadb_gtid,
+            EventType.QUERY: self._query_event,
+            EventType.QUERY_COMPRESSED: self._query_event,
+            EventType.ROTATE: self._rotate,
+            EventType.FORMAT_DESCRIPTION: self._format_description,
+            EventType.HEARTBEAT: self._heartbeat,
+            EventType.HEARTBEAT_V2: self._heartbeat,
+            EventType.ROWS_QUERY: self._rows_query,
+            EventType.ANNOTATE_ROWS: self._rows_query,
+            EventType.TRANSACTION_PAYLOAD: self._payload,
+            EventType.INCIDENT: self._incident,
+            **dict.fromkeys(events.ROWS, self._rows_event),
+            **dict.fromkeys(events.IGNORED, self._ignored),
+        }
+
+    def begin_poll(self, now_ns: int) -> None:
+        """Start collecting anew."""
+        self.now_ns = now_ns
+        self.ready = []
+        self.rows = 0
+        self._offsets = self.position.offsets()
+
+    def end_poll(self) -> list[Batch]:
+        """Give what was collected, in order."""
+        self._close_gathered()
+        ready, self.ready = self.ready, []
+        return ready
+
+    @property
+    def offsets(self) -> Offsets:
+        """Give the maker of offset maps of this poll."""
+        return self._offsets
+
+    def reconnected(self) -> None:
+        """Forget what belongs to the old connection and skip what is done; `position` was rewound."""
+        self._targets.clear()
+        self._gathered = self._gathered_of = None
+        self._thread = self._query = None
+
+    def take(self, event: Event) -> None:
+        """Handle one event. Raises ConnectError."""
+        handler = self._handlers.get(event[0])
+        if handler is None:
+            raise ConnectError(
+                f"The binlog event of type {event[0]} at {self.position.file}:{event[3]} is not known; "
+                "it may hold changes, so it is not passed over. Check the server's version, and that "
+                "binlog_row_value_options is empty"
+            )
+        handler(event)
+
+    def _ignored(self, event: Event) -> None:
+        self._done(event)
+
+    def _done(self, event: Event) -> None:
+        """Count a handled event; between transactions the position moves on."""
+        position = self.position
+        if position.in_transaction:
+            position.event += 1
+        elif event[4]:
+            position.pos = event[4]
+
+    def _format_description(self, event: Event) -> None:
+        self._targets.clear()
+        if not self.position.in_transaction and event[4] > self.position.pos:
+            self.position.pos = event[4]
+
+    def _rotate(self, event: Event) -> None:
+        file, pos = events.read_rotate(event[5])
+        position = self.position
+        if file != position.file or (pos != position.pos and event[1]):
+            self._close_gathered()
+            position.rotate(file, pos)
+        self._targets.clear()
+
+    def _heartbeat(self, event: Event) -> None:
+        position = self.position
+        if not position.in_transaction and event[4] > position.pos:
+            position.pos = event[4]
+
+    def _incident(self, event: Event) -> None:
+        raise ConnectError(
+            f"The server reports an incident at {self.position.file}:{event[3]}: events were lost there. "
+            "Take a new snapshot (snapshot.mode=when_needed after resetting the offsets)"
+        )
+
+    def _mysql_gtid(self, event: Event) -> None:
+        tagged = event[0] == EventType.GTID_TAGGED
+        body = event[5]
+        gtid = events.read_tagged_gtid(body) if tagged else events.read_mysql_gtid(body)
+        self.position.gtid = gtid
+        self._ts_us = gtid.commit_micros or 0
+        self._done(event)
+
+    def _anonymous_gtid(self, event: Event) -> None:
+        self.position.gtid = None
+        self._ts_us = 0
+        self._done(event)
+
+    def _mariadb_gtid(self, event: Event) -> None:
+        position = self.position
+        position.gtid = events.read_mariadb_gtid(event[5], event[2])
+        self._begin(event)
+
+    def _begin(self, event: Event) -> None:
+        position = self.position
+        position.ts_sec = event[1]
+        position.server_id = event[2]
+        position.begin(event[3])
+        position.event = 1
+        self._sent_rows = False
+
+    def _xid(self, event: Event) -> None:
+        self.position.complete(event[4])
+        self._query = None
+        self._ts_us = 0
+
+    def _table_map(self, event: Event) -> None:
+        body = event[5]
+        target = self._targets.get(body[:6])
+        if target is None or target.body != body:
+            self._targets[body[:6]] = _Target(body, self._batches(events.read_table_map(body)))
+        self.position.event += 1
+
+    def _batches(self, table_map: TableMap) -> TableBatches | None:
+        database, table = table_map.database, table_map.table
+        schemas = self._schemas
+        if not schemas.captures(database, table):
+            return None
+        version = schemas.get(database, table)
+        if version is None:
+            message = (
+                f"Encountered change event for table {database}.{table} whose schema isn't known to "
+                "this connector"
+            )
+            if self._on_unknown == "fail":
+                raise ConnectError(
+                    f"{message}; restart it with snapshot.mode=recovery to read the schemas anew, or set "
+                    "inconsistent.schema.handling.mode=warn to pass over such events"
+                )
+            _LOG.log(logging.WARNING if self._on_unknown == "warn" else logging.DEBUG, message)
+            return None
+        return TableBatches(version, table_map, self._options)
+
+    def _rows_event(self, event: Event) -> None:
+        kind, ts, server_id, start, _, body = event
+        position = self.position
+        skip = position.skips()
+        target = self._targets.get(body[:6])
+        if target is None:
+            raise ConnectError(
+                f"The rows at {position.file}:{start} belong to a table id that was not announced; "
+                "the stream is damaged, restart the task"
+            )
+        batches = target.batches
+        if batches is not None and skip >= 0 and self._passes_source(position.gtid):
+            op, extra, compressed = events.ROWS[kind]
+            at = 8
+            if extra:
+                at += body[8] | body[9] << 8
+            if compressed:
+                body = _inflated(body, at, two=op == UPDATE)
+            position.ts_sec = ts
+            position.server_id = server_id
+            if op not in self._options.skipped or op == UPDATE:
+                self._take_rows(batches, op, body, at, skip, start)
+        if skip > 0:
+            position.skip_events = position.skip_rows = 0
+        position.event += 1
+
+    def _take_rows(
+        self, batches: TableBatches, op: str, body: bytes, at: int, skip: int, start: int
+    ) -> None:
+        position, options = self.position, self._options
+        try:
+            decoded = batches.decode(body, at, op, skip)
+        except DataError as error:
+            self._failed(error, start)
+            return
+        keys, rows, old = decoded
+        if op == UPDATE and options.skip_unchanged:
+            decoded = keys, rows, old = _changed(decoded)
+        rekeys = old is not None and old != keys
+        if rekeys:
+            pass
+        elif op in options.skipped:
+            return
+        if not rows:
+            return
+        ts_us = self._ts_us or position.ts_sec * 1_000_000
+        gtid = position.gtid
+        origin = Origin(
+            ts_us, position.server_id, gtid.text if gtid else None, position.file, start,
+            self._thread, self._query, self.now_ns,
+        )  # fmt: skip
+        mark = position.mark()
+        self._sent_rows = True
+        self.rows += len(rows)
+        if rekeys or len(rows) < SMALL:
+            into = self._gathered
+            if (
+                into is None
+                or self._gathered_of is not batches
+                or into.origin.server_id != origin.server_id
+                or (rekeys and into.extra is None)
+            ):
+                self._close_gathered()
+                into = self._gathered = Gathered(origin)
+                self._gathered_of = batches
+            batches.gather(into, op, decoded, origin, mark, position.transaction)
+        else:
+            self._close_gathered()
+            self.ready.append(
+                batches.whole(op, decoded, origin, self._offsets, mark, position.transaction)
+            )
+
+    def _failed(self, error: DataError, start: int) -> None:
+        text = f"{error} (event at {self.position.file}:{start})"
+        if self._on_failure == "fail":
+            raise ConnectError(text) from error
+        _LOG.log(logging.WARNING if self._on_failure == "warn" else logging.DEBUG, text)
+
+    def _close_gathered(self) -> None:
+        found, batches = self._gathered, self._gathered_of
+        if found is not None and batches is not None and found.values:
+            self.ready.append(batches.gathered(found, self._offsets))
+        self._gathered = self._gathered_of = None
+
+    def _rows_query(self, event: Event) -> None:
+        if self._wants_query:
+            body = event[5]
+            text = body[1:] if event[0] == EventType.ROWS_QUERY else body
+            self._query = text.decode("utf-8", "replace")
+        self._done(event)
+
+    def _payload(self, event: Event) -> None:
+        """Handle a compressed transaction; its events all have the position of the payload."""
+        payload = events.read_payload(event[5])
+        at = 0
+        while at < len(payload):
+            ts, kind, server, size, _, _ = events.HEADER.unpack_from(payload, at)
+            body = payload[at + events.HEADER_SIZE : at + size]
+            at += size
+            self.take((kind, ts, server, event[3], event[4], body))
+
+    def _query_event(self, event: Event) -> None:
+        compressed = event[0] == EventType.QUERY_COMPRESSED
+        query = (events.read_compressed_query if compressed else events.read_query)(event[5])
+        match = _WORD.match(query.sql)
+        first, second = (match[1].upper(), (match[2] or "").upper()) if match else ("", "")
+        position = self.position
+        if first == "BEGIN" or (first == "XA" and second == "START"):
+            if not self._mariadb or not position.in_transaction:
+                self._begin(event)
+            else:
+                position.event += 1
+            self._thread = query.thread
+        elif first == "COMMIT" or (first == "ROLLBACK" and second != "TO"):
+            if first == "ROLLBACK" and self._sent_rows:
+                _LOG.warning(
+                    "A transaction at %s:%s was rolled back after changes of non-transactional tables: "
+                    "its events were sent, those of transactional tables included",
+                    position.file,
+                    position.pos,
+                )
+            self._xid(event)
+        elif first in _IN_TRANSACTION or first in ("ROLLBACK", "XA"):
+            self._statement_done(event)
+        elif first in _DML:
+            self._refuse_statement(query.database, first, event)
+        else:
+            self._schema_change(query.database, query.sql, event)
+            self._statement_done(event)
+
+    def _statement_done(self, event: Event) -> None:
+        """End the one-statement transaction of a DDL; inside a transaction only count it."""
+        position = self.position
+        gtid = position.gtid
+        if position.in_transaction and not (self._mariadb and gtid is not None and gtid.standalone):
+            position.event += 1
+        else:
+            position.complete(event[4])
+
+    def _refuse_statement(self, database: str, word: str, event: Event) -> None:
+        if self._schemas.filters.database(database):
+            raise ConnectError(
+                f"The binlog holds a statement ({word}) instead of rows at {self.position.file}:"
+                f"{event[3]}: its changes cannot be captured. Set binlog_format=ROW for every session "
+                "and take a new snapshot"
+            )
+        self._statement_done(event)
+
+    def _schema_change(self, database: str, sql: str, event: Event) -> None:
+        position, options = self.position, self._options
+        self._close_gathered()
+        position.ts_sec = event[1]
+        position.server_id = event[2]
+        if position.in_transaction and position.event < position.skip_events:
+            return
+        mark = position.mark()
+        if not position.in_transaction:
+            mark = mark._replace(pos=event[4])
+        offset = self._offsets.map(mark)
+        # schema changes show the time in ms
+        ts_us = (self._ts_us or event[1] * 1_000_000) // 1000 * 1000
+        gtid = position.gtid
+        text = gtid.text if gtid else None
+        origin = Origin(
+            ts_us, event[2], text, position.file, event[3], None, None, self._clock.now_ns()
+        )
+
+        def source(database: str, table: str | None) -> tuple[Any, ...]:
+            return (
+                options.version, options.connector, options.name, ts_us // 1000, None, database, None,
+                ts_us, ts_us * 1000, table, event[2], text, position.file, event[3], 0, None, None,
+            )  # fmt: skip
+
+        truncates = "t" not in options.skipped
+        applied = self._schemas.apply_ddl(offset, database, sql, source)
+        if applied.batch is not None:
+            applied.batch.headers = options.headers
+            applied.batch.source_partition = options.partition
+            applied.batch.source_offset = offset
+            self.ready.append(applied.batch)
+        for id_ in applied.truncated if truncates else ():
+            version = self._schemas.get(id_.catalog, id_.table)
+            if version is not None:
+                self.ready.append(truncate_batch(version, options, origin, offset))
+        if applied.changes:
+            self._targets.clear()
+
+
+def _changed(decoded: Any) -> Any:
+    """Leave out updates whose value stays the same."""
+    keys, rows, old = decoded
+    kept = [
+        place
+        for place, row in enumerate(rows)
+        if row[: (len(row) - 1) // 2] != row[(len(row) - 1) // 2 : -1]
+    ]
+    if len(kept) == len(rows):
+        return decoded
+    return (
+        [keys[place] for place in kept] if keys else keys,
+        [rows[place] for place in kept],
+        [old[place] for place in kept] if old else old,
+    )
+
+
+def _inflated(body: bytes, at: int, *, two: bool) -> bytes:
+    """Give a compressed rows body uncompressed: count and bitmaps are plain, rows are not."""
+    count, behind = events.length_encoded(body, at)
+    behind += (count + 7) // 8 * (2 if two else 1)
+    return body[:behind] + events.inflate(body[behind:])
+
+
+def _source_filter(parsed: Mapping[str, Any]) -> Callable[[Any], bool]:
+    includes, excludes = parsed["gtid.source.includes"], parsed["gtid.source.excludes"]
+    if not parsed["gtid.source.filter.dml.events"] or not (includes or excludes):
+        return lambda _gtid: True
+    patterns = [re.compile(text, re.IGNORECASE) for text in (includes or excludes)]
+    wanted = bool(includes)
+
+    def passes(gtid: Any) -> bool:
+        if gtid is None:
+            return True
+        source = gtid.source.partition(":")[0]
+        return any(pattern.fullmatch(source) for pattern in patterns) == wanted
+
+    return passes
