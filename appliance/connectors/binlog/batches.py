@@ -62,7 +62,9 @@ class Origin:
     query: str | None
     now_ns: int
 
-    def constants(self, options: Options, version: TableVersion, op: str, id_: str | None) -> tuple[Any, ...]:
+    def constants(
+        self, options: Options, version: TableVersion, op: str, id_: str | None
+    ) -> tuple[Any, ...]:
         """Give the constants of a layout."""
         ts_us, now_ns, table = self.ts_us, self.now_ns, version.table
         return (
@@ -210,7 +212,7 @@ class TableBatches:
             ),
             source_partition=self._options.partition,
             source_offset=lambda row: offsets.map(
-                mark.after_rows(first + row // each + 1, self.name, row // each + 1)
+                mark.after_rows(first + (row + 1) // each, self.name, (row + 1) // each)
             ),
         )
 
@@ -236,7 +238,7 @@ class TableBatches:
             if op == UPDATE and old is not None and self._keyed and old[place] != key:
                 self._rekey(into, old[place], key, row, shared, mark, transaction)
                 continue
-            tail = (number, *shared)
+            tail: tuple[Any, ...] = (number, *shared)
             if transaction is not None:
                 tail += transaction.next(self.name)
                 counts = transaction.counted
@@ -244,12 +246,16 @@ class TableBatches:
             if op == INSERT:
                 self._add(into, key, (None, row[:-1], INSERT, *tail), here)
             elif op == DELETE:
-                self._add(into, key, (row[:-1], None, DELETE, *tail), here)
                 if self._options.tombstones:
+                    partly = mark._replace(row=number)
+                    self._add(into, key, (row[:-1], None, DELETE, *tail), partly)
                     self._add(into, key, None, here)
+                else:
+                    self._add(into, key, (row[:-1], None, DELETE, *tail), here)
             else:
                 self._add(into, key, (row[:count], row[count:-1], UPDATE, *tail), here)
 
+    # a row's first record says "not done": a restart repeats the row rather than lose a tombstone
     @staticmethod
     def _add(into: Gathered, key: Any, value: Any, mark: Mark) -> None:
         into.keys.append(key)
@@ -277,7 +283,6 @@ class TableBatches:
         if DELETE not in options.skipped:
             header = self._key_header("__debezium.newkey", new)
             extra[len(into.keys)] = header
-            # the create that follows is of the same row: only there is the row done
             self._add(into, old, (row[:count], None, DELETE, *tail()), mark._replace(row=number))
             if options.tombstones:
                 extra[len(into.keys)] = header
@@ -317,21 +322,22 @@ class TableBatches:
 
 
 def truncate_batch(
-    version: TableVersion, options: Options, origin: Origin, offset: Mapping[str, Any]
+    version: TableVersion,
+    options: Options,
+    origin: Origin,
+    transaction: Transaction | None,
 ) -> Batch:
-    """Give the record of a TRUNCATE: no key, no rows."""
+    """Give the record of a TRUNCATE, without headers and offset: no key, no rows."""
     none = _CONST["none"]
-    constants = origin.constants(options, version, "t", None)
-    layout = _layout(none, none, _CONST["op"], 0, spread=False, metadata=False)
+    id_, *counts = transaction.next(str(version.id)) if transaction else (None,)
+    constants = origin.constants(options, version, "t", id_)
+    layout = _layout(none, none, _CONST["op"], 0, spread=False, metadata=bool(transaction))
     return Batch(
         topic=version.topic,
-        values=[(0,)],
+        values=[(0, *counts)],
         value_schema=version.envelope_schema,
-        headers=options.headers,
         layout=layout,
         constants=constants,
-        source_partition=options.partition,
-        source_offset=offset,
     )
 
 

@@ -16,7 +16,7 @@ import dataclasses
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from appliance.connectors.binlog import values
 from appliance.connectors.binlog.charsets import codec_of
@@ -30,7 +30,8 @@ from appliance.errors import ConnectError, DataError
 Convert = Callable[[Any], Any]
 
 
-class Wanted(NamedTuple):
+@dataclasses.dataclass(frozen=True, slots=True)
+class Wanted:
     """A column to decode: its place in the table from 0, itself, its form and what stands for null."""
 
     index: int

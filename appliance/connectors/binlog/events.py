@@ -17,7 +17,6 @@ from typing import Final
 from pymysql.charset import charset_by_id
 
 from appliance.connectors.binlog.charsets import decode_text
-from appliance.errors import ConnectError
 
 HEADER: Final = struct.Struct("<IBIIIH")
 """Timestamp in s, type, server id, size of the whole event, position behind it, flags."""
@@ -198,7 +197,7 @@ def _metadata(types: bytes, body: bytes, at: int) -> tuple[int, ...]:
     return tuple(found)
 
 
-_NUMERIC: Final = frozenset({0, 1, 2, 3, 4, 5, 8, 9, 246})
+_NUMERIC: Final = frozenset({0, 1, 2, 3, 4, 5, 8, 9, 13, 246})  # those whose sign is logged
 
 
 def _optional_metadata(
@@ -262,7 +261,9 @@ def _client_charset(status: bytes) -> str:
         at += 1
         if code == 4:
             try:
-                return charset_by_id(int.from_bytes(status[at : at + 2], "little")).name
+                return str(
+                    vars(charset_by_id(int.from_bytes(status[at : at + 2], "little")))["name"]
+                )
             except KeyError:
                 return "utf8mb4"
         if code in _STATUS_SIZES:
@@ -373,28 +374,19 @@ def read_mariadb_gtid(body: bytes, server_id: int) -> Gtid:
 
 
 def read_payload(body: bytes) -> bytes:
-    """Give the events inside a TRANSACTION_PAYLOAD event. Raises ConnectError without zstd."""
-    at, compression, payload = 0, 255, b""
-    while at < len(body):
+    """Give the events inside a TRANSACTION_PAYLOAD event."""
+    at, compressed = 0, False
+    while True:
         kind, at = length_encoded(body, at)
         if kind == 0:
-            payload = body[at:]
-            break
+            return _unzstd(body[at:]) if compressed else body[at:]
         size, at = length_encoded(body, at)
         if kind == 2:
-            compression, _ = length_encoded(body, at)
+            compressed = length_encoded(body, at)[0] == 0
         at += size
-    if kind == 0 and compression == 255:
-        return payload
-    return _unzstd(payload)
 
 
 def _unzstd(payload: bytes) -> bytes:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise ConnectError(
-            "Reading a compressed transaction from the binlog needs the package zstandard; install it, "
-            "or set binlog_transaction_compression=OFF on the server"
-        ) from error
+    import zstandard
+
     return zstandard.ZstdDecompressor().decompressobj().decompress(payload)

@@ -199,6 +199,7 @@ class Position:
             self.pos = end
         self.event = self.skip_events = self.skip_rows = 0
         self.in_transaction = False
+        self.transaction = None
 
     def rotate(self, file: str, pos: int) -> None:
         """Go on in another file. A transaction never spans files."""

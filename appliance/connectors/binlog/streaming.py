@@ -66,7 +66,7 @@ class Streaming:
         self.ready: list[Batch] = []
         self.rows = 0
         self.now_ns = 0
-        self.last_event_ms = 0
+        self.busy = False
         self._schemas = schemas
         self._options = options
         self._clock = clock
@@ -109,6 +109,7 @@ class Streaming:
         """Start collecting anew."""
         self.now_ns = now_ns
         self.ready = []
+        self.busy = self.rows > 0
         self.rows = 0
         self._offsets = self.position.offsets()
 
@@ -123,11 +124,19 @@ class Streaming:
         """Give the maker of offset maps of this poll."""
         return self._offsets
 
-    def reconnected(self) -> None:
-        """Forget what belongs to the old connection and skip what is done; `position` was rewound."""
+    @property
+    def has_records(self) -> bool:
+        """Whether this poll has anything to give."""
+        return bool(self.ready) or self._gathered is not None
+
+    def restart(self, offset: Mapping[str, Any]) -> None:
+        """Go on over a new connection, opened at `offset`: what was done of its transaction is skipped."""
+        self._close_gathered()
+        self.position = Position(offset, mariadb=self._mariadb, metadata=self._options.metadata)
+        self._offsets = self.position.offsets()
         self._targets.clear()
-        self._gathered = self._gathered_of = None
         self._thread = self._query = None
+        self._ts_us = 0
 
     def take(self, event: Event) -> None:
         """Handle one event. Raises ConnectError."""
@@ -361,13 +370,14 @@ class Streaming:
             self._refuse_statement(query.database, first, event)
         else:
             self._schema_change(query.database, query.sql, event)
-            self._statement_done(event)
 
     def _statement_done(self, event: Event) -> None:
         """End the one-statement transaction of a DDL; inside a transaction only count it."""
         position = self.position
         gtid = position.gtid
-        if position.in_transaction and not (self._mariadb and gtid is not None and gtid.standalone):
+        if position.in_transaction and not (
+            self._mariadb and gtid is not None and gtid.standalone
+        ):
             position.event += 1
         else:
             position.complete(event[4])
@@ -387,6 +397,7 @@ class Streaming:
         position.ts_sec = event[1]
         position.server_id = event[2]
         if position.in_transaction and position.event < position.skip_events:
+            self._statement_done(event)
             return
         mark = position.mark()
         if not position.in_transaction:
@@ -396,6 +407,7 @@ class Streaming:
         ts_us = (self._ts_us or event[1] * 1_000_000) // 1000 * 1000
         gtid = position.gtid
         text = gtid.text if gtid else None
+        thread = self._thread if position.in_transaction else None
         origin = Origin(
             ts_us, event[2], text, position.file, event[3], None, None, self._clock.now_ns()
         )
@@ -403,22 +415,29 @@ class Streaming:
         def source(database: str, table: str | None) -> tuple[Any, ...]:
             return (
                 options.version, options.connector, options.name, ts_us // 1000, None, database, None,
-                ts_us, ts_us * 1000, table, event[2], text, position.file, event[3], 0, None, None,
+                ts_us, ts_us * 1000, table, event[2], text, position.file, event[3], 0, thread, None,
             )  # fmt: skip
 
-        truncates = "t" not in options.skipped
         applied = self._schemas.apply_ddl(offset, database, sql, source)
-        if applied.batch is not None:
-            applied.batch.headers = options.headers
-            applied.batch.source_partition = options.partition
-            applied.batch.source_offset = offset
-            self.ready.append(applied.batch)
-        for id_ in applied.truncated if truncates else ():
+        found = [applied.batch] if applied.batch is not None else []
+        for id_ in applied.truncated if "t" not in options.skipped else ():
             version = self._schemas.get(id_.catalog, id_.table)
             if version is not None:
-                self.ready.append(truncate_batch(version, options, origin, offset))
+                found.append(truncate_batch(version, options, origin, position.transaction))
         if applied.changes:
             self._targets.clear()
+        self._statement_done(event)
+        self._add_step(found, offset)
+
+    def _add_step(self, found: list[Batch], before: Mapping[str, Any]) -> None:
+        """Add the records of one statement; only the offset of the last one is behind it."""
+        after = self._offsets.map(self.position.mark())
+        for batch in found:
+            last = len(batch) - 1 if batch is found[-1] else -1
+            batch.headers = self._options.headers
+            batch.source_partition = self._options.partition
+            batch.source_offset = lambda row, last=last: after if row == last else before
+            self.ready.append(batch)
 
 
 def _changed(decoded: Any) -> Any:

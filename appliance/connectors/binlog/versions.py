@@ -115,8 +115,10 @@ class TableVersion:
     """Everything that records of one table need until its next change.
 
     A decoded row is a tuple with one value per element of `columns`. `key_of` gives the key's row of a
-    decoded row (None: records have no key), `value_of` the value's row before masks were off (None: the
-    decoded row is the value's row). Versions are never changed; a later one is another object.
+    decoded row (None: records have no key), `value_of` the value's row (None: it is the decoded row).
+    `key_places` and `value_places` say the same as places in the decoded row, for code that is generated:
+    a value's place comes with what a mask or cut does to it. Versions are never changed; a later one is
+    another object.
     """
 
     table: Table
@@ -127,6 +129,8 @@ class TableVersion:
     columns: tuple[DecodedColumn, ...]
     key_of: Callable[[Row], Row] | None
     value_of: Callable[[Row], Row] | None
+    key_places: tuple[int, ...] | None
+    value_places: tuple[tuple[int, Convert | None], ...]
 
     @property
     def id(self) -> TableId:
@@ -178,6 +182,8 @@ class VersionBuilder:
             shaped, convert = self._mappers.shaped(table.id, decoded.column, decoded.type)
             members.append((self._adjust_field(decoded.column.name), shaped.schema))
             converts.append(convert)
+        places = {c.column.name: place for place, c in enumerate(columns)}
+        key_places = tuple(places[name] for name in key_names if name in places)
         value = struct(self._adjust(f"{topic}.Value"), *members, version=None, optional=True)
         return TableVersion(
             table,
@@ -186,8 +192,10 @@ class VersionBuilder:
             value,
             self._envelope(topic, value),
             columns,
-            _key_of(columns, key_names),
+            _key_of(key_places),
             _value_of(len(columns), included, converts),
+            key_places or None,
+            tuple(zip(included, converts, strict=True)),
         )
 
     def _topic(self, id_: TableId) -> str:
@@ -246,9 +254,7 @@ def _message_keys(option: str | None) -> _Keys:
     return keys
 
 
-def _key_of(columns: Sequence[DecodedColumn], names: Sequence[str]) -> Callable[[Row], Row] | None:
-    by_name = {c.column.name: place for place, c in enumerate(columns)}
-    places = [by_name[name] for name in names if name in by_name]
+def _key_of(places: Sequence[int]) -> Callable[[Row], Row] | None:
     if not places:
         return None
     if len(places) == 1:
