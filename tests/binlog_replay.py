@@ -7,7 +7,9 @@ import functools
 import json
 import re
 from pathlib import Path
+from typing import Any
 
+from appliance.api import Batch
 from appliance.clock import ManualClock
 from appliance.connectors.binlog.batches import Options
 from appliance.connectors.binlog.catalog import Catalog
@@ -15,10 +17,12 @@ from appliance.connectors.binlog.config import parse
 from appliance.connectors.binlog.history import MemoryHistory
 from appliance.connectors.binlog.position import Position
 from appliance.connectors.binlog.schemas import TableSchemas
+from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.streaming import Streaming
 from appliance.connectors.binlog.versions import VERSIONS
 from appliance.converters.json import JsonConverter
 from appliance.converters.simple_header import SimpleHeaderConverter
+from appliance.data import Header
 
 GOLDEN = Path(__file__).parents[0] / "golden/binlog"
 _REQUIRED = {
@@ -35,9 +39,10 @@ _CURRENT = re.compile(r'"c_ts_cur":"[^"]*"|"c_dt_cur":\d+|"cur":#')
 
 
 @functools.cache
-def recording(dialect: str) -> dict:
+def recording(dialect: str) -> dict[str, Any]:
     """Give a recording; not to be changed."""
-    return json.loads((GOLDEN / f"{dialect}.json").read_text())
+    found: dict[str, Any] = json.loads((GOLDEN / f"{dialect}.json").read_text())
+    return found
 
 
 def masked(payload: str | None) -> str | None:
@@ -55,15 +60,14 @@ class Replay:
 
     def __init__(
         self,
-        dialect: str,
-        config: dict | None = None,
+        dialect: Dialect,
+        config: dict[str, str] | None = None,
         history: MemoryHistory | None = None,
         **options,
     ) -> None:
         self.recorded = recording(dialect)
         self.mariadb = dialect == "mariadb"
         text = {**self.recorded["config"], **_REQUIRED, **(config or {})}
-        text = {key: value for key, value in text.items() if value is not None}
         self.parsed = parse(dialect, text)
         self.history = MemoryHistory()
         if history is not None:
@@ -93,11 +97,10 @@ class Replay:
                 **options,
             }
         )
-        self.streaming = None
         self._header = SimpleHeaderConverter()
         self._header.configure({})
 
-    def start(self, offset: dict | None = None) -> None:
+    def start(self, offset: dict[str, Any] | None = None) -> None:
         """Begin at an offset, the recording's own by default."""
         position = Position(
             offset or self.recorded["offset"],
@@ -113,7 +116,7 @@ class Replay:
             mariadb=self.mariadb,
         )
 
-    def batches(self, events: list | None = None) -> list:
+    def batches(self, events: list[Any] | None = None) -> list[Batch]:
         """Give the batches of events, in one poll."""
         streaming = self.streaming
         streaming.begin_poll(1_700_000_000_000_000_000)
@@ -121,26 +124,26 @@ class Replay:
             streaming.take((*head, base64.b64decode(body)))
         return streaming.end_poll()
 
-    def records(self, batches: list) -> list[tuple]:
+    def _text(self, header: Header) -> str:
+        text = self._header.from_connect_header("", header.key, header.schema, header.value)
+        return "" if text is None else text.decode()
+
+    def records(self, batches: list[Batch]) -> list[tuple[Any, ...]]:
         """Give topic, key, value (payloads as text), headers and offset of every record."""
         key, value = JsonConverter(), JsonConverter()
         key.configure({"schemas.enable": "false"}, is_key=True)
         value.configure({"schemas.enable": "false"}, is_key=False)
         found = []
         for batch in batches:
-            keys = [None] * len(batch)
+            topic = batch.topic_at(0)
+            keys: list[bytes | None] = [None] * len(batch)
             if batch.keys is not None:
-                keys = key.encoder(batch.topic, batch.key_schema)(batch.keys, ())
-            encode = value.encoder(batch.topic, batch.value_schema, batch.layout)
+                keys = key.encoder(topic, batch.key_schema)(batch.keys, ())
+            encode = value.encoder(topic, batch.value_schema, batch.layout)
             values = encode(batch.values, batch.constants)
             for row in range(len(batch)):
-                headers = [
-                    [
-                        h.key,
-                        self._header.from_connect_header("", h.key, h.schema, h.value).decode(),
-                    ]
-                    for h in batch.headers_at(row)
-                ]
-                texts = [None if b is None else b.decode() for b in (keys[row], values[row])]
-                found.append((batch.topic, *texts, headers, batch.source_offset_at(row)))
+                headers = [[h.key, self._text(h)] for h in batch.headers_at(row)]
+                pair = (keys[row], values[row])
+                texts = [None if data is None else data.decode() for data in pair]
+                found.append((topic, *texts, headers, batch.source_offset_at(row)))
         return found

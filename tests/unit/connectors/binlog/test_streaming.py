@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import base64
+
 import pytest
 
 from appliance.errors import ConnectError
@@ -26,7 +28,7 @@ SCHEMA_ONLY = {"mariadb": '"i","jdbcType"', "mysql": ""}
 
 
 def _expected(dialect):
-    expected = {}
+    expected: dict[str, list[tuple]] = {}
     for topic, records in recording(dialect)["records"].items():
         expected[topic] = []
         for key, value, headers in records:
@@ -42,7 +44,7 @@ def test_records_are_the_peers_when_a_recorded_stream_is_replayed(dialect):
     """Every record of every table and schema change is the one that the peer sent."""
     replay = Replay(dialect)
     replay.start()
-    found = {}
+    found: dict[str, list[tuple]] = {}
     for topic, key, value, headers, _ in replay.records(replay.batches()):
         found.setdefault(topic, []).append((key, masked(value), headers))
     assert found == _expected(dialect)
@@ -183,8 +185,6 @@ def test_task_stops_when_a_statement_stands_for_rows():
     replay.start()
     sql = b"INSERT INTO one VALUES (1)"
     body = bytes(4) + bytes(4) + b"\x03" + bytes(2) + bytes(2) + b"smp\x00" + sql
-    import base64
-
     event = [2, 1, 1, 100, 200, base64.b64encode(body).decode()]
     with pytest.raises(ConnectError, match="binlog_format=ROW"):
         replay.batches([event])

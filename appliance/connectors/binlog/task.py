@@ -1,0 +1,294 @@
+"""The source task of both binlog connectors: snapshot where one is needed, then the stream.
+
+Runs on the task's thread; only `stop` is called from another one. Semantics: Debezium MySQL 3.6.1.Final
+and MariaDB 3.5.0.Final BinlogConnectorTask and ChangeEventSourceCoordinator.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Final
+
+from appliance.api import Batch, SourceTask, SourceTaskContext
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.connectors.binlog.batches import Options
+from appliance.connectors.binlog.catalog import Catalog
+from appliance.connectors.binlog.config import parse
+from appliance.connectors.binlog.history import open_history
+from appliance.connectors.binlog.plan import Plan, make_plan
+from appliance.connectors.binlog.position import Mark, Position
+from appliance.connectors.binlog.schemas import TableSchemas
+from appliance.connectors.binlog.server import Server, connection_settings
+from appliance.connectors.binlog.snapshot import Snapshot
+from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.connectors.binlog.stream import BinlogStream, ConnectionLostError, StartPoint
+from appliance.connectors.binlog.streaming import Streaming
+from appliance.connectors.binlog.versions import VERSIONS, struct
+from appliance.data import Header, Schema, Type
+from appliance.data.schema import INT64_SCHEMA, STRING_SCHEMA
+from appliance.errors import ConnectError, RetriableError
+
+_LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogConnectorTask")
+
+_POLL_S: Final = 1.0
+_BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
+_METRICS_MS: Final = 1000
+
+_HEARTBEAT_KEY: Final = struct(
+    "io.debezium.connector.common.ServerNameKey", ("serverName", STRING_SCHEMA)
+)
+_HEARTBEAT_VALUE: Final = struct("io.debezium.connector.common.Heartbeat", ("ts_ms", INT64_SCHEMA))
+_HEADER: Final = Schema(Type.STRING)
+
+
+class BinlogSourceTask(SourceTask):
+    """Reads one server; there is never more than one task."""
+
+    dialect: ClassVar[Dialect]
+
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Start with nothing open."""
+        self._clock = clock
+        self._stream: BinlogStream | None = None
+        self._streaming: Streaming | None = None
+        self._snapshot: Iterator[list[Batch]] | None = None
+        self._schemas: TableSchemas | None = None
+        self._stopped = False
+        self._failures = 0
+        self._told: Mark | None = None
+
+    def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
+        """Check the server, restore the schemas, decide about the snapshot. Raises ConnectError."""
+        self._context = context
+        parsed = self._parsed = parse(self.dialect, config)
+        prefix = parsed["topic.prefix"]
+        self._partition = {"server": prefix}
+        self._options = self._event_options(parsed)
+        stored = context.offsets([self._partition])[0] or None
+        history = open_history(
+            parsed,
+            context.client_config("schema.history.internal.producer."),
+            context.client_config("schema.history.internal.consumer."),
+        )
+        with Server(self.dialect, parsed) as server:
+            problems = server.problems()
+            if problems:
+                raise ConnectError("The server cannot be captured: " + "; ".join(problems))
+            catalog = Catalog(
+                ignore_case=server.ignores_case,
+                server_charset=server.variable("character_set_server"),
+            )
+            self._schemas = TableSchemas(
+                self.dialect, config, parsed, history, catalog=catalog, clock=self._clock
+            )
+            plan = make_plan(
+                parsed,
+                stored,
+                history_exists=history.exists,
+                position_available=server.has_position,
+            )
+            self._uses_gtids = server.gtid_mode() and not parsed["gtid.ignore.on.recovery"]
+        self._plan = plan
+        self._heartbeat_ms = int(parsed["heartbeat.interval.ms"])
+        self._beaten_ms = self._measured_ms = 0
+        keep_alive_s = parsed["connect.keep.alive.interval.ms"] / 1000 * 0.8
+        self._stream = BinlogStream(
+            connection_settings(parsed),
+            int(parsed["database.server.id"]),
+            mariadb=self.dialect == "mariadb",
+            heartbeat_s=min(keep_alive_s, 10.0),
+            annotate=bool(parsed["include.query"]),
+        )
+        self._begin(plan, config)
+
+    def _event_options(self, parsed: Mapping[str, Any]) -> Options:
+        prefix = parsed["topic.prefix"]
+        context = {
+            "connectorLogicalName": prefix,
+            "taskId": "0",
+            "connectorName": self.dialect,
+            "runId": run_id(self._clock),
+        }
+        skipped = {word.strip() for word in parsed["skipped.operations"] or ()} - {"none"}
+        headers = tuple(
+            Header(f"__debezium.context.{name}", _HEADER, value) for name, value in context.items()
+        )
+        return Options(
+            version=VERSIONS[self.dialect],
+            connector=self.dialect,
+            name=prefix,
+            partition=self._partition,
+            headers=headers if parsed["extended.headers.enabled"] else (),
+            tombstones=bool(parsed["tombstones.on.delete"]),
+            skipped=frozenset(skipped),
+            skip_unchanged=bool(parsed["skip.messages.without.change"]),
+            metadata=bool(parsed["provide.transaction.metadata"]),
+            unavailable=parsed["unavailable.value.placeholder"]
+            if self.dialect == "mysql"
+            else None,
+        )
+
+    def _begin(self, plan: Plan, config: Mapping[str, str]) -> None:
+        schemas = self._schemas
+        assert schemas is not None  # noqa: S101  set by start
+        if plan.schema or plan.data:
+            self._taken = Snapshot(
+                schemas,
+                config,
+                self._parsed,
+                plan,
+                headers=self._options.headers,
+                clock=self._clock,
+            )
+            self._snapshot = self._taken.batches()
+            return
+        if plan.offset is not None:
+            count = schemas.recover(plan.offset)
+            _LOG.info("Restored the definitions of %d tables", count)
+        if plan.stream:
+            self._start_streaming(plan.offset or self._beginning())
+
+    def _beginning(self) -> dict[str, Any]:
+        """Give the oldest place of the binlog, for a start without snapshot and offset."""
+        with Server(self.dialect, self._parsed) as server:
+            return {"file": server.binlogs()[0], "pos": 4}
+
+    def _start_streaming(self, offset: Mapping[str, Any]) -> None:
+        schemas = self._schemas
+        assert schemas is not None  # noqa: S101  set by start
+        mariadb = self.dialect == "mariadb"
+        position = Position(offset, mariadb=mariadb, metadata=self._options.metadata)
+        self._streaming = Streaming(
+            schemas, position, self._options, self._parsed, self._clock, mariadb=mariadb
+        )
+        _LOG.info("Streaming starts at %s", dict(offset))
+
+    def poll(self) -> list[Batch]:
+        """Give snapshot rows, then events. Raises RetriableError when the server cannot be reached."""
+        if self._snapshot is not None:
+            for batches in self._snapshot:
+                return batches
+            self._snapshot = None
+            if self._plan.stream:
+                self._start_streaming(self._plan.offset or self._taken.offset)
+            return []
+        if self._streaming is None:
+            self._context.wait(_POLL_S)
+            return []
+        return self._poll_stream(self._streaming)
+
+    def _poll_stream(self, streaming: Streaming) -> list[Batch]:
+        stream = self._stream
+        assert stream is not None  # noqa: S101  set by start
+        streaming.begin_poll(self._clock.now_ns())
+        limit = int(self._parsed["max.batch.size"])
+        try:
+            if not stream.connected:
+                self._connect(stream, streaming)
+            wait_s = _POLL_S
+            while not self._stopped:
+                for event in stream.events():
+                    streaming.take(event)
+                    if streaming.rows >= limit:
+                        break
+                else:
+                    if not stream.fill(0 if streaming.has_records else wait_s):
+                        break
+                    continue
+                break
+        except ConnectionLostError as error:
+            _LOG.warning("%s", error)
+            stream.disconnect()
+        self._failures = 0
+        return self._finished(streaming)
+
+    def _connect(self, stream: BinlogStream, streaming: Streaming) -> None:
+        position = streaming.position
+        offset = position.rewind()
+        gtids = position.gtids if self._uses_gtids else None
+        if gtids is not None and gtids.tagged:
+            gtids = None
+        file = position.file
+        try:
+            stream.connect(StartPoint(file, position.pos, gtids.text if gtids else None))
+        except RetriableError as error:
+            delay_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
+            self._failures += 1
+            _LOG.warning("%s; trying again in %.1f s", error, delay_s)
+            self._context.wait(delay_s)
+            raise ConnectionLostError(str(error)) from error
+        streaming.restart(offset)
+
+    def _finished(self, streaming: Streaming) -> list[Batch]:
+        """Give what the poll collected, with the position after it."""
+        ready = streaming.end_poll()
+        mark = streaming.position.mark()
+        now_ms = self._clock.now_ms()
+        if mark != self._told:
+            self._told = mark
+            offset = streaming.offsets.map(mark)
+            if self._heartbeat_ms and now_ms - self._beaten_ms >= self._heartbeat_ms:
+                self._beaten_ms = now_ms
+                ready.append(self._heartbeat(offset, now_ms))
+            else:
+                ready.append(Batch("", [], source_partition=self._partition, source_offset=offset))
+        if now_ms - self._measured_ms >= _METRICS_MS:
+            self._measured_ms = now_ms
+            self._measure(streaming, now_ms)
+        return ready
+
+    def _heartbeat(self, offset: Mapping[str, Any], now_ms: int) -> Batch:
+        assert self._schemas is not None  # noqa: S101  set by start
+        return Batch(
+            topic=self._schemas.names.heartbeat,
+            values=[(now_ms,)],
+            value_schema=_HEARTBEAT_VALUE,
+            keys=[(self._options.name,)],
+            key_schema=_HEARTBEAT_KEY,
+            partition=0,
+            source_partition=self._partition,
+            source_offset=offset,
+        )
+
+    def _measure(self, streaming: Streaming, now_ms: int) -> None:
+        ts_sec = streaming.position.ts_sec
+        behind_ms = max(0, now_ms - ts_sec * 1000) if streaming.busy and ts_sec else 0
+        self._context.set_metric("milliseconds_behind_source", behind_ms)
+        self._context.set_metric("source_event_position", streaming.position.pos)
+
+    def stop(self) -> None:
+        """Make a waiting poll return; any thread."""
+        self._stopped = True
+        if self._stream is not None:
+            self._stream.wake()
+
+    def close(self) -> None:
+        """Close all connections."""
+        stream, self._stream = self._stream, None
+        if stream is not None:
+            stream.close()
+        if self._schemas is not None:
+            self._schemas.history.close()
+
+
+class MySqlConnectorTask(BinlogSourceTask):
+    """The task of `io.debezium.connector.mysql.MySqlConnector`."""
+
+    dialect = "mysql"
+
+
+class MariaDbConnectorTask(BinlogSourceTask):
+    """The task of `io.debezium.connector.mariadb.MariaDbConnector`."""
+
+    dialect = "mariadb"
+
+
+def run_id(clock: Clock) -> str:
+    """Give a UUID of version 7: 48 bits of milliseconds, the rest random."""
+    random = int.from_bytes(os.urandom(10), "big")
+    number = clock.now_ms() << 80 | 7 << 76 | (random >> 68 & 0xFFF) << 64
+    number |= 2 << 62 | random & (1 << 62) - 1
+    digits = f"{number:032x}"
+    return "-".join((digits[:8], digits[8:12], digits[12:16], digits[16:20], digits[20:]))
