@@ -42,7 +42,7 @@ class GroupSettings:
 
     bootstrap: tuple[Address, ...]
     group_id: str
-    client_id: str = "ingest-appliance"
+    client_id: str = "connect"
     session_timeout_ms: int = 10_000
     rebalance_timeout_ms: int = 60_000
     heartbeat_interval_ms: int = 3_000
@@ -55,8 +55,11 @@ class GroupSettings:
         return max(spare_ms / 2, 500) / 1000
 
     @classmethod
-    def from_config(cls, config: Mapping[str, str]) -> GroupSettings:
-        """Read a worker's options, as texts. Raises ConfigError naming the option."""
+    def from_config(cls, config: Mapping[str, str], worker_id: str = "") -> GroupSettings:
+        """Read a worker's options, as texts. Raises ConfigError naming the option.
+
+        Member ids begin with the client id; without `client.id` it is `connect-<worker_id>`, as in Java.
+        """
 
         def number(name: str, default: int) -> int:
             try:
@@ -76,7 +79,7 @@ class GroupSettings:
         return cls(
             bootstrap=bootstrap,
             group_id=config["group.id"],
-            client_id=config.get("client.id") or "ingest-appliance",
+            client_id=config.get("client.id") or f"connect-{worker_id}",
             session_timeout_ms=number("session.timeout.ms", 10_000),
             rebalance_timeout_ms=number("rebalance.timeout.ms", 60_000),
             heartbeat_interval_ms=number("heartbeat.interval.ms", 3_000),

@@ -1,0 +1,327 @@
+"""Group membership against a real broker: joining, losing, leaving, and a broker that goes away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections import Counter
+
+import pytest
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._scram import (
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
+)
+
+from appliance.config.types import Password
+from appliance.errors import ConnectError
+from appliance.herder.protocol import ConnectProtocol
+from appliance.kafka.coordinator import leave_group
+from appliance.kafka.group import GroupMember
+from appliance.kafka.membership import GroupEvent
+from appliance.kafka.security import Security
+from deploy.parts.kafka import Broker
+from deploy.parts.server import HOST, free_ports
+from tests.integration.kafka.worker import Worker, configured, group_settings, wait_until
+
+WORK = configured(a=3, b=3)
+
+
+class SecuredBroker(Broker):
+    """A broker whose second listener, at `secured`, asks for a login."""
+
+    secured = ""
+
+
+@pytest.fixture(scope="module")
+def own_broker(tmp_path_factory):
+    """A broker that these tests may pause and restart, and with logins."""
+    port, controller, secured = free_ports(3)
+    login = "org.apache.kafka.common.security"
+    sasl = "listener.name.sasl_plaintext"
+    properties = {
+        "listeners": f"PLAINTEXT://{HOST}:{port},SASL_PLAINTEXT://{HOST}:{secured},"
+        f"CONTROLLER://{HOST}:{controller}",
+        "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
+        "SASL_PLAINTEXT:SASL_PLAINTEXT",
+        f"{sasl}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
+        f"{sasl}.plain.sasl.jaas.config": f"{login}.plain.PlainLoginModule required"
+        ' username="b" password="b" user_ann="right";',
+        f"{sasl}.scram-sha-256.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
+        f"{sasl}.scram-sha-512.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
+    }
+    data = tmp_path_factory.mktemp("group-broker")
+    with SecuredBroker(data, port, controller_port=controller, properties=properties) as broker:
+        broker.secured = f"{HOST}:{secured}"
+        yield broker
+
+
+@pytest.fixture
+def group():
+    """Give a group name of its own to each test."""
+    return f"group-{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture
+def workers():
+    """Give a list whose workers are ended after the test."""
+    started: list[Worker] = []
+    yield started
+    for worker in started:
+        worker.vanish()
+
+
+@pytest.fixture
+def start(own_broker, group, workers):
+    """Give a function that starts a worker in the test's group."""
+
+    def start_worker(*, work=WORK, settings=None, **options):
+        settings = settings or group_settings(own_broker.bootstrap, group)
+        worker = Worker(settings, work, name=f"w{len(workers)}", **options).start()
+        workers.append(worker)
+        return worker
+
+    return start_worker
+
+
+def spread_over(workers, work=WORK):
+    """Tell whether all work is done exactly once, evenly, by stable members of one generation."""
+    tasks = Counter(task for worker in workers for task in worker.work.tasks)
+    sizes = [len(worker.work.tasks) for worker in workers]
+    return (
+        tasks == dict.fromkeys(work.tasks, 1)
+        and max(sizes) - min(sizes) <= 1
+        and all(worker.member.stable for worker in workers)
+        and len({worker.member.generation for worker in workers}) == 1
+    )
+
+
+def settle(*workers, timeout_s=20, work=WORK):
+    """Wait until `workers` share all work."""
+    wait_until(
+        lambda: spread_over(workers, work),
+        timeout_s,
+        f"work spread evenly, it is {[worker.work for worker in workers]}",
+    )
+
+
+@pytest.mark.parametrize("protocol", list(ConnectProtocol))
+def test_work_is_shared_when_two_and_then_three_members_join(start, protocol):
+    """Each task runs once, evenly, in all three protocols; there is one leader, known to all."""
+    trio = [start(protocol=protocol), start(protocol=protocol)]
+    settle(*trio)
+    trio.append(start(protocol=protocol))
+    settle(*trio)
+    assert sum(worker.member.is_leader for worker in trio) == 1
+    assert len({worker.received[-1].leader_id for worker in trio}) == 1
+
+
+def test_lower_protocol_is_spoken_when_one_member_knows_no_higher(start):
+    """A member that offers only the lower two pulls the group down to `compatible`."""
+    both = [start(), start(protocol=ConnectProtocol.COMPATIBLE)]
+    settle(*both)
+    assert {1} == {worker.received[-1].version for worker in both}
+
+
+def test_work_moves_after_the_session_when_a_member_vanishes(start):
+    """Without a word from the member, the session bounds how long its work stands still."""
+    stays, goes = start(), start()
+    settle(stays, goes)
+    goes.vanish()
+    began = time.monotonic()
+    settle(stays)
+    assert 4 < time.monotonic() - began < 10
+
+
+def test_work_waits_for_the_delay_when_a_member_comes_back(start):
+    """With a delay, a worker that comes back within it gets its work again and nobody else's moves."""
+    stays = start(delay_ms=8_000)
+    goes = start(delay_ms=8_000)
+    settle(stays, goes)
+    kept, lost = stays.work, goes.work
+    goes.leave()
+    wait_until(lambda: stays.received[-1].delay_ms > 0, 10, "a delay")
+    back = start(delay_ms=8_000)
+    wait_until(lambda: back.work, 20, "work for the returned worker")
+    assert set(lost.tasks) == set(back.work.tasks)
+    assert set(kept.tasks) == set(stays.work.tasks)
+
+
+def test_work_moves_at_once_when_a_member_leaves(start):
+    """A clean leave does not wait for the session."""
+    stays, goes = start(), start()
+    settle(stays, goes)
+    began = time.monotonic()
+    goes.leave()
+    settle(stays)
+    assert time.monotonic() - began < 4
+
+
+def test_work_moves_at_once_when_a_sibling_leaves_for_the_dead(start):
+    """LeaveGroup sent by a living worker for a dead member's id saves the session; twice is harmless."""
+    stays, goes = start(), start()
+    settle(stays, goes)
+    dead = goes.member.member_id
+    goes.vanish()
+    began = time.monotonic()
+    assert stays.member.leave_group(dead, "worker process died", 5)
+    settle(stays)
+    assert time.monotonic() - began < 4
+    assert not stays.member.leave_group(dead, "worker process died", 5)
+
+
+def test_new_work_is_given_out_when_the_leader_asks_to_rejoin(start):
+    """A configuration change leads to a round in which all members take part."""
+    work = [WORK]
+    both = [start(work=lambda: work[0]), start(work=lambda: work[0])]
+    settle(*both)
+    work[0] = configured(a=3, b=3, c=4)
+    next(worker for worker in both if worker.member.is_leader).member.request_rejoin("new tasks")
+    settle(*both, work=work[0])
+
+
+def test_member_stops_and_comes_back_under_a_new_id_when_fenced(start, own_broker, group):
+    """A member that the group has dropped learns it by heartbeat, reports FENCED, rejoins empty."""
+    other, fenced = start(), start()
+    settle(other, fenced)
+    before = fenced.member.member_id
+    assert leave_group(group_settings(own_broker.bootstrap, group), before, "test", 5)
+    wait_until(lambda: GroupEvent.FENCED in fenced.events, 5, "FENCED")
+    settle(other, fenced)
+    assert before != fenced.member.member_id
+    assert GroupEvent.FENCED not in other.events
+
+
+@pytest.mark.parametrize("way", ["restart", "pause"])
+def test_work_stops_and_comes_back_when_the_broker_is_away(start, own_broker, caplog, way):
+    """An outage is reported before the session ends, logged in a few lines, and over by itself."""
+    caplog.set_level(logging.INFO)
+    both = [start(), start()]
+    settle(*both)
+    caplog.clear()
+    if way == "restart":
+        own_broker.kill()
+    else:
+        own_broker.pause()
+    try:
+        for worker in both:
+            wait_until(
+                lambda worker=worker: GroupEvent.COORDINATOR_LOST in worker.events,
+                6,
+                "COORDINATOR_LOST within the session",
+            )
+            assert worker.member.fault
+            assert worker.member.silence_s < 6
+            wait_until(lambda worker=worker: not worker.work, 1, "work stopped")
+    finally:
+        if way == "restart":
+            own_broker.start()
+        else:
+            own_broker.resume()
+    settle(*both, timeout_s=40)
+    assert [worker.member.fault for worker in both] == [None, None]
+    assert all(worker.events.count(GroupEvent.COORDINATOR_LOST) == 1 for worker in both)
+    lines = [record for record in caplog.records if "WorkerGroupMember" in record.name]
+    assert len(lines) <= 13 * len(both), [record.getMessage() for record in lines]
+
+
+def test_wait_is_taken_up_again_when_others_are_slow_to_join(start, own_broker, group):
+    """A JoinGroup that is held back survives the timeouts of `ensure_active`, without heartbeats."""
+    slow = GroupMember(
+        group_settings(own_broker.bootstrap, group),
+        Worker(group_settings(own_broker.bootstrap, group), WORK),
+    )
+    assert slow.ensure_active(10) is not None
+    waits = start()
+    wait_until(lambda: slow.poll(0.1) is GroupEvent.REJOIN, 5, "REJOIN at the first member")
+    began = time.monotonic()
+    while time.monotonic() - began < 8:
+        assert slow.poll(0.1) is GroupEvent.REJOIN
+        assert waits.member.silence_s == 0
+        time.sleep(0.05)
+    assert not waits.received
+    assert slow.ensure_active(10) is not None
+    wait_until(lambda: waits.received, 5, "an assignment")
+    assert not waits.errors
+    slow.leave("done", 5)
+    slow.close()
+
+
+def test_waiting_join_ends_when_aborted(start, own_broker, group):
+    """`abort` from another thread ends a JoinGroup that the broker holds back; the next one starts anew."""
+    settings = group_settings(own_broker.bootstrap, group)
+    slow = GroupMember(settings, Worker(settings, WORK))
+    assert slow.ensure_active(10) is not None
+    waits = GroupMember(settings, Worker(settings, WORK))
+    assert waits.ensure_active(1) is None
+    timer = threading.Timer(0.5, waits.abort)
+    timer.start()
+    began = time.monotonic()
+    assert waits.ensure_active(15) is None
+    assert time.monotonic() - began < 2
+    timer.join()
+    slow.leave("done", 5)
+    wait_until(lambda: waits.ensure_active(0.5), 15, "membership after the abort")
+    for member in (waits, slow):
+        member.leave("done", 5)
+        member.close()
+
+
+def test_member_leaves_when_its_herder_stays_away(own_broker, group):
+    """A herder that hangs for the rebalance timeout must not keep the work of others waiting."""
+    settings = group_settings(own_broker.bootstrap, group, rebalance_timeout_ms=2_000)
+    member = GroupMember(settings, Worker(settings, WORK))
+    assert member.ensure_active(10) is not None
+    left = member.member_id
+    wait_until(lambda: member.generation == -1, 8, "the member out of the group")
+    assert not leave_group(settings, left, "test", 5)
+    assert GroupEvent.FENCED is member.poll(0)
+    assert member.ensure_active(10) is not None
+    member.leave("done", 5)
+    member.close()
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"])
+def test_login_is_answered_at_once_when_right_and_when_wrong(own_broker, group, mechanism):
+    """The right password joins; a wrong one is one ConnectError that names broker, user and option."""
+    admin = AdminClient({"bootstrap.servers": own_broker.bootstrap})
+    for scram in (ScramMechanism.SCRAM_SHA_256, ScramMechanism.SCRAM_SHA_512):
+        change = UserScramCredentialUpsertion("ann", ScramCredentialInfo(scram, 4096), b"right")
+        for future in admin.alter_user_scram_credentials([change]).values():
+            future.result(10)
+    for password, joins in (("right", True), ("wrong", False)):
+        security = Security(None, mechanism, "ann", Password(password))
+        settings = group_settings(own_broker.secured, group, security=security)
+        member = GroupMember(settings, Worker(settings, WORK))
+        if joins:
+            wait_until(lambda member=member: member.ensure_active(0.5), 10, "membership")
+            member.leave("done", 5)
+        else:
+            with pytest.raises(ConnectError, match=r"as ann by .*correct sasl\.jaas\.config"):
+                member.ensure_active(5)
+            assert "wrong" not in str(member.fault)
+        member.close()
+
+
+def test_error_names_the_remedy_when_the_session_timeout_is_not_allowed(own_broker, group):
+    """What an operator must correct is raised at once, again not before 5 s."""
+    settings = group_settings(own_broker.bootstrap, group, session_timeout_ms=100)
+    member = GroupMember(settings, Worker(settings, WORK))
+    with pytest.raises(ConnectError, match=r"correct session\.timeout\.ms"):
+        member.ensure_active(5)
+    assert member.ensure_active(0.2) is None
+    assert "session.timeout.ms" in str(member.fault)
+    member.close()
+
+
+def test_outage_is_waited_out_when_the_broker_was_never_there(group):
+    """A member that starts before its broker raises nothing and shows what it waits for."""
+    settings = group_settings(f"{HOST}:{free_ports(1)[0]}", group)
+    member = GroupMember(settings, Worker(settings, WORK))
+    assert member.ensure_active(2) is None
+    assert GroupEvent.IDLE is member.poll(0)
+    assert "check bootstrap.servers" in str(member.fault)
+    member.close()
