@@ -329,7 +329,7 @@ def parse(dialect: Dialect, config: Mapping[str, str]) -> dict[str, Any]:
         raise ConfigError(
             "The configuration of the connector is wrong: " + "; ".join(findings), findings
         )
-    parsed = DEFINITIONS[dialect].merged(_UNLISTED).parse(config)
+    parsed = DEFINITIONS["mysql"].merged(DEFINITIONS[dialect], _UNLISTED).parse(config)
     mode = str(parsed["snapshot.mode"]).lower()
     parsed["snapshot.mode"] = _ALIASES.get(mode, mode)
     return parsed
