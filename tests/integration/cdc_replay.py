@@ -8,6 +8,7 @@ from typing import Any
 from appliance.connectors.binlog.task import MariaDbConnectorTask, MySqlConnectorTask
 from appliance.converters.json import JsonConverter
 from appliance.converters.simple_header import SimpleHeaderConverter
+from appliance.ids import ConnectorTaskId
 from tests.golden.cdc_recordings import recording
 
 TASKS = {"mariadb": MariaDbConnectorTask, "mysql": MySqlConnectorTask}
@@ -19,6 +20,7 @@ class Context:
     """The runtime's side of a task: offsets kept in memory."""
 
     stopping = False
+    id = ConnectorTaskId("replay", 0)
 
     def __init__(self, config, stored=None):
         self.config = config
@@ -44,14 +46,14 @@ class Replay:
 
     def __init__(self, database, config, stored=None):
         self.context = Context(config, stored)
-        self.task = TASKS[database]()
+        self.task: Any = TASKS[database]()
         self.task.start(self.context, config)
         self.topics: dict[str, list[list[Any]]] = {}
         self.offset: Any = None
         self._keys, self._values = JsonConverter(), JsonConverter()
         self._keys.configure({"schemas.enable": "true"}, is_key=True)
         self._values.configure({"schemas.enable": "true"}, is_key=False)
-        self._headers = SimpleHeaderConverter()
+        self._headers: Any = SimpleHeaderConverter()
         self._headers.configure({})
 
     def poll(self):
@@ -67,7 +69,7 @@ class Replay:
             self.offset = dict(batch.source_offset)
         if not batch.values:
             return
-        keys = [None] * len(batch)
+        keys: list[Any] = [None] * len(batch)
         if batch.keys is not None:
             keys = self._keys.encoder(batch.topic, batch.key_schema)(batch.keys, ())
         encode = self._values.encoder(batch.topic, batch.value_schema, batch.layout)
@@ -111,7 +113,7 @@ def replay(database, address, changes):
     recorded = recording(database)
     config = {**recorded["connector"], **changes}
     connection = address.connect(None, charset="utf8mb4")
-    running = None
+    running: Any = None
     with connection.cursor() as cursor:
         for database_name in ("smp", "smp2"):
             cursor.execute(f"drop database if exists {database_name}")
