@@ -138,14 +138,15 @@ def _fields(first: int, count: int) -> Layout:
 class Gathered:
     """Records of neighbouring small events of one table, until a batch is made of them."""
 
-    __slots__ = ("extra", "keys", "marks", "origin", "values")
+    __slots__ = ("extra", "file", "keys", "marks", "server_id", "values")
 
-    def __init__(self, origin: Origin) -> None:
-        """Start with the first event; its file and server id hold for all."""
-        self.origin = origin
+    def __init__(self, file: str, server_id: int) -> None:
+        """Start with nothing; file and server id hold for all events."""
+        self.file = file
+        self.server_id = server_id
         self.keys: list[Any] = []
         self.values: list[Any] = []
-        self.marks: list[Mark] = []
+        self.marks: list[tuple[Any, ...]] = []
         self.extra: dict[int, tuple[Header, ...]] | None = None
 
 
@@ -221,43 +222,47 @@ class TableBatches:
         into: Gathered,
         op: str,
         decoded: Decoded,
-        origin: Origin,
-        mark: Mark,
+        shared: tuple[Any, ...],
+        mark: tuple[Any, ...],
         transaction: Transaction | None,
     ) -> None:
-        """Add the records of a small event, or of one whose keys change."""
+        """Add the records of a small event, or of one whose keys change.
+
+        `shared` is what `_AT_END` names, `mark` the place before the event.
+        """
         keys, rows, old = decoded
-        count, ts_us = self._count, origin.ts_us
-        shared = (
-            ts_us // 1000, ts_us, ts_us * 1000, origin.gtid, origin.pos, origin.thread, origin.query
-        )  # fmt: skip
+        count, keyed = self._count, self._keyed
         file, pos, event, _, ts_sec, server_id, completed, counts = mark
+        add_key, add_value, add_mark = into.keys.append, into.values.append, into.marks.append
         for place, row in enumerate(rows):
             number = row[-1]
-            key = keys[place] if self._keyed else None
-            if op == UPDATE and old is not None and self._keyed and old[place] != key:
-                self._rekey(into, old[place], key, row, shared, mark, transaction)
+            key = keys[place] if keyed else None
+            if old is not None and keyed and old[place] != key:
+                self._rekey(into, old[place], key, row, shared, Mark(*mark), transaction)
                 continue
             tail: tuple[Any, ...] = (number, *shared)
             if transaction is not None:
                 tail += transaction.next(self.name)
                 counts = transaction.counted
-            here = Mark(file, pos, event, number + 1, ts_sec, server_id, completed, counts)
+            here = (file, pos, event, number + 1, ts_sec, server_id, completed, counts)
             if op == INSERT:
-                self._add(into, key, (None, row[:-1], INSERT, *tail), here)
-            elif op == DELETE:
-                if self._options.tombstones:
-                    partly = mark._replace(row=number)
-                    self._add(into, key, (row[:-1], None, DELETE, *tail), partly)
-                    self._add(into, key, None, here)
-                else:
-                    self._add(into, key, (row[:-1], None, DELETE, *tail), here)
+                value: tuple[Any, ...] = (None, row[:-1], INSERT, *tail)
+            elif op == UPDATE:
+                value = (row[:count], row[count:-1], UPDATE, *tail)
             else:
-                self._add(into, key, (row[:count], row[count:-1], UPDATE, *tail), here)
+                value = (row[:-1], None, DELETE, *tail)
+                if self._options.tombstones:
+                    # the first record of a row says "not done": a restart repeats it rather than lose
+                    # the tombstone
+                    partly = (file, pos, event, number, ts_sec, server_id, completed, mark[7])
+                    self._add(into, key, value, partly)
+                    value = None  # type: ignore[assignment]
+            add_key(key)
+            add_value(value)
+            add_mark(here)
 
-    # a row's first record says "not done": a restart repeats the row rather than lose a tombstone
     @staticmethod
-    def _add(into: Gathered, key: Any, value: Any, mark: Mark) -> None:
+    def _add(into: Gathered, key: Any, value: Any, mark: tuple[Any, ...]) -> None:
         into.keys.append(key)
         into.values.append(value)
         into.marks.append(mark)
@@ -298,8 +303,9 @@ class TableBatches:
         assert schema is not None  # noqa: S101  only tables with a key get here
         return (Header(name, schema, Struct.of_row(schema, key)), *self._options.headers)
 
-    def gathered(self, found: Gathered, offsets: Offsets) -> Batch:
+    def gathered(self, found: Gathered, offsets: Offsets, now_ns: int) -> Batch:
         """Give the batch of what was gathered."""
+        origin = Origin(0, found.server_id, None, found.file, 0, None, None, now_ns)
         version, marks, extra = self.version, found.marks, found.extra
         headers = self._options.headers
         if extra is not None and headers:
@@ -315,9 +321,9 @@ class TableBatches:
             headers=headers,
             extra_headers=extra,
             layout=self._spread,
-            constants=found.origin.constants(self._options, version, "", None),
+            constants=origin.constants(self._options, version, "", None),
             source_partition=self._options.partition,
-            source_offset=lambda row: offsets.map(marks[row]),
+            source_offset=lambda row: offsets.map(Mark(*marks[row])),
         )
 
 

@@ -12,7 +12,7 @@ import struct
 import uuid
 import zlib
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, NamedTuple
 
 from pymysql.charset import charset_by_id
 
@@ -137,8 +137,7 @@ class TableMap:
     unsigned: tuple[bool, ...] | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Gtid:
+class Gtid(NamedTuple):
     """The id of the transaction that begins: MySQL `uuid[:tag]:number`, MariaDB `domain-server-number`.
 
     `source` is uuid (with tag) or domain. `commit_micros` is the original commit time, when known.
@@ -292,9 +291,16 @@ def has_checksum(body: bytes) -> bool:
     return body[-5] == 1
 
 
+_SOURCES: Final[dict[bytes, str]] = {}
+"""Texts of the few server uuids that a stream holds."""
+
+
 def read_mysql_gtid(body: bytes) -> Gtid:
     """Read the body of a GTID event."""
-    source = str(uuid.UUID(bytes=body[1:17]))
+    raw = body[1:17]
+    source = _SOURCES.get(raw)
+    if source is None:
+        source = _SOURCES[raw] = str(uuid.UUID(bytes=raw))
     number = int.from_bytes(body[17:25], "little")
     commit = None
     if len(body) >= 49 and body[25] == 2:
@@ -367,9 +373,12 @@ class _TaggedFields:
         return -(raw >> 1) - 1 if raw & 1 else raw >> 1
 
 
+_MARIADB_GTID: Final = struct.Struct("<QIB").unpack_from
+
+
 def read_mariadb_gtid(body: bytes, server_id: int) -> Gtid:
     """Read the body of MariaDB's GTID event; the server's id stands in the event's header."""
-    number, domain, flags = struct.unpack_from("<QIB", body)
+    number, domain, flags = _MARIADB_GTID(body)
     return Gtid(str(domain), number, f"{domain}-{server_id}-{number}", None, bool(flags & 1))
 
 

@@ -33,6 +33,7 @@ BUFFER_SIZE: Final = 64 * 1024
 _PACKET: Final = struct.Struct("<IBIBIIIH")
 _PACKET_SIZE: Final = _PACKET.size
 _LONG_PACKET: Final = 0xFFFFFF
+_CRC_RESIDUE: Final = 0x2144DF1C
 _SILENCE: Final = 3.5  # heartbeats that may be missing before the connection counts as dead
 
 logging.getLogger("pymysqlreplication").setLevel(
@@ -233,36 +234,40 @@ class BinlogStream:
 
         Raises ConnectionLostError, PositionLostError, ConnectError (a damaged event, a server error).
         """
-        unpack, crc32, from_bytes = _PACKET.unpack_from, zlib.crc32, int.from_bytes
+        unpack, crc32 = _PACKET.unpack_from, zlib.crc32
         buffer, end = self._buffer, self._end
         view = memoryview(buffer)
         at = self._start
-        while at + 5 <= end:
-            size = from_bytes(buffer[at : at + 3], "little")
-            stop = at + 4 + size
+        while at + _PACKET_SIZE <= end or self._has_error(at, end):
+            word, status, ts, kind, server, length, next_pos, _ = unpack(buffer, at)
+            stop = at + 4 + (word & _LONG_PACKET)
             if stop > end:
                 break
-            if size == _LONG_PACKET or buffer[at + 4]:
+            if status or word & _LONG_PACKET == _LONG_PACKET:
                 joined, stop = self._unusual(at, end)
                 if joined is None:
                     break
-                packet: Any = joined
-                _, _, ts, kind, server, length, next_pos, _ = unpack(joined)
-                body_at, body_end = _PACKET_SIZE, len(joined)
+                raw = joined[1:]
+                _, status, ts, kind, server, length, next_pos, _ = unpack(b"0000" + joined)
             else:
-                packet = view
-                _, _, ts, kind, server, length, next_pos, _ = unpack(buffer, at)
-                body_at, body_end = at + _PACKET_SIZE, stop
+                raw = bytes(view[at + 5 : stop])
             if kind == EventType.FORMAT_DESCRIPTION:
-                self._checksum = has_checksum(bytes(packet[body_at:body_end]))
+                self._checksum = has_checksum(raw)
             if self._checksum:
-                body_end -= 4
-                if crc32(packet[body_at - HEADER_SIZE : body_end]) != from_bytes(
-                    packet[body_end : body_end + 4], "little"
-                ):
+                # of data followed by its own CRC32, the CRC32 is always the same
+                if crc32(raw) != _CRC_RESIDUE:
                     self._damaged(kind, next_pos)
+                body = raw[HEADER_SIZE:-4]
+            else:
+                body = raw[HEADER_SIZE:]
             self._start = at = stop
-            yield kind, ts, server, next_pos - length, next_pos, bytes(packet[body_at:body_end])
+            yield kind, ts, server, next_pos - length, next_pos, body
+
+    def _has_error(self, at: int, end: int) -> bool:
+        """Raise what a packet says that is too short for an event; give False for part of one."""
+        if at + 5 < end and self._buffer[at + 4]:
+            self._unusual(at, end)
+        return False
 
     def _damaged(self, kind: int, next_pos: int) -> NoReturn:
         raise ConnectionLostError(
@@ -271,8 +276,8 @@ class BinlogStream:
         )
 
     def _unusual(self, at: int, end: int) -> tuple[bytes | None, int]:
-        """Handle a packet in several parts (gives it joined, with a header of four bytes) or an error."""
-        parts, first = [], at
+        """Join a packet in several parts (None: not all there yet), or raise the error that it is."""
+        parts = []
         while True:
             size = int.from_bytes(self._buffer[at : at + 3], "little")
             if at + 4 + size > end:
@@ -285,7 +290,7 @@ class BinlogStream:
                 return None, at
         packet = b"".join(parts)
         if packet[0] == 0:
-            return bytes(self._buffer[first : first + 4]) + packet, at
+            return packet, at
         if packet[0] == 0xFE:
             raise ConnectionLostError("The server ended the binlog stream; it is opened again")
         return self._server_error(packet)

@@ -24,7 +24,7 @@ from appliance.connectors.binlog.batches import (
     truncate_batch,
 )
 from appliance.connectors.binlog.events import UPDATE, EventType, TableMap
-from appliance.connectors.binlog.position import Offsets, Position
+from appliance.connectors.binlog.position import Mark, Offsets, Position
 from appliance.connectors.binlog.schemas import TableSchemas
 from appliance.connectors.binlog.stream import Event
 from appliance.errors import ConnectError, DataError
@@ -289,29 +289,35 @@ class Streaming:
             return
         ts_us = self._ts_us or position.ts_sec * 1_000_000
         gtid = position.gtid
-        origin = Origin(
-            ts_us, position.server_id, gtid.text if gtid else None, position.file, start,
-            self._thread, self._query, self.now_ns,
-        )  # fmt: skip
-        mark = position.mark()
+        text = None if gtid is None else gtid.text
         self._sent_rows = True
         self.rows += len(rows)
+        mark = position.place()
         if rekeys or len(rows) < SMALL:
             into = self._gathered
             if (
                 into is None
                 or self._gathered_of is not batches
-                or into.origin.server_id != origin.server_id
+                or into.server_id != position.server_id
                 or (rekeys and into.extra is None)
             ):
                 self._close_gathered()
-                into = self._gathered = Gathered(origin)
+                into = self._gathered = Gathered(position.file, position.server_id)
                 self._gathered_of = batches
-            batches.gather(into, op, decoded, origin, mark, position.transaction)
+            shared = (
+                ts_us // 1000, ts_us, ts_us * 1000, text, start, self._thread, self._query
+            )  # fmt: skip
+            batches.gather(into, op, decoded, shared, mark, position.transaction)
         else:
             self._close_gathered()
+            origin = Origin(
+                ts_us, position.server_id, text, position.file, start, self._thread, self._query,
+                self.now_ns,
+            )  # fmt: skip
             self.ready.append(
-                batches.whole(op, decoded, origin, self._offsets, mark, position.transaction)
+                batches.whole(
+                    op, decoded, origin, self._offsets, Mark(*mark), position.transaction
+                )
             )
 
     def _failed(self, error: DataError, start: int) -> None:
@@ -323,7 +329,7 @@ class Streaming:
     def _close_gathered(self) -> None:
         found, batches = self._gathered, self._gathered_of
         if found is not None and batches is not None and found.values:
-            self.ready.append(batches.gathered(found, self._offsets))
+            self.ready.append(batches.gathered(found, self._offsets, self.now_ns))
         self._gathered = self._gathered_of = None
 
     def _rows_query(self, event: Event) -> None:

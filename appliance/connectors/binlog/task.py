@@ -65,7 +65,7 @@ class BinlogSourceTask(SourceTask):
         parsed = self._parsed = parse(self.dialect, config)
         prefix = parsed["topic.prefix"]
         self._partition = {"server": prefix}
-        self._options = self._event_options(parsed)
+        self._options = self.event_options(parsed)
         stored = context.offsets([self._partition])[0] or None
         history = open_history(
             parsed,
@@ -103,7 +103,8 @@ class BinlogSourceTask(SourceTask):
         )
         self._begin(plan, config)
 
-    def _event_options(self, parsed: Mapping[str, Any]) -> Options:
+    def event_options(self, parsed: Mapping[str, Any]) -> Options:
+        """Give what all events of a configuration have in common; its run id is new at each call."""
         prefix = parsed["topic.prefix"]
         context = {
             "connectorLogicalName": prefix,
@@ -119,7 +120,7 @@ class BinlogSourceTask(SourceTask):
             version=VERSIONS[self.dialect],
             connector=self.dialect,
             name=prefix,
-            partition=self._partition,
+            partition={"server": prefix},
             headers=headers if parsed["extended.headers.enabled"] else (),
             tombstones=bool(parsed["tombstones.on.delete"]),
             skipped=frozenset(skipped),
