@@ -23,8 +23,11 @@ from appliance.data.struct import Struct
 SMALL: Final = 16
 """Events of fewer rows are put together with their neighbours."""
 
-_AT_END: Final = {"ts_ms": 1, "ts_us": 2, "ts_ns": 3, "gtid": 4, "pos": 5, "thread": 6, "query": 7}
-"""Places, behind the row's number, of what differs from event to event."""
+_AT_END: Final = {
+    "mariadb": ("gtid", "pos", "query"),
+    "mysql": ("gtid", "pos", "query", "ts_ms", "ts_us", "ts_ns", "thread"),
+}
+"""What differs between gathered events, behind the row's number; MariaDB has no fractions of seconds."""
 
 _CONSTANTS: Final = (
     "none", "version", "connector", "name", "ts_ms", "db", "ts_us", "ts_ns", "table", "server_id",
@@ -74,11 +77,10 @@ class Origin:
         )  # fmt: skip
 
 
-def _source(row: int, *, spread: bool) -> Layout:
+def _source(row: int, spread: tuple[str, ...]) -> Layout:
     const = _CONST
     varying: dict[str, Var | Const] = dict(const)
-    if spread:
-        varying.update((name, Var(row + place)) for name, place in _AT_END.items())
+    varying.update((name, Var(row + 1 + place)) for place, name in enumerate(spread))
     return Layout(
         (
             const["version"],
@@ -108,12 +110,12 @@ def _layout(
     op: Var | Const,
     row: int,
     *,
-    spread: bool,
     metadata: bool,
+    spread: tuple[str, ...] = (),
 ) -> Layout:
     transaction: Const | Layout = _CONST["none"]
     if metadata:
-        after_row = row + 1 + (len(_AT_END) if spread else 0)
+        after_row = row + 1 + len(spread)
         transaction = Layout((_CONST["transaction_id"], Var(after_row), Var(after_row + 1)))
         if spread:
             transaction = Layout((Var(after_row), Var(after_row + 1), Var(after_row + 2)))
@@ -121,7 +123,7 @@ def _layout(
         (
             before,
             after,
-            _source(row, spread=spread),
+            _source(row, spread),
             transaction,
             op,
             _CONST["now_ms"],
@@ -138,12 +140,13 @@ def _fields(first: int, count: int) -> Layout:
 class Gathered:
     """Records of neighbouring small events of one table, until a batch is made of them."""
 
-    __slots__ = ("extra", "file", "keys", "marks", "server_id", "values")
+    __slots__ = ("extra", "file", "keys", "marks", "server_id", "ts_us", "values")
 
-    def __init__(self, file: str, server_id: int) -> None:
-        """Start with nothing; file and server id hold for all events."""
+    def __init__(self, file: str, server_id: int, ts_us: int) -> None:
+        """Start with nothing; file, server id and time (0: each has its own) hold for all events."""
         self.file = file
         self.server_id = server_id
+        self.ts_us = ts_us
         self.keys: list[Any] = []
         self.values: list[Any] = []
         self.marks: list[tuple[Any, ...]] = []
@@ -164,12 +167,13 @@ class TableBatches:
         none, op, metadata = _CONST["none"], _CONST["op"], options.metadata
         fields, later = _fields(0, count), _fields(count, count)
         self._layouts = {
-            INSERT: _layout(none, fields, op, count, spread=False, metadata=metadata),
-            DELETE: _layout(fields, none, op, count, spread=False, metadata=metadata),
-            UPDATE: _layout(fields, later, op, 2 * count, spread=False, metadata=metadata),
+            INSERT: _layout(none, fields, op, count, metadata=metadata),
+            DELETE: _layout(fields, none, op, count, metadata=metadata),
+            UPDATE: _layout(fields, later, op, 2 * count, metadata=metadata),
         }
         self._count = count
-        self._spread = _layout(Var(0), Var(1), Var(2), 3, spread=True, metadata=metadata)
+        spread = _AT_END[options.connector]
+        self._spread = _layout(Var(0), Var(1), Var(2), 3, metadata=metadata, spread=spread)
         self._keyed = version.key_schema is not None
 
     def decode(self, body: bytes, at: int, op: str, skip: int) -> Decoded:
@@ -305,7 +309,7 @@ class TableBatches:
 
     def gathered(self, found: Gathered, offsets: Offsets, now_ns: int) -> Batch:
         """Give the batch of what was gathered."""
-        origin = Origin(0, found.server_id, None, found.file, 0, None, None, now_ns)
+        origin = Origin(found.ts_us, found.server_id, None, found.file, 0, None, None, now_ns)
         version, marks, extra = self.version, found.marks, found.extra
         headers = self._options.headers
         if extra is not None and headers:
@@ -337,7 +341,7 @@ def truncate_batch(
     none = _CONST["none"]
     id_, *counts = transaction.next(str(version.id)) if transaction else (None,)
     constants = origin.constants(options, version, "t", id_)
-    layout = _layout(none, none, _CONST["op"], 0, spread=False, metadata=bool(transaction))
+    layout = _layout(none, none, _CONST["op"], 0, metadata=bool(transaction))
     return Batch(
         topic=version.topic,
         values=[(0, *counts)],

@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from appliance.connectors.binlog import values
 from appliance.connectors.binlog.charsets import codec_of
-from appliance.connectors.binlog.events import TableMap
+from appliance.connectors.binlog.events import TableMap, length_encoded
 from appliance.connectors.binlog.forms import ValueForm
 from appliance.connectors.binlog.json_binary import json_text
 from appliance.connectors.binlog.tables import Column
@@ -70,26 +70,24 @@ class RowDecoder:
         self._unavailable = unavailable
         self._wire = wire_columns(table_map)
         self._functions: dict[Any, Callable[[bytes, int, int], Decoded]] = {}
+        count = len(self._wire)
+        self._inserts = (1 if count < 251 else 3) + (count + 7) // 8
+        self._updates = self._inserts + (count + 7) // 8
 
     def decode(self, body: bytes, at: int, update: bool) -> Decoded:
         """Decode the rows of an event whose column count starts at `at`.
 
         Raises DataError (a value that cannot be), ConnectError (an image that leaves needed columns out).
         """
-        count = body[at]
-        at += 1
-        if count >= 251:
-            count, at = int.from_bytes(body[at : at + 2], "little"), at + 2
-        size = (count + 7) // 8
-        end = at + (2 * size if update else size)
-        present = body[at:end]
-        function = self._functions.get((present, update))
+        end = at + (self._updates if update else self._inserts)
+        shape = body[at:end]
+        function = self._functions.get((update, shape)) if update else self._functions.get(shape)
         if function is None:
-            function = self._generate(count, present, size, update, "strict")
+            function = self._generate(shape, update, "strict")
         try:
             return function(body, end, len(body))
         except UnicodeDecodeError:
-            lenient = self._generate(count, present, size, update, "replace")
+            lenient = self._generate(shape, update, "replace")
             return lenient(body, end, len(body))
         except (struct.error, IndexError) as error:
             raise ConnectError(
@@ -98,17 +96,21 @@ class RowDecoder:
             ) from error
 
     def _generate(
-        self, count: int, present: bytes, size: int, update: bool, errors: str
+        self, shape: bytes, update: bool, errors: str
     ) -> Callable[[bytes, int, int], Decoded]:
+        """Make the function for the columns present, given as count and bitmaps."""
+        count, at = length_encoded(shape, 0)
         if count != len(self._wire):
             raise ConnectError(
                 f"Error processing row in {self._name}, internal schema size {len(self._wire)}, but row "
                 f"size {count}, restart connector with schema recovery mode."
             )
+        size = (count + 7) // 8
         writer = _Writer(self._shape, self._wire, errors, self._unavailable, self._name)
-        function = writer.function(present[:size], present[size:] if update else None)
+        after = shape[at + size :] if update else None
+        function = writer.function(shape[at : at + size], after)
         if errors == "strict":
-            self._functions[present, update] = function
+            self._functions[(update, shape) if update else shape] = function
         return function
 
 

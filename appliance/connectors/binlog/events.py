@@ -373,13 +373,16 @@ class _TaggedFields:
         return -(raw >> 1) - 1 if raw & 1 else raw >> 1
 
 
+_DOMAINS: Final[dict[int, str]] = {}
 _MARIADB_GTID: Final = struct.Struct("<QIB").unpack_from
 
 
 def read_mariadb_gtid(body: bytes, server_id: int) -> Gtid:
     """Read the body of MariaDB's GTID event; the server's id stands in the event's header."""
     number, domain, flags = _MARIADB_GTID(body)
-    return Gtid(str(domain), number, f"{domain}-{server_id}-{number}", None, bool(flags & 1))
+    name = _DOMAINS[domain] if domain in _DOMAINS else _DOMAINS.setdefault(domain, str(domain))
+    text = f"{name}-{server_id}-{number}"
+    return tuple.__new__(Gtid, (name, number, text, None, flags & 1 == 1))
 
 
 def read_payload(body: bytes) -> bytes:

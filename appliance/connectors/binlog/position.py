@@ -182,9 +182,9 @@ class Position:
         )
 
     def begin(self, pos: int) -> None:
-        """Start a transaction whose BEGIN (MariaDB: GTID event) starts at `pos`."""
+        """Start a transaction whose BEGIN (MariaDB: GTID event), the first event, starts at `pos`."""
         self.pos = pos
-        self.event = 0
+        self.event = 1
         self.in_transaction = True
         if self._metadata:
             id_ = self.gtid.text if self.gtid else f"file={self.file},pos={pos}"

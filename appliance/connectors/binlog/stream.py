@@ -24,16 +24,14 @@ from pymysql.connections import Connection
 from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.exceptions import BinLogNotEnabled
 
-from appliance.connectors.binlog.events import HEADER_SIZE, EventType, has_checksum
+from appliance.connectors.binlog.events import has_checksum
 from appliance.errors import ConnectError, RetriableError
 
 BUFFER_SIZE: Final = 64 * 1024
 """Measured: 64 KB stays in the cache, 1 MB costs a quarter more."""
 
 _PACKET: Final = struct.Struct("<IBIBIIIH")
-_PACKET_SIZE: Final = _PACKET.size
 _LONG_PACKET: Final = 0xFFFFFF
-_CRC_RESIDUE: Final = 0x2144DF1C
 _SILENCE: Final = 3.5  # heartbeats that may be missing before the connection counts as dead
 
 logging.getLogger("pymysqlreplication").setLevel(
@@ -87,8 +85,10 @@ class BinlogStream:
         self._connection: Connection[Any] | None = None
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
-        self._buffer = bytearray(BUFFER_SIZE)
-        self._start = self._end = 0
+        self._data = b""
+        self._start = 0
+        self._parts: list[bytes] = []
+        self._missing = 0
         self._checksum = False
         self._silent_s = 0.0
 
@@ -152,7 +152,8 @@ class BinlogStream:
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
         self._poll.register(self._wake_reader, select.POLLIN)
-        self._start = self._end = 0
+        self._data, self._start = b"", 0
+        self._parts, self._missing = [], 0
         self._silent_s = 0.0
 
     def wake(self) -> None:
@@ -167,10 +168,9 @@ class BinlogStream:
 
         Raises ConnectionLostError.
         """
-        self._make_room()
         while True:
             try:
-                size = self._socket.recv_into(memoryview(self._buffer)[self._end :])
+                chunk = self._socket.recv(BUFFER_SIZE)
             except (BlockingIOError, ssl.SSLWantReadError):
                 if timeout_s <= 0 or not self._wait(timeout_s):
                     return False
@@ -180,14 +180,23 @@ class BinlogStream:
                 raise ConnectionLostError(
                     f"Reading the binlog failed: {error}; the connection is opened again"
                 ) from error
-            if size == 0:
+            if not chunk:
                 raise ConnectionLostError(
                     "The server closed the binlog stream (restarted, or another client uses the same "
                     "database.server.id); the connection is opened again"
                 )
-            self._end += size
             self._silent_s = 0.0
-            return True
+            self._parts.append(chunk)
+            self._missing -= len(chunk)
+            if self._missing <= 0:
+                self._join()
+                return True
+
+    def _join(self) -> None:
+        """Put what came behind the unread rest; large packets are joined once, when complete."""
+        self._data = b"".join((self._data[self._start :], *self._parts))
+        self._start = 0
+        self._parts = []
 
     def _wait(self, timeout_s: float) -> bool:
         ready = self._poll.poll(int(timeout_s * 1000))
@@ -204,69 +213,42 @@ class BinlogStream:
             return False
         return True
 
-    def _make_room(self) -> None:
-        start, end = self._start, self._end
-        if start == end:
-            if len(self._buffer) > 16 * BUFFER_SIZE:
-                self._buffer = bytearray(BUFFER_SIZE)
-            self._start = self._end = 0
-            return
-        rest = self._buffer[start:end]
-        needed = max(BUFFER_SIZE, self._chain_size(rest) + BUFFER_SIZE)
-        if needed > len(self._buffer):
-            self._buffer = bytearray(needed)
-        self._buffer[: len(rest)] = rest
-        self._start, self._end = 0, len(rest)
-
-    @staticmethod
-    def _chain_size(rest: bytearray) -> int:
-        """Give the bytes that the first packet of `rest` takes, as far as its headers are there."""
-        at = 0
-        while at + 4 <= len(rest):
-            size = int.from_bytes(rest[at : at + 3], "little")
-            at += 4 + size
-            if size < _LONG_PACKET:
-                break
-        return at
-
     def events(self) -> Iterator[Event]:
         """Walk over the events that have arrived completely.
 
         Raises ConnectionLostError, PositionLostError, ConnectError (a damaged event, a server error).
         """
-        unpack, crc32 = _PACKET.unpack_from, zlib.crc32
-        buffer, end = self._buffer, self._end
-        view = memoryview(buffer)
-        at = self._start
-        while at + _PACKET_SIZE <= end or self._has_error(at, end):
-            word, status, ts, kind, server, length, next_pos, _ = unpack(buffer, at)
-            stop = at + 4 + (word & _LONG_PACKET)
+        unpack, crc32, data, at = _PACKET.unpack_from, zlib.crc32, self._data, self._start
+        end = len(data)
+        while at + 24 <= end or self._has_error(at):
+            word, status, ts, kind, server, length, next_pos, _ = unpack(data, at)
+            stop = at + 4 + (word & 0xFFFFFF)
             if stop > end:
+                self._missing = stop - end
                 break
-            if status or word & _LONG_PACKET == _LONG_PACKET:
-                joined, stop = self._unusual(at, end)
+            if status or word & 0xFFFFFF == 0xFFFFFF:
+                joined, stop = self._unusual(at)
                 if joined is None:
                     break
                 raw = joined[1:]
-                _, status, ts, kind, server, length, next_pos, _ = unpack(b"0000" + joined)
+                _, _, ts, kind, server, length, next_pos, _ = unpack(b"0000" + joined)
             else:
-                raw = bytes(view[at + 5 : stop])
-            if kind == EventType.FORMAT_DESCRIPTION:
+                raw = data[at + 5 : stop]
+            if kind == 15:
                 self._checksum = has_checksum(raw)
             if self._checksum:
-                # of data followed by its own CRC32, the CRC32 is always the same
-                if crc32(raw) != _CRC_RESIDUE:
+                if crc32(raw) != 0x2144DF1C:  # what data followed by its own CRC32 always gives
                     self._damaged(kind, next_pos)
-                body = raw[HEADER_SIZE:-4]
+                body = raw[19:-4]
             else:
-                body = raw[HEADER_SIZE:]
+                body = raw[19:]
             self._start = at = stop
             yield kind, ts, server, next_pos - length, next_pos, body
 
-    def _has_error(self, at: int, end: int) -> bool:
+    def _has_error(self, at: int) -> bool:
         """Raise what a packet says that is too short for an event; give False for part of one."""
-        if at + 5 < end and self._buffer[at + 4]:
-            self._unusual(at, end)
+        if at + 5 < len(self._data) and self._data[at + 4]:
+            self._unusual(at)
         return False
 
     def _damaged(self, kind: int, next_pos: int) -> NoReturn:
@@ -275,18 +257,19 @@ class BinlogStream:
             "it is read again (if this repeats, the server's binlog file is damaged)"
         )
 
-    def _unusual(self, at: int, end: int) -> tuple[bytes | None, int]:
+    def _unusual(self, at: int) -> tuple[bytes | None, int]:
         """Join a packet in several parts (None: not all there yet), or raise the error that it is."""
-        parts = []
+        parts, data = [], self._data
         while True:
-            size = int.from_bytes(self._buffer[at : at + 3], "little")
-            if at + 4 + size > end:
+            size = int.from_bytes(data[at : at + 3], "little")
+            if at + 4 + size > len(data):
+                self._missing = at + 4 + size - len(data)
                 return None, at
-            parts.append(bytes(self._buffer[at + 4 : at + 4 + size]))
+            parts.append(data[at + 4 : at + 4 + size])
             at += 4 + size
             if size < _LONG_PACKET:
                 break
-            if at + 4 > end:
+            if at + 4 > len(data):
                 return None, at
         packet = b"".join(parts)
         if packet[0] == 0:

@@ -38,6 +38,9 @@ _DML: Final = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"})
 _IN_TRANSACTION: Final = frozenset({"SAVEPOINT", "RELEASE"})
 
 
+_ROWS: Final = {int(kind): meaning for kind, meaning in events.ROWS.items()}
+
+
 class _Target:
     """What a table id stands for: its TABLE_MAP body, and how to make batches (None: not captured)."""
 
@@ -83,7 +86,7 @@ class Streaming:
         self._thread: int | None = None
         self._query: str | None = None
         self._ts_us = 0
-        self._handlers: dict[int, Callable[[Event], None]] = {
+        handlers: dict[int, Callable[[Event], None]] = {
             EventType.TABLE_MAP: self._table_map,
             EventType.XID: self._xid,
             EventType.XA_PREPARE: self._xid,
@@ -104,6 +107,8 @@ class Streaming:
             **dict.fromkeys(events.ROWS, self._rows_event),
             **dict.fromkeys(events.IGNORED, self._ignored),
         }
+        # plain ints: an enum member would be compared by value at every event
+        self._handlers = {int(kind): handler for kind, handler in handlers.items()}
 
     def begin_poll(self, now_ns: int) -> None:
         """Start collecting anew."""
@@ -207,7 +212,6 @@ class Streaming:
         position.ts_sec = event[1]
         position.server_id = event[2]
         position.begin(event[3])
-        position.event = 1
         self._sent_rows = False
 
     def _xid(self, event: Event) -> None:
@@ -254,7 +258,7 @@ class Streaming:
             )
         batches = target.batches
         if batches is not None and skip >= 0 and self._passes_source(position.gtid):
-            op, extra, compressed = events.ROWS[kind]
+            op, extra, compressed = _ROWS[kind]
             at = 8
             if extra:
                 at += body[8] | body[9] << 8
@@ -299,14 +303,21 @@ class Streaming:
                 into is None
                 or self._gathered_of is not batches
                 or into.server_id != position.server_id
+                or into.ts_us not in (0, ts_us)
                 or (rekeys and into.extra is None)
             ):
                 self._close_gathered()
-                into = self._gathered = Gathered(position.file, position.server_id)
+                into = self._gathered = Gathered(
+                    position.file, position.server_id, ts_us if self._mariadb else 0
+                )
                 self._gathered_of = batches
-            shared = (
-                ts_us // 1000, ts_us, ts_us * 1000, text, start, self._thread, self._query
-            )  # fmt: skip
+            shared: tuple[Any, ...]
+            if self._mariadb:
+                shared = (text, start, self._query)
+            else:
+                shared = (
+                    text, start, self._query, ts_us // 1000, ts_us, ts_us * 1000, self._thread
+                )  # fmt: skip
             batches.gather(into, op, decoded, shared, mark, position.transaction)
         else:
             self._close_gathered()
