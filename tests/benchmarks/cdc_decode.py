@@ -111,7 +111,8 @@ def prefill(connection: Any, rows: int) -> None:
     cursor = connection.cursor()
     for first in range(0, rows, 1000):
         cursor.executemany(
-            "INSERT INTO t VALUES (%s,%s,%s,%s,%s,%s)", [narrow(first + n, dice) for n in range(1000)]
+            "INSERT INTO t VALUES (%s,%s,%s,%s,%s,%s)",
+            [narrow(first + n, dice) for n in range(1000)],
         )
     connection.commit()
 
