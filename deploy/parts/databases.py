@@ -14,6 +14,16 @@ from deploy.parts.debian import library_path, loader, obtain_packages
 from deploy.parts.folder import PartError, run
 from deploy.parts.server import HOST, Server
 
+SYSTEM_TABLES = (
+    "mysql_system_tables.sql",
+    "mysql_performance_tables.sql",
+    "mysql_system_tables_data.sql",
+    "fill_help_tables.sql",
+    "maria_add_gis_sp_bootstrap.sql",
+    "mysql_sys_schema.sql",
+)
+"""MariaDB's own scripts, in the order in which it runs them itself."""
+
 SYSTEM_PATH = f"{os.environ.get('PATH', '')}:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -67,13 +77,39 @@ class _MySqlFamily(Database):
     ) -> None:
         super().__init__(data, port, base)
         self._options = options or {}
+        self._root = self.obtained()
+
+    def obtained(self) -> Path | None:
+        """Give the root of the unpacked server, None for an installed one."""
+        raise NotImplementedError
+
+    def create_system_tables(self) -> None:
+        """Fill an empty data folder."""
+        raise NotImplementedError
+
+    def prepare(self) -> None:
+        self.write_options()
+        unfinished = self.data / "initialising"
+        if (self.data / "data").exists() and not unfinished.exists():
+            return
+        shutil.rmtree(self.data / "data", ignore_errors=True)
+        unfinished.touch()
+        self.create_system_tables()
+        unfinished.unlink()
+
+    def words(self, program: str) -> list[str]:
+        """Give the words that start a program, an unpacked one by the loader it came with."""
+        if self._root is None:
+            return [_program(None, program)]
+        return [*loader(self._root), _program(self._root, program)]
 
     @property
     def option_file(self) -> str:
         return f"--defaults-file={self.data / 'server.cnf'}"
 
-    def write_options(self, extra: Mapping[str, object]) -> None:
+    def write_options(self) -> None:
         """Write the option file; a relative socket keeps its path short enough."""
+        home = self._root / "usr" if self._root else None
         settings = {
             **({"user": "root"} if os.geteuid() == 0 else {}),
             "datadir": self.data / "data",
@@ -89,7 +125,7 @@ class _MySqlFamily(Database):
             "sync_binlog": 1,
             "innodb_flush_log_at_trx_commit": 1,
             "innodb_buffer_pool_size": "64M",
-            **extra,
+            **(_homes(home) if home else {}),
             **self.extra_options,
             **self._options,
         }
@@ -117,61 +153,35 @@ class _MySqlFamily(Database):
 
 
 class MariaDb(_MySqlFamily):
-    """MariaDB of the machine's release (10.11 on Debian 12) on TCP `port`."""
+    """MariaDB 10.11 on TCP `port`: an installed one, else the one of Debian 12."""
 
     name = "mariadb"
     section = "mariadbd"
 
-    def __init__(
-        self,
-        data: Path,
-        port: int | None = None,
-        *,
-        base: int | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(data, port, base=base, options=options)
-        self._root = obtain_mariadb()
+    def obtained(self) -> Path | None:
+        return obtain_mariadb()
 
-    def environment(self) -> dict[str, str]:
-        return _with_libraries(self._root)
-
-    def prepare(self) -> None:
-        extra = {}
-        if self._root:
-            extra = {
-                "basedir": self._root / "usr",
-                "plugin-dir": self._root / "usr/lib/mysql/plugin",
-                "lc-messages-dir": self._root / "usr/share/mysql",
-            }
-        self.write_options(extra)
-        if not (self.data / "data/mysql").exists():
-            shutil.rmtree(self.data / "data", ignore_errors=True)
-            user = ["--user=root"] if os.geteuid() == 0 else []
-            home = [f"--basedir={self._root / 'usr'}"] if self._root else []
-            run(
-                [
-                    *(_program(self._root, "mariadb-install-db"), "--no-defaults"),
-                    *(*user, *home, f"--datadir={self.data / 'data'}"),
-                    *("--auth-root-authentication-method=normal", "--skip-test-db"),
-                ],
-                "creating MariaDB's system tables",
-                env=self.environment(),
-                cwd=self.data,
-            )
+    def create_system_tables(self) -> None:
+        """What mariadb-install-db does, without a script that knows nothing of our loader."""
+        share = (self._root / "usr" if self._root else Path("/usr")) / "share/mysql"
+        scripts = "".join((share / name).read_text() for name in SYSTEM_TABLES)
+        (self.data / "data/mysql").mkdir(parents=True)
+        run(
+            [*self.words("mariadbd"), self.option_file, "--bootstrap", "--skip-log-bin"],
+            "creating MariaDB's system tables",
+            text_in=f"USE mysql;\nSET @auth_root_socket=NULL;\n{scripts}",
+            cwd=self.data,
+        )
 
     def command(self) -> list[str]:
-        return [_program(self._root, "mariadbd"), self.option_file]
+        return [*self.words("mariadbd"), self.option_file]
 
     def client_command(self) -> list[str]:
-        return [_program(self._root, "mariadb"), *self.client_options()]
+        return [*self.words("mariadb"), *self.client_options()]
 
 
 class MySql(_MySqlFamily):
-    """MySQL with GTIDs on TCP `port`: an installed one, else 9.7 from Debian's unstable release.
-
-    The unpacked one brings its own C library and is started by its own loader: no root, no chroot.
-    """
+    """MySQL with GTIDs on TCP `port`: an installed one, else 9.7 of Debian's unstable release."""
 
     name = "mysql"
     extra_options: ClassVar[Mapping[str, object]] = {
@@ -181,47 +191,21 @@ class MySql(_MySqlFamily):
         "enforce_gtid_consistency": "ON",
     }
 
-    def __init__(
-        self,
-        data: Path,
-        port: int | None = None,
-        *,
-        base: int | None = None,
-        options: Mapping[str, object] | None = None,
-    ) -> None:
-        super().__init__(data, port, base=base, options=options)
-        self._root = obtain_mysql()
+    def obtained(self) -> Path | None:
+        return obtain_mysql()
 
-    def _run_words(self, program: str) -> list[str]:
-        if self._root is None:
-            return [_program(None, program)]
-        return [*loader(self._root), _program(self._root, program)]
-
-    def prepare(self) -> None:
-        extra = {}
-        if self._root:
-            extra = {
-                "basedir": self._root / "usr",
-                "plugin-dir": self._root / "usr/lib/mysql/plugin",
-                "lc-messages-dir": self._root / "usr/share/mysql",
-                "character-sets-dir": self._root / "usr/share/mysql/charsets",
-            }
-        self.write_options(extra)
-        if not (self.data / "data/mysql.ibd").exists() or (self.data / "initialising").exists():
-            shutil.rmtree(self.data / "data", ignore_errors=True)
-            (self.data / "initialising").touch()
-            run(
-                [*self._run_words("mysqld"), self.option_file, "--initialize-insecure"],
-                "creating MySQL's system tables",
-                cwd=self.data,
-            )
-            (self.data / "initialising").unlink()
+    def create_system_tables(self) -> None:
+        run(
+            [*self.words("mysqld"), self.option_file, "--initialize-insecure"],
+            "creating MySQL's system tables",
+            cwd=self.data,
+        )
 
     def command(self) -> list[str]:
-        return [*self._run_words("mysqld"), self.option_file]
+        return [*self.words("mysqld"), self.option_file]
 
     def client_command(self) -> list[str]:
-        return [*self._run_words("mysql"), *self.client_options()]
+        return [*self.words("mysql"), *self.client_options()]
 
 
 class PostgreSql(Database):
@@ -294,21 +278,20 @@ class PostgreSql(Database):
 
 
 def obtain_mariadb() -> Path | None:
-    """Give the root of an unpacked MariaDB, or None when one is installed."""
-    if all(_installed(name) for name in ("mariadbd", "mariadb-install-db", "mariadb")):
+    """Give the root of an unpacked MariaDB 10.11, or None when that one is installed."""
+    server = _installed("mariadbd")
+    if server and _installed("mariadb") and "10.11." in _version_text(server):
         return None
-    return obtain_packages("mariadb", ["mariadb-server-core", "mariadb-client-core"])
+    return obtain_packages(
+        "mariadb-10.11", ["mariadb-server-core", "mariadb-client-core"], release="bookworm"
+    )
 
 
 def obtain_mysql() -> Path | None:
     """Give the root of an unpacked MySQL 9.7, or None when MySQL (not MariaDB) is installed."""
-    mysqld, client = _installed("mysqld"), _installed("mysql")
-    if mysqld and client:
-        version = subprocess.run(
-            [mysqld, "--version"], check=False, capture_output=True, text=True
-        )
-        if "MariaDB" not in version.stdout:
-            return None
+    server = _installed("mysqld")
+    if server and _installed("mysql") and "MariaDB" not in _version_text(server):
+        return None
     return obtain_packages("mysql", ["mysql-server-core", "mysql-client-core"], release="sid")
 
 
@@ -324,6 +307,22 @@ def obtain_postgresql() -> Path:
 def _version(program: Path) -> int:
     name = program.parents[1].name
     return int(name) if name.isdigit() else 0
+
+
+def _version_text(program: str) -> str:
+    return subprocess.run(
+        [program, "--version"], check=False, capture_output=True, text=True
+    ).stdout
+
+
+def _homes(home: Path) -> dict[str, object]:
+    """Where an unpacked server finds what it would look for below /usr."""
+    return {
+        "basedir": home,
+        "plugin-dir": home / "lib/mysql/plugin",
+        "lc-messages-dir": home / "share/mysql",
+        "character-sets-dir": home / "share/mysql/charsets",
+    }
 
 
 def _installed(program: str) -> str | None:

@@ -63,7 +63,8 @@ def library_path(root: Path) -> str:
 
 def loader(root: Path) -> list[str]:
     """Give the words that start a program of a foreign release by that release's own loader."""
-    found = sorted(root.glob("usr/lib/*-linux-gnu/ld-linux*.so.*"))
+    patterns = ("usr/lib/*-linux-gnu/ld-linux*.so.*", "lib/*-linux-gnu/ld-linux*.so.*")
+    found = [path for pattern in patterns for path in sorted(root.glob(pattern))]
     if not found:
         raise PartError(f"{root} holds no dynamic loader: remove that folder and try again.")
     return [str(found[0]), "--library-path", library_path(root)]

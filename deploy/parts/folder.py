@@ -30,13 +30,13 @@ def progress(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str], purpose: str, **options: object) -> str:
+def run(command: Sequence[str], purpose: str, text_in: str = "", **options: object) -> str:
     """Run a program to its end and give its stdout. Raises PartError with its last words."""
     done = subprocess.run(  # type: ignore[call-overload]
         list(command),
         check=False,
         capture_output=True,
-        stdin=subprocess.DEVNULL,
+        input=text_in,
         text=True,
         **options,
     )

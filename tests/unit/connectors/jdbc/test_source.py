@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -50,12 +50,13 @@ class Context:
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> sqlite3.Connection:
+def database(tmp_path: Path) -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(tmp_path / "shop.db", isolation_level=None)
     connection.execute(
         "CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT NOT NULL, at DATETIME NOT NULL)"
     )
-    return connection
+    yield connection
+    connection.close()
 
 
 def settings(tmp_path: Path, mode: str, **more: str) -> dict[str, str]:
