@@ -1,0 +1,297 @@
+"""Settings of Kafka clients: Java's option names in, librdkafka's out, with Connect's defaults beneath.
+
+Client ids and defaults: Kafka Connect 4.3.1 Worker.{baseProducerConfigs, baseConsumerConfigs}; where ours
+differ (idempotence, five requests in flight, linger) appliance/ARCHITECTURE.md says why. An option that
+librdkafka does not have is either listed here as meaningless or gets one warning; it never fails a task.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from appliance.config.connector import ConnectorConfig
+from appliance.config.worker import WorkerConfig
+from appliance.errors import ConfigError
+
+log = logging.getLogger(__name__)
+
+Settings = dict[str, Any]
+
+PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {
+    "acks": "all",
+    "enable.idempotence": "true",
+    "max.in.flight.requests.per.connection": "5",
+    "delivery.timeout.ms": str(2**31 - 1),
+    "linger.ms": "5",
+    "batch.size": "1000000",
+    "buffer.memory": str(16 << 20),
+}
+CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
+    "auto.offset.reset": "earliest",
+    "isolation.level": "read_uncommitted",
+}
+_PRODUCER_FIXED: Final[Settings] = {
+    # the same partitions as Java's partitioner
+    "partitioner": "murmur2_random",
+    "delivery.report.only.error": True,
+}
+_CONSUMER_FIXED: Final[Settings] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    # with librdkafka's 1000 a full queue makes each drain wait a second
+    "fetch.queue.backoff.ms": 5,
+    "queued.max.messages.kbytes": 32768,
+}
+
+
+def _words(text: str) -> frozenset[str]:
+    return frozenset(text.split())
+
+
+_SAME: Final = _words(
+    """
+    bootstrap.servers client.id acks linger.ms batch.size compression.type enable.idempotence retries
+    max.in.flight.requests.per.connection retry.backoff.ms retry.backoff.max.ms request.timeout.ms
+    transactional.id transaction.timeout.ms metadata.max.age.ms connections.max.idle.ms
+    reconnect.backoff.ms reconnect.backoff.max.ms socket.connection.setup.timeout.ms client.dns.lookup
+    client.rack group.id auto.offset.reset fetch.min.bytes fetch.max.bytes max.partition.fetch.bytes
+    max.poll.interval.ms session.timeout.ms heartbeat.interval.ms isolation.level check.crcs
+    group.instance.id allow.auto.create.topics group.protocol group.remote.assignor
+    sasl.kerberos.service.name sasl.kerberos.kinit.cmd sasl.kerberos.min.time.before.relogin
+    sasl.oauthbearer.scope enable.metrics.push metadata.recovery.strategy
+    metadata.recovery.rebootstrap.trigger.ms
+    """
+)
+_RENAMED: Final[Mapping[str, str]] = {
+    "max.request.size": "message.max.bytes",
+    "send.buffer.bytes": "socket.send.buffer.bytes",
+    "fetch.max.wait.ms": "fetch.wait.max.ms",
+    "compression.gzip.level": "compression.level",
+    "compression.lz4.level": "compression.level",
+    "compression.zstd.level": "compression.level",
+    "security.protocol": "security.protocol",
+    "sasl.mechanism": "sasl.mechanism",
+    "sasl.oauthbearer.token.endpoint.url": "sasl.oauthbearer.token.endpoint.url",
+    "ssl.key.password": "ssl.key.password",
+    "ssl.keystore.key": "ssl.key.pem",
+    "ssl.keystore.certificate.chain": "ssl.certificate.pem",
+    "ssl.truststore.certificates": "ssl.ca.pem",
+}
+_MEANINGLESS: Final = _words(
+    """
+    key.serializer value.serializer key.deserializer value.deserializer max.block.ms max.poll.records
+    enable.auto.commit auto.commit.interval.ms default.api.timeout.ms exclude.internal.topics
+    interceptor.classes metric.reporters metrics.num.samples metrics.recording.level
+    metrics.sample.window.ms partitioner.availability.timeout.ms partitioner.adaptive.partitioning.enable
+    partitioner.ignore.keys socket.connection.setup.timeout.max.ms auto.include.jmx.reporter
+    security.providers ssl.provider ssl.protocol ssl.enabled.protocols ssl.keymanager.algorithm
+    ssl.trustmanager.algorithm ssl.secure.random.implementation ssl.engine.factory.class
+    ssl.keystore.type ssl.truststore.type ssl.keystore.password ssl.truststore.password
+    sasl.client.callback.handler.class sasl.login.callback.handler.class sasl.login.class
+    sasl.jaas.config ssl.keystore.location ssl.truststore.location
+    sasl.kerberos.ticket.renew.jitter sasl.kerberos.ticket.renew.window.factor
+    sasl.login.refresh.buffer.seconds sasl.login.refresh.min.period.seconds
+    sasl.login.refresh.window.factor sasl.login.refresh.window.jitter transaction.two.phase.commit.enable
+    """
+)
+_ASSIGNORS: Final[Mapping[str, str]] = {
+    "RangeAssignor": "range",
+    "RoundRobinAssignor": "roundrobin",
+    "StickyAssignor": "cooperative-sticky",
+    "CooperativeStickyAssignor": "cooperative-sticky",
+}
+
+
+def _kibibytes(value: str) -> Settings:
+    return {"queue.buffering.max.kbytes": max(1, int(value) // 1024)}
+
+
+def _receive_buffer(value: str) -> Settings:
+    # Java's -1 (the system's default) is librdkafka's 0
+    return {"socket.receive.buffer.bytes": max(0, int(value))}
+
+
+def _delivery_timeout(value: str) -> Settings:
+    # zero is librdkafka's word for no limit
+    return {"delivery.timeout.ms": 0 if int(value) >= 2**31 - 1 else int(value)}
+
+
+def _assignors(value: str) -> Settings:
+    names = [name.strip().rpartition(".")[2] for name in value.split(",")]
+    known = [_ASSIGNORS[name] for name in names if name in _ASSIGNORS]
+    # librdkafka does not mix eager and cooperative: the first one named decides
+    first = known[:1] or ["range"]
+    if first == ["cooperative-sticky"]:
+        return {"partition.assignment.strategy": "cooperative-sticky"}
+    eager = [name for name in dict.fromkeys(known) if name != "cooperative-sticky"]
+    return {"partition.assignment.strategy": ",".join(eager)}
+
+
+def _cipher_suites(value: str) -> Settings:
+    return {"ssl.cipher.suites": value.replace(",", ":")} if value else {}
+
+
+def _endpoint_identification(value: str) -> Settings:
+    return {"ssl.endpoint.identification.algorithm": value.lower() or "none"}
+
+
+_CONVERTED: Final[Mapping[str, Callable[[str], Settings]]] = {
+    "buffer.memory": _kibibytes,
+    "receive.buffer.bytes": _receive_buffer,
+    "delivery.timeout.ms": _delivery_timeout,
+    "partition.assignment.strategy": _assignors,
+    "ssl.cipher.suites": _cipher_suites,
+    "ssl.endpoint.identification.algorithm": _endpoint_identification,
+}
+
+
+def translated(java: Mapping[str, str]) -> Settings:
+    """Give librdkafka's settings for Java's; an option nobody knows gets one warning.
+
+    Raises ConfigError for key material in a format that only Java reads.
+    """
+    settings: Settings = {}
+    unknown = []
+    for name, value in java.items():
+        text = value.strip() if isinstance(value, str) else value
+        if name in _CONVERTED:
+            settings |= _CONVERTED[name](text)
+        elif name in _SAME:
+            settings[name] = text
+        elif name in _RENAMED:
+            settings[_RENAMED[name]] = text
+        elif name not in _MEANINGLESS:
+            unknown.append(name)
+    if unknown:
+        log.warning(
+            "Kafka client options that have no effect here: %s", ", ".join(sorted(unknown))
+        )
+    return settings | _login(java) | _stores(java)
+
+
+_JAAS_OPTION: Final = re.compile(
+    r"""(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;]+))"""
+)
+
+
+def _login(java: Mapping[str, str]) -> Settings:
+    jaas = java.get("sasl.jaas.config")
+    if not jaas:
+        return {}
+    options = {
+        name: re.sub(r"\\(.)", r"\1", double or single) or bare
+        for name, double, single, bare in _JAAS_OPTION.findall(jaas)
+    }
+    mechanism = java.get("sasl.mechanism", "GSSAPI").upper()
+    if mechanism == "OAUTHBEARER":
+        return {
+            "sasl.oauthbearer.method": "oidc",
+            "sasl.oauthbearer.client.id": options.get("clientId", ""),
+            "sasl.oauthbearer.client.secret": options.get("clientSecret", ""),
+        } | ({"sasl.oauthbearer.scope": options["scope"]} if "scope" in options else {})
+    if mechanism == "GSSAPI":
+        return {
+            setting: options[option]
+            for option, setting in (
+                ("keyTab", "sasl.kerberos.keytab"),
+                ("principal", "sasl.kerberos.principal"),
+            )
+            if option in options
+        }
+    if "username" not in options or "password" not in options:
+        raise ConfigError(
+            "reading sasl.jaas.config: it has no username or no password; write"
+            ' <login module> required username="..." password="...";'
+        )
+    return {"sasl.username": options["username"], "sasl.password": options["password"]}
+
+
+def _stores(java: Mapping[str, str]) -> Settings:
+    settings: Settings = {}
+    if location := java.get("ssl.truststore.location"):
+        _refuse_store(java, "ssl.truststore", "PEM")
+        settings["ssl.ca.location"] = location
+    if location := java.get("ssl.keystore.location"):
+        kind = _refuse_store(java, "ssl.keystore", "PEM", "PKCS12")
+        if kind == "PKCS12":
+            settings["ssl.keystore.location"] = location
+            settings["ssl.keystore.password"] = java.get("ssl.keystore.password", "")
+        else:
+            settings["ssl.certificate.location"] = location
+            settings["ssl.key.location"] = location
+    return settings
+
+
+def _refuse_store(java: Mapping[str, str], prefix: str, *readable: str) -> str:
+    kind = java.get(f"{prefix}.type", "JKS").upper()
+    if kind not in readable:
+        raise ConfigError.invalid(
+            f"{prefix}.type",
+            kind,
+            f"{java[f'{prefix}.location']} can only be read as {' or '.join(readable)}; convert it with"
+            " keytool -importkeystore and openssl pkcs12",
+        )
+    return kind
+
+
+def connector_producer(
+    worker: WorkerConfig, connector: ConnectorConfig, client_id: str, **fixed: str
+) -> Settings:
+    """Give the settings of a connector's producer; `fixed` (dots as underscores) wins over overrides."""
+    given = worker.client_settings("producer") | connector.overrides("producer")
+    given |= {name.replace("_", "."): value for name, value in fixed.items()}
+    java = {**PRODUCER_DEFAULTS, "client.id": client_id, **given}
+    if "enable.idempotence" not in given and _contradicts_idempotence(given):
+        java["enable.idempotence"] = "false"
+    return translated(java) | _PRODUCER_FIXED
+
+
+def _contradicts_idempotence(given: Mapping[str, str]) -> bool:
+    return (
+        given.get("acks", "all") not in ("all", "-1")
+        or given.get("retries") == "0"
+        or int(given.get("max.in.flight.requests.per.connection", "5")) > 5
+    )
+
+
+def connector_consumer(
+    worker: WorkerConfig, connector: ConnectorConfig, client_id: str
+) -> Settings:
+    """Give the settings of a sink's consumer."""
+    java = {
+        **CONSUMER_DEFAULTS,
+        "group.id": sink_group(connector),
+        "client.id": client_id,
+        **worker.client_settings("consumer"),
+        **connector.overrides("consumer"),
+    }
+    return translated(java) | _CONSUMER_FIXED
+
+
+def sink_group(connector: ConnectorConfig) -> str:
+    """Give the consumer group of a sink."""
+    return connector.overrides("consumer").get("group.id") or f"connect-{connector.name}"
+
+
+def connector_admin(worker: WorkerConfig, connector: ConnectorConfig, client_id: str) -> Settings:
+    """Give the settings of a connector's admin client."""
+    java = {
+        "client.id": client_id,
+        **worker.client_settings("admin"),
+        **connector.overrides("admin"),
+    }
+    return _only_common(translated(java))
+
+
+def worker_client(worker: WorkerConfig, client_id: str) -> Settings:
+    """Give the settings of the worker's own clients (internal topics)."""
+    return _only_common(translated({"client.id": client_id, **worker.client_settings("worker")}))
+
+
+def _only_common(settings: Settings) -> Settings:
+    """Leave out what belongs to group membership: an admin client warns about it."""
+    ours = ("session.timeout.ms", "heartbeat.interval.ms", "group.id", "request.timeout.ms")
+    return {name: value for name, value in settings.items() if name not in ours}

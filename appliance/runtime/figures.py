@@ -1,0 +1,96 @@
+"""A task's metrics: local integers, turned into Connect's attributes once a second.
+
+Names: Kafka Connect 4.3.1 ConnectMetricsRegistry. Rates, maxima and averages cover the last 30 to 60
+seconds, as with Kafka's two samples of 30 s. Thread: the task's own.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+WINDOW_S: Final = 30.0
+Value = float | int | str
+
+
+class Sampled:
+    """Maximum and average of a quantity over the last window and the running one."""
+
+    __slots__ = ("_count", "_max", "_previous", "_sum")
+
+    def __init__(self) -> None:
+        self._previous = (0, 0.0, 0.0)
+        self._count, self._sum, self._max = 0, 0.0, 0.0
+
+    def record(self, value: float) -> None:
+        """Take one observation."""
+        self._count += 1
+        self._sum += value
+        self._max = max(self._max, value)
+
+    def roll(self) -> None:
+        """Begin a new window."""
+        self._previous = (self._count, self._sum, self._max)
+        self._count, self._sum, self._max = 0, 0.0, 0.0
+
+    @property
+    def average(self) -> float:
+        """Give the mean, 0 without observations."""
+        count = self._count + self._previous[0]
+        return (self._sum + self._previous[1]) / count if count else 0.0
+
+    @property
+    def maximum(self) -> float:
+        """Give the largest value, 0 without observations."""
+        return max(self._max, self._previous[2])
+
+
+class Figures:
+    """What one task counts; `totals` and `gauges` are written directly by whoever counts."""
+
+    def __init__(self, now_s: float, rates: tuple[str, ...]) -> None:
+        """Begin at `now_s`; for each name `x` in `rates`, `x-total` also gives `x-rate`."""
+        self.totals: dict[str, int] = {f"{name}-total": 0 for name in rates}
+        self.gauges: dict[str, Value] = {}
+        self._sampled: dict[str, tuple[Sampled, str]] = {}
+        self._rates = rates
+        self._window_start = now_s
+        self._marks = [(now_s, dict(self.totals))]
+        self._sent: dict[str, Value] = {}
+
+    def sampled(self, name: str, unit: str = "") -> Sampled:
+        """Give the sampler behind `name-max<unit>` and `name-avg<unit>`."""
+        if name not in self._sampled:
+            self._sampled[name] = (Sampled(), unit)
+        return self._sampled[name][0]
+
+    def add(self, name: str, count: int = 1) -> None:
+        """Count under `name`."""
+        self.totals[name] = self.totals.get(name, 0) + count
+
+    def changed(self, now_s: float) -> dict[str, Value]:
+        """Give what differs from the figures given last time."""
+        values = self.values(now_s)
+        news = {name: value for name, value in values.items() if self._sent.get(name) != value}
+        self._sent = values
+        return news
+
+    def values(self, now_s: float) -> dict[str, Value]:
+        """Give every attribute."""
+        if now_s - self._window_start >= WINDOW_S:
+            self._roll(now_s)
+        values: dict[str, Value] = {**self.totals, **self.gauges}
+        since, before = self._marks[0]
+        span = max(now_s - since, 1.0)
+        for name in self._rates:
+            total = self.totals[f"{name}-total"]
+            values[f"{name}-rate"] = round((total - before[f"{name}-total"]) / span, 3)
+        for name, (sampled, unit) in self._sampled.items():
+            values[f"{name}-max{unit}"] = round(sampled.maximum, 3)
+            values[f"{name}-avg{unit}"] = round(sampled.average, 3)
+        return values
+
+    def _roll(self, now_s: float) -> None:
+        self._window_start = now_s
+        self._marks = [self._marks[-1], (now_s, dict(self.totals))]
+        for sampled, _ in self._sampled.values():
+            sampled.roll()
