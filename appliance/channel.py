@@ -54,6 +54,7 @@ class Configure(Message, frozen=True):
     """The first message: the worker's properties (providers resolved) and where lock files live."""
 
     properties: dict[str, str]
+    mode: str
     worker_id: str
     lock_dir: str | None
     lease: float | None = None
@@ -190,7 +191,7 @@ class TopicUsed(Message, frozen=True):
 
 
 class Committed(Message, frozen=True):
-    """Source offsets that are now stored, or, with `store_offsets`, that the worker must store."""
+    """Source offsets that the worker must store (`StartTask.store_offsets`)."""
 
     id: ConnectorTaskId
     offsets: list[OffsetEntry]

@@ -22,6 +22,7 @@ answers and in dead letter queue headers, where tools made for Kafka Connect loo
 
 from __future__ import annotations
 
+import traceback
 from typing import ClassVar
 
 
@@ -158,3 +159,21 @@ _JAVA_COUNTERPARTS: tuple[tuple[type[BaseException], str], ...] = (
     (TypeError, "java.lang.ClassCastException"),
     (ValueError, "java.lang.IllegalArgumentException"),
 )
+
+
+def java_trace(error: BaseException) -> str:
+    """Give the trace as Java tools expect it: class and message first, causes after, frames below."""
+    lines = []
+    seen: set[int] = set()
+    current: BaseException | None = error
+    while current is not None and id(current) not in seen:
+        seen.add(id(current))
+        text = str(current)
+        first = f"{java_class_of(current)}: {text}" if text else java_class_of(current)
+        lines.append(first if current is error else f"Caused by: {first}")
+        frames = traceback.extract_tb(current.__traceback__)
+        lines += [f"\tat {f.name}({f.filename}:{f.lineno})" for f in reversed(frames)]
+        current = current.__cause__ or (
+            None if current.__suppress_context__ else current.__context__
+        )
+    return "\n".join(lines) + "\n"

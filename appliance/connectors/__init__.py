@@ -6,6 +6,7 @@ Each named module has `PLUGINS: tuple[Plugin, ...]` and imports nothing heavy.
 from __future__ import annotations
 
 BUILTIN: tuple[str, ...] = (
+    "appliance.connectors.filestream",
     "appliance.connectors.jdbc",
     "appliance.connectors.mariadb",
     "appliance.connectors.mysql",

@@ -14,12 +14,12 @@ from confluent_kafka import KafkaException, Producer
 from appliance.clock import Clock
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
-from appliance.errors import ConnectError, java_class_of
+from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId
 from appliance.kafka.clients import connector_admin, connector_producer
 from appliance.kafka.topics import create_topic
 from appliance.runtime.figures import Figures
-from appliance.runtime.retry import Consumed, Failure, java_trace
+from appliance.runtime.retry import Consumed, Failure
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.errors.DeadLetterQueueReporter")
 

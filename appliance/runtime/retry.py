@@ -10,13 +10,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 import random
-import traceback
 from collections.abc import Callable
 from typing import Any, Final, Protocol, TypeVar
 
 from appliance.clock import Clock
 from appliance.config.connector import ConnectorConfig
-from appliance.errors import RetriableError, TaskFailedError, java_class_of
+from appliance.errors import RetriableError, TaskFailedError, java_trace
 from appliance.ids import ConnectorTaskId
 from appliance.runtime.figures import Figures
 
@@ -75,24 +74,6 @@ class Reporter(Protocol):
 
     def report(self, failure: Failure) -> None:
         """Take one failure; must not raise."""
-
-
-def java_trace(error: BaseException) -> str:
-    """Give the trace as Java tools expect it: class and message first, causes after, frames below."""
-    lines = []
-    seen: set[int] = set()
-    current: BaseException | None = error
-    while current is not None and id(current) not in seen:
-        seen.add(id(current))
-        text = str(current)
-        first = f"{java_class_of(current)}: {text}" if text else java_class_of(current)
-        lines.append(first if current is error else f"Caused by: {first}")
-        frames = traceback.extract_tb(current.__traceback__)
-        lines += [f"\tat {f.name}({f.filename}:{f.lineno})" for f in reversed(frames)]
-        current = current.__cause__ or (
-            None if current.__suppress_context__ else current.__context__
-        )
-    return "\n".join(lines) + "\n"
 
 
 class LogReporter:

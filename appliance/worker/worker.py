@@ -1,23 +1,78 @@
-"""The worker: starts, stops and watches connectors and tasks in processes of their own."""
+"""The worker: starts, stops and watches connectors and tasks in processes of their own.
+
+A task whose process dies comes back in place, with growing pauses; one that dies over and over is FAILED.
+A task that does not stop in time is killed; what shared its process (`appliance.task.isolation=connector`)
+commits, ends and starts again. The listener hears of every state; it is called on the worker's own
+threads and only queues. Every method may be called on any thread.
+
+Semantics: Kafka Connect 4.3.1 Worker.
+"""
 
 from __future__ import annotations
 
+import dataclasses
+import itertools
+import logging
+import threading
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import Future
-from typing import Any, Protocol
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any, Final, Protocol
 
+import orjson
+
+from appliance.channel import (
+    AlterOffsets,
+    AskGroupOffsets,
+    AskTaskConfigs,
+    Committed,
+    Configure,
+    ConnectorStatus,
+    Figures,
+    Lease,
+    Message,
+    Reconfigure,
+    Reply,
+    SetConnectorTarget,
+    SetLogLevel,
+    SetTaskTarget,
+    StartConnector,
+    StartTask,
+    StopConnector,
+    StopTask,
+    TaskStatus,
+    TopicUsed,
+)
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.config.connector import ConnectorConfig
+from appliance.config.providers import Providers
+from appliance.config.worker import WorkerConfig
+from appliance.errors import BadRequestError, ConnectError, RetriableError, java_trace
 from appliance.ids import ConnectorTaskId, State, TargetState
+from appliance.storage.offsets import OffsetStore
+from appliance.worker.hosts import Host, Hosts
+from appliance.worker.plugins import Plugins
+from appliance.worker.processes import Spawner
+from appliance.worker.references import references
+
+log = logging.getLogger("org.apache.kafka.connect.runtime.Worker")
 
 Offset = Mapping[str, Any]
 
+_CONNECTORS: Final = "connectors"
+_CALLS: Final = "calls"
+_STARTERS: Final = 4
+_REFRESH_S: Final = 10.0
+_CALL_TIMEOUT_S: Final = 90.0
+_RETRY_S: Final = 1.0
+_KILL_WAIT_S: Final = 5.0
+_SIBLINGS_S: Final = 2.0
+_LAPSED_STATUS: Final = 75
+_DEATHS_ALLOWED: Final = 5
+_DEATHS_WITHIN_S: Final = 60.0
+
 
 class WorkerListener(Protocol):
-    """Hears what connectors and tasks do; called on the worker's own threads, so it only queues.
-
-    FAILED is what failed by itself and stays so. RESTARTING says that the process of a connector or task
-    has ended without a word (it was killed, it crashed, a hung sibling cost it); the worker has forgotten
-    it and the herder starts it again. Stopping as asked is not reported.
-    """
+    """Hears what connectors and tasks do; called on the worker's own threads, so it only queues."""
 
     def on_connector_state(
         self, name: str, state: State, trace: str | None, version: str | None
@@ -36,30 +91,138 @@ class WorkerListener(Protocol):
         """A task uses `topic` for the first time since it started."""
 
 
-class Worker(Protocol):
-    """What the herder asks of a worker. `config` is always the stored text, providers unresolved."""
+@dataclasses.dataclass(slots=True, eq=False)
+class _Resident:
+    """A connector or task of this worker, from its start to its end. Configurations are stored texts."""
+
+    id: ConnectorTaskId | str
+    config: Mapping[str, str]
+    task_config: Mapping[str, str]
+    target: TargetState
+    state: State | None = None
+    host: Host | None = None
+    launch: Future[None] | None = None
+    started: Future[State] = dataclasses.field(default_factory=Future)
+    ended: threading.Event = dataclasses.field(default_factory=threading.Event)
+    stopping: bool = False
+    moving: bool = False
+    lapsed: bool = False
+    deaths: list[float] = dataclasses.field(default_factory=list)
+    figures: dict[str, float | int | str] = dataclasses.field(default_factory=dict)
+
+    @property
+    def host_key(self) -> str:
+        return _CONNECTORS if isinstance(self.id, str) else f"task {self.id}"
+
+
+class Worker:
+    """Runs connectors and tasks. `config` arguments are stored texts, providers unresolved."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        plugins: Plugins,
+        listener: WorkerListener,
+        spawner: Spawner,
+        offsets: OffsetStore,
+        clock: Clock = SYSTEM_CLOCK,
+        worker_id: str = "",
+    ) -> None:
+        self._config = config
+        self._plugins = plugins
+        self._listener = listener
+        self._offsets = offsets
+        self._clock = clock
+        self._worker_id = worker_id
+        self._providers = Providers.from_config(config.originals)
+        self._shared = not config.standalone and (
+            config.text("appliance.task.isolation") == "connector"
+        )
+        self._lock = threading.RLock()
+        self._residents: dict[ConnectorTaskId | str, _Resident] = {}
+        self._lease: float | None = None
+        self._calls: dict[int, tuple[Host, Future[Any]]] = {}
+        self._numbers = itertools.count(1)
+        self._closing = threading.Event()
+        self._starters = ThreadPoolExecutor(_STARTERS, "worker-starter")
+        self._hosts = Hosts(spawner, self._configure, self._on_message, self._on_exit)
+
+    # what runs here
 
     @property
     def connectors(self) -> frozenset[str]:
         """Give the connectors that run here, FAILED ones included."""
+        with self._lock:
+            return frozenset(key for key in self._residents if isinstance(key, str))
 
     @property
     def tasks(self) -> frozenset[ConnectorTaskId]:
         """Give the tasks that run here, FAILED ones included."""
+        with self._lock:
+            return frozenset(key for key in self._residents if isinstance(key, ConnectorTaskId))
+
+    def metrics(self) -> dict[ConnectorTaskId, dict[str, float | int | str]]:
+        """Give the latest figures of each task, by Connect's attribute names."""
+        with self._lock:
+            return {
+                key: {**resident.figures, "status": (resident.state or State.UNASSIGNED).lower()}
+                for key, resident in self._residents.items()
+                if isinstance(key, ConnectorTaskId)
+            }
+
+    # connectors
 
     def start_connector(
         self, name: str, config: Mapping[str, str], target: TargetState
     ) -> Future[State]:
-        """Start a connector; the future gives its state, or the error that made it FAILED."""
+        """Start a connector; the future gives its state, or a ConnectError with the trace."""
+        return self._start(_Resident(name, dict(config), {}, target)).started
 
     def connector_task_configs(self, name: str, max_tasks: int) -> Future[list[dict[str, str]]]:
         """Ask for task configurations, `task.class` and a sink's topics included."""
+        return self._starters.submit(self._task_configs, name, max_tasks)
+
+    def _task_configs(self, name: str, max_tasks: int) -> list[dict[str, str]]:
+        resident = self._resident(name)
+        if resident is None or resident.host is None:
+            raise ConnectError(f"asking connector {name} for tasks: it does not run here")
+        answer = self._call(resident.host, AskTaskConfigs(next(self._numbers), name, max_tasks))
+        resolved = self._providers.resolve(resident.config)
+        ref = references(resolved, self._config, self._plugins)["connector"]
+        config = ConnectorConfig(resolved, "source" if ref.kind == "source" else "sink")
+        problem = config.check_task_count(len(answer))
+        if problem is not None:
+            if config["tasks.max.enforce"]:
+                self._tell(resident, State.FAILED, f"{ConnectError.java_class}: {problem}", None)
+                raise ConnectError(problem)
+            log.warning("%s", problem)
+        topics = [] if ref.kind == "source" else ["topics", "topics.regex"]
+        more = {option: resolved[option] for option in topics if option in resolved}
+        task_class = {"task.class": ref.task_class or ref.java_class}
+        return [
+            self._unresolved({**task, **task_class, **more}, resident.config, resolved)
+            for task in answer
+        ]
+
+    @staticmethod
+    def _unresolved(
+        task: dict[str, str], raw: Mapping[str, str], resolved: Mapping[str, str]
+    ) -> dict[str, str]:
+        """Put the stored text back where a provider's value was handed on unchanged."""
+        return {
+            option: raw[option] if option in raw and resolved.get(option) == value else value
+            for option, value in task.items()
+        }
 
     def set_connector_target(self, name: str, target: TargetState) -> None:
         """Pause, stop or resume a connector; the listener hears the new state."""
+        self._set_target(name, target, SetConnectorTarget(name, target))
 
     def stop_connectors(self, names: Collection[str], timeout_s: float) -> None:
         """End connectors; blocks, and kills what has not ended after `timeout_s`."""
+        self._stop(names, timeout_s)
+
+    # tasks
 
     def start_task(
         self,
@@ -69,17 +232,162 @@ class Worker(Protocol):
         target: TargetState,
     ) -> None:
         """Start a task; returns at once, the listener hears RUNNING, PAUSED or FAILED."""
+        self._start(_Resident(id, dict(connector_config), dict(task_config), target))
 
     def set_task_target(self, id: ConnectorTaskId, target: TargetState) -> None:
         """Pause or resume a task; the listener hears the new state."""
+        self._set_target(id, target, SetTaskTarget(id, target))
 
     def stop_tasks(self, ids: Collection[ConnectorTaskId], timeout_s: float) -> None:
         """End tasks; blocks until they have ended, and kills what has not after `timeout_s`."""
+        self._stop(ids, timeout_s)
+
+    # both
+
+    def _start(self, resident: _Resident) -> _Resident:
+        with self._lock:
+            if resident.id in self._residents:
+                raise ConnectError(f"starting {resident.id}: it runs here already")
+            self._residents[resident.id] = resident
+        resident.launch = self._starters.submit(self._launch, resident)
+        return resident
+
+    def _launch(self, resident: _Resident) -> None:
+        """Put a resident into a process; a failure is told as FAILED."""
+        try:
+            message = self._start_message(resident)
+            with self._lock:
+                if resident.stopping or self._closing.is_set():
+                    resident.ended.set()
+                    return
+                resident.host = self._hosts.enter(self._host_key(resident), resident.id, resident)
+            resident.host.send(message)
+        except Exception as error:  # noqa: BLE001 - whatever hinders the start is its failure
+            resident.ended.set()
+            self._tell(resident, State.FAILED, java_trace(error), None)
+
+    def _start_message(self, resident: _Resident) -> StartTask | StartConnector:
+        config = self._providers.resolve(resident.config)
+        refs = references(config, self._config, self._plugins)
+        source = refs["task"].kind == "source"
+        entries = self._stored(resident) if source else []
+        if isinstance(resident.id, str):
+            return StartConnector(resident.id, config, refs, resident.target, entries)
+        task_config = self._providers.resolve(resident.task_config)
+        return StartTask(
+            resident.id,
+            task_config,
+            config,
+            refs,
+            resident.target,
+            entries,
+            self._config.standalone,
+        )
+
+    def _stored(self, resident: _Resident) -> list[tuple[bytes, bytes | None]]:
+        """Give the stored offsets, read to the end; waits for the brokers as long as it takes."""
+        name = resident.id if isinstance(resident.id, str) else resident.id.connector
+        while not (resident.stopping or self._closing.is_set()):
+            try:
+                self._offsets.refresh(_REFRESH_S)
+            except RetriableError as error:
+                log.warning("%s: its offsets cannot be read yet: %s", name, error)
+                self._clock.wait(self._closing, _RETRY_S)
+            else:
+                break
+        return [(stored.key, stored.value) for stored in self._offsets.all_of(name)]
+
+    def _host_key(self, resident: _Resident) -> str:
+        if self._shared and isinstance(resident.id, ConnectorTaskId):
+            return f"tasks of {resident.id.connector}"
+        return resident.host_key
+
+    def _resident(self, id: ConnectorTaskId | str) -> _Resident | None:
+        with self._lock:
+            return self._residents.get(id)
+
+    def _set_target(
+        self, id: ConnectorTaskId | str, target: TargetState, message: Message
+    ) -> None:
+        resident = self._resident(id)
+        if resident is None:
+            return
+        with self._lock:
+            resident.target = target
+            host = resident.host
+        if host is not None:
+            host.send(message)
+
+    def _stop(self, ids: Collection[ConnectorTaskId | str], timeout_s: float) -> None:
+        deadline = self._clock.monotonic_s() + timeout_s
+        with self._lock:
+            leaving = [self._residents.pop(key) for key in ids if key in self._residents]
+            for resident in leaving:
+                resident.stopping = True
+        for resident in leaving:
+            self._ask_to_stop(resident, deadline)
+        for resident in leaving:
+            resident.ended.wait(max(0.0, deadline - self._clock.monotonic_s()))
+        late = [resident for resident in leaving if not resident.ended.is_set()]
+        hosts = {id(r.host): r.host for r in late if r.host is not None}
+        for host in hosts.values():
+            self._kill(host)
+        for resident in late:
+            log.warning("%s did not stop within %.1f s and was killed", resident.id, timeout_s)
+            resident.ended.wait(_KILL_WAIT_S)
+
+    def _ask_to_stop(self, resident: _Resident, deadline: float) -> None:
+        if resident.launch is not None:
+            try:
+                resident.launch.result(max(0.0, deadline - self._clock.monotonic_s()))
+            except TimeoutError:
+                # the launch sees `stopping` and gives up by itself
+                return
+        if resident.host is None or resident.ended.is_set():
+            self._leave(resident)
+            resident.ended.set()
+        elif isinstance(resident.id, str):
+            resident.host.send(StopConnector(resident.id))
+        else:
+            resident.host.send(StopTask(resident.id))
+
+    def _kill(self, host: Host) -> None:
+        """Kill a process, after those of its residents that still answer have committed."""
+        with self._lock:
+            host.doomed = True
+            siblings = [r for r in host.residents.values() if not r.stopping]
+            for sibling in siblings:
+                sibling.moving = True
+        for sibling in siblings:
+            if isinstance(sibling.id, ConnectorTaskId):
+                self._tell(sibling, State.RESTARTING, None, None)
+                host.send(StopTask(sibling.id))
+        deadline = self._clock.monotonic_s() + _SIBLINGS_S
+        for sibling in siblings:
+            if isinstance(sibling.id, ConnectorTaskId):
+                sibling.ended.wait(max(0.0, deadline - self._clock.monotonic_s()))
+        host.kill()
+
+    def _leave(self, resident: _Resident) -> None:
+        host = resident.host
+        if host is not None:
+            self._hosts.leave(host, resident.id)
+
+    # offsets
 
     def connector_offsets(
         self, name: str, config: Mapping[str, str]
     ) -> Future[list[tuple[Offset, Offset]]]:
         """Give the stored offsets of a source, the committed ones of a sink's group."""
+        return self._starters.submit(self._read_offsets, name, dict(config))
+
+    def _read_offsets(self, name: str, raw: dict[str, str]) -> list[tuple[Offset, Offset]]:
+        config = self._providers.resolve(raw)
+        if references(config, self._config, self._plugins)["connector"].kind == "source":
+            self._offsets.refresh(_REFRESH_S)
+            return [(stored.partition, stored.offset) for stored in self._offsets.all_of(name)]
+        answer = self._call_in_process(AskGroupOffsets(next(self._numbers), name, config))
+        return [(partition, offset) for partition, offset in answer]
 
     def alter_offsets(
         self,
@@ -88,15 +396,223 @@ class Worker(Protocol):
         offsets: Sequence[tuple[Offset | None, Offset | None]] | None,
     ) -> Future[str]:
         """Change offsets (None: reset all); the future gives the message for the user."""
+        return self._starters.submit(self._alter, name, dict(config), offsets)
 
-    def metrics(self) -> dict[ConnectorTaskId, dict[str, float | int | str]]:
-        """Give the latest figures of each task, by Connect's attribute names."""
+    def _alter(
+        self,
+        name: str,
+        raw: dict[str, str],
+        offsets: Sequence[tuple[Offset | None, Offset | None]] | None,
+    ) -> str:
+        config = self._providers.resolve(raw)
+        refs = references(config, self._config, self._plugins)
+        source = refs["connector"].kind == "source"
+        reset = offsets is None
+        pairs: list[tuple[Offset | None, Offset | None]]
+        if offsets is None:
+            pairs = [(partition, None) for partition, _ in self._read_offsets(name, raw)]
+        else:
+            pairs = list(offsets)
+        if source:
+            _check_source_pairs(pairs)
+        consented = self._call_in_process(
+            AlterOffsets(next(self._numbers), name, config, refs, orjson.dumps(pairs), reset)
+        )
+        if source:
+            self._offsets.put(name, pairs)
+        verb = "reset" if reset else "altered"
+        if consented:
+            return f"The offsets for this connector have been {verb} successfully"
+        return (
+            f"The Connect framework-managed offsets for this connector have been {verb} successfully."
+            " However, if this connector manages offsets externally, they will need to be manually"
+            f" {verb} in the system that the connector uses."
+        )
+
+    def _call_in_process(self, message: AskGroupOffsets | AlterOffsets) -> Any:
+        host = self._hosts.enter(_CALLS, message.call, None)
+        try:
+            return self._call(host, message)
+        finally:
+            self._hosts.leave(host, message.call)
+
+    def _call(self, host: Host, message: AskTaskConfigs | AskGroupOffsets | AlterOffsets) -> Any:
+        answer: Future[Any] = Future()
+        with self._lock:
+            self._calls[message.call] = (host, answer)
+        try:
+            host.send(message)
+            return answer.result(_CALL_TIMEOUT_S)
+        except TimeoutError as error:
+            raise ConnectError(
+                f"{message.name}: no answer within {_CALL_TIMEOUT_S:.0f} s"
+            ) from error
+        finally:
+            with self._lock:
+                self._calls.pop(message.call, None)
+
+    # group, logs, end
 
     def lease(self, until_monotonic_s: float) -> None:
         """Let the tasks write until then; they stop by themselves when it is not renewed."""
+        with self._lock:
+            self._lease = until_monotonic_s
+            lapsed = [r for r in self._residents.values() if r.lapsed and r.ended.is_set()]
+        for host in self._hosts.all():
+            host.send(Lease(until_monotonic_s))
+        for resident in lapsed:
+            resident.lapsed = False
+            self._relaunch(resident, 0.0)
 
     def set_log_level(self, logger: str, level: str) -> None:
         """Set a logger's level in every process of this worker."""
+        for host in self._hosts.all():
+            host.send(SetLogLevel(logger, level))
 
     def close(self) -> None:
         """End everything at once."""
+        self._closing.set()
+        with self._lock:
+            for resident in self._residents.values():
+                resident.stopping = True
+        self._hosts.close()
+        self._starters.shutdown(cancel_futures=True)
+
+    # what the processes say
+
+    def _configure(self) -> Configure:
+        return Configure(
+            dict(self._config.originals),
+            self._config.mode,
+            self._worker_id,
+            str(self._config.runtime_dir / "locks"),
+            self._lease,
+        )
+
+    def _on_message(self, host: Host, message: Any) -> None:
+        if isinstance(message, Reply):
+            self._on_reply(message)
+            return
+        key = getattr(message, "id", None) or message.name
+        resident: _Resident | None = host.residents.get(key)
+        if resident is None or resident.host is not host:
+            return
+        if isinstance(message, (TaskStatus, ConnectorStatus)):
+            self._on_status(resident, message)
+        elif isinstance(message, Figures):
+            with self._lock:
+                resident.figures.update(message.values)
+        elif isinstance(message, TopicUsed):
+            self._listener.on_topic_used(message.id, message.topic)
+        elif isinstance(message, Reconfigure):
+            self._listener.on_reconfiguration_requested(message.name)
+        elif isinstance(message, Committed):
+            self._offsets.append(message.offsets)
+
+    def _on_reply(self, message: Reply) -> None:
+        with self._lock:
+            _, answer = self._calls.get(message.call, (None, None))
+        if answer is None or answer.done():
+            return
+        if message.error is None:
+            answer.set_result(orjson.loads(message.value or b"null"))
+        elif message.error_class == BadRequestError.java_class:
+            answer.set_exception(BadRequestError(message.error))
+        else:
+            answer.set_exception(ConnectError(message.error))
+
+    def _on_status(self, resident: _Resident, message: TaskStatus | ConnectorStatus) -> None:
+        task = isinstance(message, TaskStatus)
+        over = message.state is State.UNASSIGNED or (task and message.state is State.FAILED)
+        if not over:
+            self._tell(resident, message.state, message.trace, message.version)
+            return
+        resident.lapsed = isinstance(message, TaskStatus) and message.lapsed
+        if not resident.moving:
+            self._leave(resident)
+            self._tell(resident, message.state, message.trace, message.version)
+        resident.ended.set()
+
+    def _tell(
+        self, resident: _Resident, state: State, trace: str | None, version: str | None
+    ) -> None:
+        resident.state = state
+        if isinstance(resident.id, ConnectorTaskId):
+            self._listener.on_task_state(resident.id, state, trace, version)
+            return
+        self._listener.on_connector_state(resident.id, state, trace, version)
+        if not resident.started.done():
+            if state is State.FAILED:
+                resident.started.set_exception(ConnectError(trace or "the connector failed"))
+            else:
+                resident.started.set_result(state)
+
+    def _on_exit(self, host: Host, status: int) -> None:
+        with self._lock:
+            residents = [r for r in host.residents.values() if r is not None]
+            host.residents.clear()
+            lost = [answer for owner, answer in self._calls.values() if owner is host]
+        for answer in lost:
+            if not answer.done():
+                answer.set_exception(
+                    ConnectError("the process that worked on the answer has died")
+                )
+        for resident in residents:
+            self._on_death(resident, status)
+
+    def _on_death(self, resident: _Resident, status: int) -> None:
+        resident.host = None
+        resident.ended.set()
+        if resident.stopping or self._closing.is_set():
+            self._tell(resident, State.UNASSIGNED, None, None)
+            return
+        if status == _LAPSED_STATUS or resident.lapsed:
+            resident.lapsed = True
+            self._tell(resident, State.UNASSIGNED, None, None)
+            return
+        if resident.moving:
+            resident.moving = False
+            self._relaunch(resident, 0.0)
+            return
+        now_s = self._clock.monotonic_s()
+        resident.deaths = [at for at in resident.deaths if now_s - at < _DEATHS_WITHIN_S]
+        resident.deaths.append(now_s)
+        how = f"signal {-status}" if status < 0 else f"exit code {status}"
+        if len(resident.deaths) > _DEATHS_ALLOWED:
+            trace = (
+                f"{ConnectError.java_class}: the process of {resident.id} died of {how}, for the"
+                f" {len(resident.deaths)}th time within {_DEATHS_WITHIN_S:.0f} s; see the log for what"
+                " it said, then restart it\n"
+            )
+            self._tell(resident, State.FAILED, trace, None)
+            return
+        log.error("The process of %s died of %s; it is started again", resident.id, how)
+        self._tell(resident, State.RESTARTING, None, None)
+        self._relaunch(resident, 0.1 * 4 ** (len(resident.deaths) - 1))
+
+    def _relaunch(self, resident: _Resident, delay_s: float) -> None:
+        resident.ended.clear()
+
+        def launch() -> None:
+            if delay_s:
+                self._clock.wait(self._closing, delay_s)
+            self._launch(resident)
+
+        try:
+            resident.launch = self._starters.submit(launch)
+        except RuntimeError:
+            # the worker is closing
+            resident.ended.set()
+
+
+def _check_source_pairs(pairs: Sequence[tuple[Offset | None, Offset | None]]) -> None:
+    for partition, offset in pairs:
+        if partition is None:
+            raise ConnectError("Partition objects cannot be null")
+        for field, value in (offset or {}).items():
+            if isinstance(value, (dict, list)):
+                kind = "MAP" if isinstance(value, dict) else "ARRAY"
+                raise ConnectError(
+                    "Offsets may only contain primitive types as values, but field "
+                    f"{field} contains {kind}"
+                )
