@@ -73,6 +73,8 @@ class LogClients:
         self._progress = threading.Condition()
         self._closing = threading.Event()
         self._consumer: Consumer | None = None
+        # calls on one handle exclude each other: a question to the consumer that follows would starve
+        self._asker: Consumer | None = None
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
         self._problem = ""
@@ -108,8 +110,9 @@ class LogClients:
             self._producer.purge()
         for log in self._logs.values():
             log.close()
-        if self._consumer is not None:
-            self._consumer.close()
+        for consumer in (self._consumer, self._asker):
+            if consumer is not None:
+                consumer.close()
 
     @property
     def producer(self) -> Producer:
@@ -142,7 +145,7 @@ class LogClients:
 
     def end_offsets(self, topic: str, timeout_s: float) -> dict[int, int]:
         """Give the offset after the last committed record of each partition. Raises RetriableError."""
-        consumer = self._consumer
+        consumer = self._asker
         if consumer is None:
             raise RetriableError(f"reading to the end of {topic}: the worker is still starting")
         asked = [
@@ -179,17 +182,17 @@ class LogClients:
                 "message.timeout.ms": _SEND_TIMEOUT_MS,
             }
         )
-        consumer = Consumer(
-            {
-                **self._config,
-                "group.id": "unused",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-                "allow.auto.create.topics": False,
-                "queued.max.messages.kbytes": 4096,
-            }
-        )
+        settings = {
+            **self._config,
+            "group.id": "unused",
+            "enable.auto.commit": False,
+            "enable.partition.eof": True,
+            "isolation.level": "read_committed",
+            "allow.auto.create.topics": False,
+            "queued.max.messages.kbytes": 4096,
+        }
+        self._asker = Consumer(settings)
+        consumer = Consumer(settings)
         for log in self._logs.values():
             metadata = consumer.list_topics(log.topic.name, timeout=timeout_s)
             log.positions = dict.fromkeys(metadata.topics[log.topic.name].partitions, 0)

@@ -91,7 +91,7 @@ class WorkerListener(Protocol):
         """A task uses `topic` for the first time since it started."""
 
 
-@dataclasses.dataclass(slots=True, eq=False)
+@dataclasses.dataclass(slots=True, eq=False, repr=False)
 class _Resident:
     """A connector or task of this worker, from its start to its end. Configurations are stored texts."""
 

@@ -1,7 +1,7 @@
-"""Lines out of a growing file: whole lines only, with the byte position after each.
+r"""Lines out of a growing file: whole lines only, with the byte position after each.
 
-Terminators are `\\n`, `\\r\\n` and a lone `\\r`, as in Kafka Connect 4.3.1 FileStreamSourceTask; a `\\r` at the
-end of what is there waits for the next byte. Positions are bytes (the Java task skips bytes by a count of
+Terminators are `\n`, `\r\n` and a lone `\r`, as in Kafka Connect 4.3.1 FileStreamSourceTask; a `\r` at
+the end of what is there waits for the next byte. Positions are bytes (the Java task skips bytes by a count of
 characters, which goes wrong after the first accent).
 """
 
