@@ -106,8 +106,11 @@ class Hosts:
             if host.process is not None and not host.process.wait(2.0):
                 host.process.kill()
                 host.process.wait(2.0)
-        self._waker.send(b"x")
+        self._wake_up()
         self._thread.join()
+        self._selector.close()
+        self._wake.close()
+        self._waker.close()
 
     def _start(self, key: str) -> Host:
         channel, theirs = Channel.pair()
@@ -122,7 +125,14 @@ class Hosts:
     def _note_exit(self, host: Host) -> None:
         # not handled here: this is the thread on which `spawn` waits for its answer
         self._exits.put(host)
-        self._waker.send(b"x")
+        self._wake_up()
+
+    def _wake_up(self) -> None:
+        try:
+            self._waker.send(b"x")
+        except OSError:
+            # closed: nobody listens any more
+            pass
 
     def _exited(self, host: Host) -> None:
         self._hear_last_words(host)

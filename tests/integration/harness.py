@@ -82,10 +82,15 @@ class Rig:
         )
         clients = LogClients(worker_client(self.config, "test-worker"))
         self.stores = kafka_stores(self.config, NoConfigs(), clients)
-        self.stores.logs.start(30)
+        wait_until(self._start_logs, "the internal topics are read")
         self.listener = Listener()
         self.spawner = Spawner.start()
         self.worker = self.second()
+
+    def _start_logs(self) -> bool:
+        # a topic made a moment ago may not have its leader yet: start says "call again"
+        self.stores.logs.start(30)
+        return True
 
     def second(self) -> Worker:
         """Give a worker on the same stores and host."""
