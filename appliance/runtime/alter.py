@@ -10,14 +10,18 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from confluent_kafka import ConsumerGroupTopicPartitions, KafkaException, TopicPartition
-
 from appliance.api import Connector
 from appliance.channel import AlterOffsets
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError
 from appliance.kafka.clients import connector_admin, sink_group
+from appliance.kafka.library import (
+    ConsumerGroupTopicPartitions,
+    KafkaException,
+    Place,
+    admin_client,
+)
 from appliance.runtime.plugins import imported
 
 Pair = tuple[Mapping[str, Any] | None, Mapping[str, Any] | None]
@@ -54,7 +58,7 @@ def _consent(connector: Connector, message: AlterOffsets, pairs: Sequence[Pair])
         ) from error
 
 
-def _partition(partition: Mapping[str, Any] | None) -> TopicPartition:
+def _partition(partition: Mapping[str, Any] | None) -> Place:
     if partition is None:
         raise BadRequestError(
             "The partition for a sink connector offset cannot be null or missing"
@@ -69,9 +73,7 @@ def _partition(partition: Mapping[str, Any] | None) -> TopicPartition:
         raise BadRequestError("Kafka topic names must be valid strings and may not be null")
     if number is None:
         raise BadRequestError("Kafka partitions must be valid numbers and may not be null")
-    return TopicPartition(
-        str(topic), _integer(number, "Kafka partition value", "Partition values")
-    )
+    return Place(str(topic), _integer(number, "Kafka partition value", "Partition values"))
 
 
 def _offset(offset: Mapping[str, Any] | None) -> int | None:
@@ -98,7 +100,7 @@ def _apply(
     message: AlterOffsets,
     config: ConnectorConfig,
     worker: WorkerConfig,
-    offsets: Sequence[tuple[TopicPartition, int | None]],
+    offsets: Sequence[tuple[Place, int | None]],
 ) -> None:
     verb = "reset" if message.reset else "alter"
     admin = _admin(config, worker)
@@ -109,7 +111,7 @@ def _apply(
             return
         if any(offset is not None and offset < 0 for _, offset in offsets):
             raise ConnectError(f"Failed to modify offsets for sink connector {message.name}")
-        places = [TopicPartition(p.topic, p.partition, o) for p, o in offsets if o is not None]
+        places = [Place(p.topic, p.partition, o) for p, o in offsets if o is not None]
         if places:
             request = [ConsumerGroupTopicPartitions(group, places)]
             answer = admin.alter_consumer_group_offsets(request)[group].result(TIMEOUT_S)
@@ -136,9 +138,7 @@ def _apply(
 
 
 def _admin(config: ConnectorConfig, worker: WorkerConfig) -> Any:
-    from confluent_kafka.admin import AdminClient
-
-    return AdminClient(connector_admin(worker, config, f"connector-adminclient-{config.name}"))
+    return admin_client(connector_admin(worker, config, f"connector-adminclient-{config.name}"))
 
 
 def _delete_group(admin: Any, group: str) -> None:
@@ -149,7 +149,7 @@ def _delete_group(admin: Any, group: str) -> None:
             raise
 
 
-def _forget(admin: Any, group: str, places: Sequence[TopicPartition]) -> None:
+def _forget(admin: Any, group: str, places: Sequence[Place]) -> None:
     """Forget single partitions: the others are committed again into a group made anew."""
     keep = [
         place
@@ -162,7 +162,7 @@ def _forget(admin: Any, group: str, places: Sequence[TopicPartition]) -> None:
         admin.alter_consumer_group_offsets(request)[group].result(TIMEOUT_S)
 
 
-def _committed(admin: Any, group: str) -> list[TopicPartition]:
+def _committed(admin: Any, group: str) -> list[Place]:
     request = [ConsumerGroupTopicPartitions(group)]
     try:
         answer = admin.list_consumer_group_offsets(request)[group].result(TIMEOUT_S)

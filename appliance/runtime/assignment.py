@@ -12,9 +12,6 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
-from confluent_kafka import Consumer, KafkaError, KafkaException
-from confluent_kafka import TopicPartition as Place
-
 from appliance.api import SinkTask
 from appliance.clock import Clock
 from appliance.config.connector import ConnectorConfig
@@ -22,6 +19,7 @@ from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId, TopicPartition
 from appliance.kafka.clients import connector_consumer
+from appliance.kafka.library import Consumer, KafkaError, KafkaException, Place
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 

@@ -14,11 +14,10 @@ import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from confluent_kafka import KafkaError, KafkaException, Producer
-
 from appliance.channel import OffsetEntry
 from appliance.errors import ConnectError, RetriableError
 from appliance.kafka.clients import Settings
+from appliance.kafka.library import KafkaError, KafkaException, Producer
 from appliance.runtime.pipeline import Encoded
 
 log = logging.getLogger(__name__)

@@ -9,14 +9,13 @@ from __future__ import annotations
 import logging
 from typing import Any, Final
 
-from confluent_kafka import KafkaException, Producer
-
 from appliance.clock import Clock
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId
 from appliance.kafka.clients import connector_admin, connector_producer
+from appliance.kafka.library import KafkaException, Producer
 from appliance.kafka.topics import create_topic
 from appliance.runtime.figures import Figures
 from appliance.runtime.retry import Consumed, Failure
