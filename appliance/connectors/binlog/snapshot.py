@@ -79,7 +79,16 @@ class Snapshot:
         return self.position
 
     def batches(self) -> Iterator[list[Batch]]:
-        """Take the snapshot; each step gives batches in order. Raises ConnectError, RetriableError."""
+        """Give the snapshot, step by step, each with batches in order.
+
+        A step raises ConnectError or RetriableError; the one after it begins the snapshot anew, so that a
+        part of it never passes for the whole.
+        """
+        return _Restarting(self._steps)
+
+    def _steps(self) -> Iterator[list[Batch]]:
+        self.position = None
+        self.rows_read = {}
         yield self._notify.batch(INITIAL, "STARTED")
         with self._connect() as view:
             lock = self._lock()
@@ -336,6 +345,28 @@ class Snapshot:
         if not text:
             raise ConnectError(f"{_OVERRIDES} names {id_}, but {_OVERRIDES}.{id_} is missing")
         return text
+
+
+class _Restarting:
+    """An iterator that begins again after an error, unlike a generator, which would be at its end."""
+
+    def __init__(self, begin: Callable[[], Iterator[list[Batch]]]) -> None:
+        self._begin = begin
+        self._current: Iterator[list[Batch]] | None = None
+
+    def __iter__(self) -> Iterator[list[Batch]]:
+        return self
+
+    def __next__(self) -> list[Batch]:
+        if self._current is None:
+            self._current = self._begin()
+        try:
+            return next(self._current)
+        except StopIteration:
+            raise
+        except BaseException:
+            self._current = None
+            raise
 
 
 def _close(server: Server | None) -> None:

@@ -28,6 +28,9 @@ from appliance.connectors.binlog.temporal import (
 from appliance.connectors.binlog.versions import DecodedColumn
 from appliance.errors import RetriableError
 
+_LASTING: Final = frozenset({1044, 1045, 1142, 1143, 1146, 1054, 1064})
+"""Errors that stay however often one asks: no right, no such table or column, no such syntax."""
+
 _BUFFER: Final = 256 * 1024
 _WHOLE: Final = 0xFFFFFF
 _WHOLE_MARK: Final = b"\xff\xff\xff"
@@ -253,7 +256,7 @@ class RowReader:
         self._one = names["one"]
 
     def rows(self, statement: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Give the rows of `statement`, about `most` at a time. Raises RetriableError."""
+        """Give the rows of `statement`, about `most` at a time. Raises ConnectError, RetriableError."""
         connection = self._connection
         try:
             connection._execute_command(COMMAND.COM_QUERY, statement)
