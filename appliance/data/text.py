@@ -90,8 +90,23 @@ def _float_text(value: float) -> str:
     return _java_layout(_shortest32(value), value, to_float32)
 
 
+_SMALLEST_NORMAL: Final = 2.0**-126
+
+
 def _shortest32(value: float) -> str:
     exact = to_float32(value)
+    if abs(exact) < _SMALLEST_NORMAL or abs(math.frexp(exact)[0]) == 0.5:
+        return _shortest_at_edge(exact)
+    # Six digits survive the way through 32 bits and back: rounding to six finds any shorter text too.
+    for precision in (5, 6, 7):
+        text = f"{exact:.{precision}e}"
+        if to_float32(float(text)) == exact:
+            return text
+    return f"{exact:.8e}"
+
+
+def _shortest_at_edge(exact: float) -> str:
+    """Give the shortest text of a power of two or a subnormal, trying every length."""
     for precision in range(9):
         text = f"{exact:.{precision}e}"
         if to_float32(float(text)) == exact:
