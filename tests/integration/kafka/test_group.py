@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import logging
 import threading
 import time
 import uuid
 from collections import Counter
+from ipaddress import ip_address
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -15,47 +17,77 @@ from confluent_kafka.admin._scram import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.config.types import Password
 from appliance.errors import ConnectError
 from appliance.herder.protocol import ConnectProtocol
-from appliance.kafka.coordinator import leave_group
+from appliance.kafka.coordinator import CoordinatorLink, leave_group
 from appliance.kafka.group import GroupMember
 from appliance.kafka.membership import GroupEvent
 from appliance.kafka.security import Security
-from deploy.parts.kafka import Broker
+from deploy.parts.kafka import Broker, KafkaCluster
 from deploy.parts.server import HOST, free_ports
-from tests.integration.kafka.worker import Worker, configured, group_settings, wait_until
+from tests.integration.kafka.worker import Worker, configured, group_settings
+from tests.waiting import wait_until
 
 WORK = configured(a=3, b=3)
 
 
 class SecuredBroker(Broker):
-    """A broker whose second listener, at `secured`, asks for a login."""
+    """A broker that asks for a login at `secured` and speaks TLS at `encrypted`."""
 
-    secured = ""
+    secured = encrypted = ""
+
+
+def write_certificate(path):
+    """Write a key and a self-signed certificate for the broker's address; give the path."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
+    now = dt.datetime.now(dt.UTC)
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    pem = serialization.Encoding.PEM
+    form, secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    path.write_bytes(key.private_bytes(pem, form, secret) + certificate.public_bytes(pem))
+    return path
 
 
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory):
     """A broker that these tests may pause and restart, and with logins."""
-    port, controller, secured = free_ports(3)
+    data = tmp_path_factory.mktemp("group-broker")
+    port, controller, secured, encrypted = free_ports(4)
     login = "org.apache.kafka.common.security"
     sasl = "listener.name.sasl_plaintext"
     properties = {
         "listeners": f"PLAINTEXT://{HOST}:{port},SASL_PLAINTEXT://{HOST}:{secured},"
+        f"SSL://{HOST}:{encrypted},"
         f"CONTROLLER://{HOST}:{controller}",
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
-        "SASL_PLAINTEXT:SASL_PLAINTEXT",
+        "SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL",
+        "ssl.keystore.type": "PEM",
+        "ssl.keystore.location": write_certificate(data / "broker.pem"),
         f"{sasl}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
         f"{sasl}.plain.sasl.jaas.config": f"{login}.plain.PlainLoginModule required"
         ' username="b" password="b" user_ann="right";',
         f"{sasl}.scram-sha-256.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
         f"{sasl}.scram-sha-512.sasl.jaas.config": f"{login}.scram.ScramLoginModule required;",
     }
-    data = tmp_path_factory.mktemp("group-broker")
     with SecuredBroker(data, port, controller_port=controller, properties=properties) as broker:
-        broker.secured = f"{HOST}:{secured}"
+        broker.secured, broker.encrypted = f"{HOST}:{secured}", f"{HOST}:{encrypted}"
         yield broker
 
 
@@ -103,8 +135,8 @@ def settle(*workers, timeout_s=20, work=WORK):
     """Wait until `workers` share all work."""
     wait_until(
         lambda: spread_over(workers, work),
-        timeout_s,
         f"work spread evenly, it is {[worker.work for worker in workers]}",
+        timeout_s,
     )
 
 
@@ -143,9 +175,9 @@ def test_work_waits_for_the_delay_when_a_member_comes_back(start):
     settle(stays, goes)
     kept, lost = stays.work, goes.work
     goes.leave()
-    wait_until(lambda: stays.received[-1].delay_ms > 0, 10, "a delay")
+    wait_until(lambda: stays.received[-1].delay_ms > 0, "a delay", 10)
     back = start(delay_ms=8_000)
-    wait_until(lambda: back.work, 20, "work for the returned worker")
+    wait_until(lambda: back.work, "work for the returned worker", 20)
     assert set(lost.tasks) == set(back.work.tasks)
     assert set(kept.tasks) == set(stays.work.tasks)
 
@@ -189,7 +221,7 @@ def test_member_stops_and_comes_back_under_a_new_id_when_fenced(start, own_broke
     settle(other, fenced)
     before = fenced.member.member_id
     assert leave_group(group_settings(own_broker.bootstrap, group), before, "test", 5)
-    wait_until(lambda: GroupEvent.FENCED in fenced.events, 5, "FENCED")
+    wait_until(lambda: GroupEvent.FENCED in fenced.events, "FENCED", 5)
     settle(other, fenced)
     assert before != fenced.member.member_id
     assert GroupEvent.FENCED not in other.events
@@ -207,15 +239,13 @@ def test_work_stops_and_comes_back_when_the_broker_is_away(start, own_broker, ca
     else:
         own_broker.pause()
     try:
-        for worker in both:
-            wait_until(
-                lambda worker=worker: GroupEvent.COORDINATOR_LOST in worker.events,
-                6,
-                "COORDINATOR_LOST within the session",
-            )
-            assert worker.member.fault
-            assert worker.member.silence_s < 6
-            wait_until(lambda worker=worker: not worker.work, 1, "work stopped")
+        lost = GroupEvent.COORDINATOR_LOST
+        wait_until(
+            lambda: all(lost in worker.events for worker in both), "the loss within the session", 6
+        )
+        assert all(worker.member.fault for worker in both)
+        assert all(worker.member.silence_s < 6 for worker in both)
+        wait_until(lambda: not any(worker.work for worker in both), "work stopped", 1)
     finally:
         if way == "restart":
             own_broker.start()
@@ -236,7 +266,7 @@ def test_wait_is_taken_up_again_when_others_are_slow_to_join(start, own_broker, 
     )
     assert slow.ensure_active(10) is not None
     waits = start()
-    wait_until(lambda: slow.poll(0.1) is GroupEvent.REJOIN, 5, "REJOIN at the first member")
+    wait_until(lambda: slow.poll(0.1) is GroupEvent.REJOIN, "REJOIN at the first member", 5)
     began = time.monotonic()
     while time.monotonic() - began < 8:
         assert slow.poll(0.1) is GroupEvent.REJOIN
@@ -244,7 +274,7 @@ def test_wait_is_taken_up_again_when_others_are_slow_to_join(start, own_broker, 
         time.sleep(0.05)
     assert not waits.received
     assert slow.ensure_active(10) is not None
-    wait_until(lambda: waits.received, 5, "an assignment")
+    wait_until(lambda: waits.received, "an assignment", 5)
     assert not waits.errors
     slow.leave("done", 5)
     slow.close()
@@ -264,7 +294,7 @@ def test_waiting_join_ends_when_aborted(start, own_broker, group):
     assert time.monotonic() - began < 2
     timer.join()
     slow.leave("done", 5)
-    wait_until(lambda: waits.ensure_active(0.5), 15, "membership after the abort")
+    wait_until(lambda: waits.ensure_active(0.5), "membership after the abort", 15)
     for member in (waits, slow):
         member.leave("done", 5)
         member.close()
@@ -276,7 +306,7 @@ def test_member_leaves_when_its_herder_stays_away(own_broker, group):
     member = GroupMember(settings, Worker(settings, WORK))
     assert member.ensure_active(10) is not None
     left = member.member_id
-    wait_until(lambda: member.generation == -1, 8, "the member out of the group")
+    wait_until(lambda: member.generation == -1, "the member out of the group", 8)
     assert not leave_group(settings, left, "test", 5)
     assert GroupEvent.FENCED is member.poll(0)
     assert member.ensure_active(10) is not None
@@ -292,18 +322,55 @@ def test_login_is_answered_at_once_when_right_and_when_wrong(own_broker, group, 
         change = UserScramCredentialUpsertion("ann", ScramCredentialInfo(scram, 4096), b"right")
         for future in admin.alter_user_scram_credentials([change]).values():
             future.result(10)
-    for password, joins in (("right", True), ("wrong", False)):
+
+    def login(password):
         security = Security(None, mechanism, "ann", Password(password))
         settings = group_settings(own_broker.secured, group, security=security)
-        member = GroupMember(settings, Worker(settings, WORK))
-        if joins:
-            wait_until(lambda member=member: member.ensure_active(0.5), 10, "membership")
-            member.leave("done", 5)
-        else:
-            with pytest.raises(ConnectError, match=r"as ann by .*correct sasl\.jaas\.config"):
-                member.ensure_active(5)
-            assert "wrong" not in str(member.fault)
-        member.close()
+        return GroupMember(settings, Worker(settings, WORK))
+
+    known = login("right")
+    wait_until(lambda: known.ensure_active(0.5), "membership", 10)
+    known.leave("done", 5)
+    known.close()
+    unknown = login("wrong")
+    with pytest.raises(ConnectError, match=r"as ann by .*correct sasl\.jaas\.config"):
+        unknown.ensure_active(5)
+    assert "wrong" not in str(unknown.fault)
+    unknown.close()
+
+
+def test_member_joins_over_tls_when_it_trusts_the_broker(own_broker, group):
+    """With the certificate trusted it joins; without, one ConnectError names the option to correct."""
+    trust = {
+        "security.protocol": "SSL",
+        "ssl.truststore.type": "PEM",
+        "ssl.truststore.location": str(own_broker.data / "broker.pem"),
+    }
+    security = Security.from_config(trust)
+    settings = group_settings(own_broker.encrypted, group, security=security)
+    member = GroupMember(settings, Worker(settings, WORK))
+    wait_until(lambda: member.ensure_active(0.5), "membership", 10)
+    member.request_rejoin("again over the same connection")
+    assert member.ensure_active(5) is not None
+    member.leave("done", 5)
+    member.close()
+
+    security = Security.from_config({"security.protocol": "SSL"})
+    settings = group_settings(own_broker.encrypted, group, security=security)
+    stranger = GroupMember(settings, Worker(settings, WORK))
+    with pytest.raises(ConnectError, match=r"correct ssl\.truststore"):
+        stranger.ensure_active(5)
+    stranger.close()
+
+
+def test_outage_ends_at_once_when_a_plain_listener_is_asked_for_tls(own_broker, group):
+    """TLS spoken to a plain listener is told as such, not waited out in silence."""
+    security = Security.from_config({"security.protocol": "SSL"})
+    settings = group_settings(own_broker.bootstrap, group, security=security)
+    member = GroupMember(settings, Worker(settings, WORK))
+    assert member.ensure_active(2) is None
+    assert "speaks TLS" in str(member.fault)
+    member.close()
 
 
 def test_error_names_the_remedy_when_the_session_timeout_is_not_allowed(own_broker, group):
@@ -325,3 +392,31 @@ def test_outage_is_waited_out_when_the_broker_was_never_there(group):
     assert GroupEvent.IDLE is member.poll(0)
     assert "check bootstrap.servers" in str(member.fault)
     member.close()
+
+
+def coordinator_of(settings):
+    """Give the address of the broker that looks after the group."""
+    link = CoordinatorLink(settings)
+    try:
+        return link.connection(5).address
+    finally:
+        link.drop()
+
+
+def test_work_goes_on_when_the_coordinator_moves(tmp_path, group):
+    """With the coordinator's broker killed, the members find the group at the other broker by themselves."""
+    with KafkaCluster(tmp_path / "cluster", 2) as cluster:
+        settings = group_settings(cluster.bootstrap, group)
+        both = [Worker(settings, WORK, name=f"w{n}").start() for n in range(2)]
+        try:
+            settle(*both, timeout_s=60)
+            address = coordinator_of(settings)
+            killed = next(node for node in cluster.brokers if node.port == address.port)
+            killed.kill()
+            wait_until(lambda: not both[0].member.stable, "the loss noticed", 10)
+            settle(*both, timeout_s=60)
+            assert address != coordinator_of(settings)
+            assert not any(worker.errors for worker in both)
+        finally:
+            for worker in both:
+                worker.vanish()

@@ -46,16 +46,6 @@ def group_settings(bootstrap, group, **changes):
     return GroupSettings(bootstrap=addresses, group_id=group, **values)
 
 
-def wait_until(condition, timeout_s, what):
-    """Give the first true result of `condition`; fail with `what` when the time is over."""
-    deadline = time.monotonic() + timeout_s
-    while not (result := condition()):
-        if time.monotonic() > deadline:
-            raise AssertionError(f"not within {timeout_s} s: {what}")
-        time.sleep(0.02)
-    return result
-
-
 class Worker:
     """The herder's loop on a thread of its own; `events` holds what it was told, in order."""
 
