@@ -168,13 +168,19 @@ class Position:
         return Mark(*self.place())
 
     def place(self) -> tuple[Any, ...]:
-        """Give the same as a plain tuple, which costs a third."""
-        transaction = self.transaction
+        """Give the same as a plain tuple, which costs a third.
+
+        While a resumed transaction is still skipped, the place is where skipping ends.
+        """
+        event, row = self.event, 0
+        if event <= self.skip_events:
+            event, row = self.skip_events, self.skip_rows
+        transaction = self.transaction or self._resumed
         return (
             self.file,
             self.pos,
-            self.event,
-            0,
+            event,
+            row,
             self.ts_sec,
             self.server_id,
             len(self._completed),
@@ -203,7 +209,7 @@ class Position:
             self.pos = end
         self.event = self.skip_events = self.skip_rows = 0
         self.in_transaction = False
-        self.transaction = None
+        self.transaction = self._resumed = None
 
     def rotate(self, file: str, pos: int) -> None:
         """Go on in another file. A transaction never spans files."""
