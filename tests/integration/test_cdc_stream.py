@@ -107,9 +107,7 @@ class Capture:
             encode = self._converters[1].encoder(topic, batch.value_schema, batch.layout)
             for row, value in enumerate(encode(batch.values, batch.constants)):
                 key = keys[row]
-                self.records.append(
-                    (topic, key and json.loads(key), value and json.loads(value))
-                )
+                self.records.append((topic, key and json.loads(key), value and json.loads(value)))
         last = batch.source_offset_at(max(0, len(batch) - 1))
         if last is not None:
             self.offset = last
@@ -162,7 +160,9 @@ def random_row(dice):
         return str(dice.choice((low, high, 0, 1, dice.randint(low, high))))
 
     def decimal(precision, scale):
-        digits = "".join(dice.choice("0123456789") for _ in range(dice.randrange(1, precision + 1)))
+        digits = "".join(
+            dice.choice("0123456789") for _ in range(dice.randrange(1, precision + 1))
+        )
         number = digits.zfill(scale + 1)
         whole, fraction = number[: len(number) - scale], number[len(number) - scale :]
         if scale == precision:
@@ -402,9 +402,7 @@ def test_task_fails_when_row_images_lack_columns(capture):
 def test_position_moves_on_when_only_other_tables_change(capture):
     """The stored position follows the binlog through transactions that are not captured."""
     capture.sql("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE other (id INT PRIMARY KEY)")
-    capture.start(
-        **{"snapshot.mode": "no_data", "table.include.list": f"{capture.database}.t"}
-    )
+    capture.start(**{"snapshot.mode": "no_data", "table.include.list": f"{capture.database}.t"})
     capture.sql("INSERT INTO t VALUES (1)")
     capture.until(1)
     first = capture.offset

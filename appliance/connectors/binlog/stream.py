@@ -218,6 +218,8 @@ class BinlogStream:
 
         Raises ConnectionLostError, PositionLostError, ConnectError (a damaged event, a server error).
         """
+        if self._parts:
+            return  # in the middle of a large packet; all before it has been walked
         unpack, crc32, data, at = _PACKET.unpack_from, zlib.crc32, self._data, self._start
         end = len(data)
         while at + 24 <= end or self._has_error(at):
