@@ -265,9 +265,8 @@ def _fill(capture, count):
 def _timeless(records):
     found = []
     for topic, key, value in records:
-        if value is not None:
-            value = {k: v for k, v in value.items() if not k.startswith("ts_")}
-        found.append((topic, key, value))
+        kept = value and {k: v for k, v in value.items() if not k.startswith("ts_")}
+        found.append((topic, key, kept))
     return found
 
 
