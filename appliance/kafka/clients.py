@@ -32,6 +32,7 @@ PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {
 CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "auto.offset.reset": "earliest",
     "isolation.level": "read_uncommitted",
+    "allow.auto.create.topics": "true",
 }
 _PRODUCER_FIXED: Final[Settings] = {
     # the same partitions as Java's partitioner

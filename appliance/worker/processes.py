@@ -38,7 +38,14 @@ from appliance.errors import ConnectError
 
 log = logging.getLogger(__name__)
 
-PRELOAD: Final = ("appliance.runtime.main", "appliance.kafka.clients")
+PRELOAD: Final = (
+    "appliance.runtime.main",
+    "appliance.runtime.source",
+    "appliance.runtime.sink",
+    "appliance.converters.json",
+    "appliance.converters.string",
+    "appliance.converters.simple_header",
+)
 GRACE_S: Final = 1.0
 FORK_TIMEOUT_S: Final = 30.0
 _MAX_PACKET: Final = 1 << 17

@@ -11,18 +11,13 @@ Semantics: Kafka Connect 4.3.1 Worker.
 from __future__ import annotations
 
 import dataclasses
-import itertools
 import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, Final, Protocol
 
-import orjson
-
 from appliance.channel import (
-    AlterOffsets,
-    AskGroupOffsets,
     AskTaskConfigs,
     Committed,
     Configure,
@@ -46,10 +41,12 @@ from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.config.connector import ConnectorConfig
 from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
-from appliance.errors import BadRequestError, ConnectError, RetriableError, java_trace
+from appliance.errors import ConnectError, RetriableError, java_trace
 from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.storage.offsets import OffsetStore
+from appliance.worker.calls import Calls
 from appliance.worker.hosts import Host, Hosts
+from appliance.worker.offsets import ConnectorOffsets
 from appliance.worker.plugins import Plugins
 from appliance.worker.processes import Spawner
 from appliance.worker.references import references
@@ -59,10 +56,8 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.Worker")
 Offset = Mapping[str, Any]
 
 _CONNECTORS: Final = "connectors"
-_CALLS: Final = "calls"
 _STARTERS: Final = 4
 _REFRESH_S: Final = 10.0
-_CALL_TIMEOUT_S: Final = 90.0
 _RETRY_S: Final = 1.0
 _KILL_WAIT_S: Final = 5.0
 _SIBLINGS_S: Final = 2.0
@@ -141,11 +136,11 @@ class Worker:
         self._lock = threading.RLock()
         self._residents: dict[ConnectorTaskId | str, _Resident] = {}
         self._lease: float | None = None
-        self._calls: dict[int, tuple[Host, Future[Any]]] = {}
-        self._numbers = itertools.count(1)
         self._closing = threading.Event()
         self._starters = ThreadPoolExecutor(_STARTERS, "worker-starter")
         self._hosts = Hosts(spawner, self._configure, self._on_message, self._on_exit)
+        self._calls = Calls(self._hosts)
+        self._altering = ConnectorOffsets(config, plugins, self._providers, offsets, self._calls)
 
     # what runs here
 
@@ -186,7 +181,8 @@ class Worker:
         resident = self._resident(name)
         if resident is None or resident.host is None:
             raise ConnectError(f"asking connector {name} for tasks: it does not run here")
-        answer = self._call(resident.host, AskTaskConfigs(next(self._numbers), name, max_tasks))
+        question = AskTaskConfigs(self._calls.number(), name, max_tasks)
+        answer = self._calls.ask(resident.host, question)
         resolved = self._providers.resolve(resident.config)
         ref = references(resolved, self._config, self._plugins)["connector"]
         config = ConnectorConfig(resolved, "source" if ref.kind == "source" else "sink")
@@ -379,15 +375,7 @@ class Worker:
         self, name: str, config: Mapping[str, str]
     ) -> Future[list[tuple[Offset, Offset]]]:
         """Give the stored offsets of a source, the committed ones of a sink's group."""
-        return self._starters.submit(self._read_offsets, name, dict(config))
-
-    def _read_offsets(self, name: str, raw: dict[str, str]) -> list[tuple[Offset, Offset]]:
-        config = self._providers.resolve(raw)
-        if references(config, self._config, self._plugins)["connector"].kind == "source":
-            self._offsets.refresh(_REFRESH_S)
-            return [(stored.partition, stored.offset) for stored in self._offsets.all_of(name)]
-        answer = self._call_in_process(AskGroupOffsets(next(self._numbers), name, config))
-        return [(partition, offset) for partition, offset in answer]
+        return self._starters.submit(self._altering.read, name, dict(config))
 
     def alter_offsets(
         self,
@@ -396,60 +384,7 @@ class Worker:
         offsets: Sequence[tuple[Offset | None, Offset | None]] | None,
     ) -> Future[str]:
         """Change offsets (None: reset all); the future gives the message for the user."""
-        return self._starters.submit(self._alter, name, dict(config), offsets)
-
-    def _alter(
-        self,
-        name: str,
-        raw: dict[str, str],
-        offsets: Sequence[tuple[Offset | None, Offset | None]] | None,
-    ) -> str:
-        config = self._providers.resolve(raw)
-        refs = references(config, self._config, self._plugins)
-        source = refs["connector"].kind == "source"
-        reset = offsets is None
-        pairs: list[tuple[Offset | None, Offset | None]]
-        if offsets is None:
-            pairs = [(partition, None) for partition, _ in self._read_offsets(name, raw)]
-        else:
-            pairs = list(offsets)
-        if source:
-            _check_source_pairs(pairs)
-        consented = self._call_in_process(
-            AlterOffsets(next(self._numbers), name, config, refs, orjson.dumps(pairs), reset)
-        )
-        if source:
-            self._offsets.put(name, pairs)
-        verb = "reset" if reset else "altered"
-        if consented:
-            return f"The offsets for this connector have been {verb} successfully"
-        return (
-            f"The Connect framework-managed offsets for this connector have been {verb} successfully."
-            " However, if this connector manages offsets externally, they will need to be manually"
-            f" {verb} in the system that the connector uses."
-        )
-
-    def _call_in_process(self, message: AskGroupOffsets | AlterOffsets) -> Any:
-        host = self._hosts.enter(_CALLS, message.call, None)
-        try:
-            return self._call(host, message)
-        finally:
-            self._hosts.leave(host, message.call)
-
-    def _call(self, host: Host, message: AskTaskConfigs | AskGroupOffsets | AlterOffsets) -> Any:
-        answer: Future[Any] = Future()
-        with self._lock:
-            self._calls[message.call] = (host, answer)
-        try:
-            host.send(message)
-            return answer.result(_CALL_TIMEOUT_S)
-        except TimeoutError as error:
-            raise ConnectError(
-                f"{message.name}: no answer within {_CALL_TIMEOUT_S:.0f} s"
-            ) from error
-        finally:
-            with self._lock:
-                self._calls.pop(message.call, None)
+        return self._starters.submit(self._altering.alter, name, dict(config), offsets)
 
     # group, logs, end
 
@@ -491,7 +426,7 @@ class Worker:
 
     def _on_message(self, host: Host, message: Any) -> None:
         if isinstance(message, Reply):
-            self._on_reply(message)
+            self._calls.on_reply(message)
             return
         key = getattr(message, "id", None) or message.name
         resident: _Resident | None = host.residents.get(key)
@@ -508,18 +443,6 @@ class Worker:
             self._listener.on_reconfiguration_requested(message.name)
         elif isinstance(message, Committed):
             self._offsets.append(message.offsets)
-
-    def _on_reply(self, message: Reply) -> None:
-        with self._lock:
-            _, answer = self._calls.get(message.call, (None, None))
-        if answer is None or answer.done():
-            return
-        if message.error is None:
-            answer.set_result(orjson.loads(message.value or b"null"))
-        elif message.error_class == BadRequestError.java_class:
-            answer.set_exception(BadRequestError(message.error))
-        else:
-            answer.set_exception(ConnectError(message.error))
 
     def _on_status(self, resident: _Resident, message: TaskStatus | ConnectorStatus) -> None:
         task = isinstance(message, TaskStatus)
@@ -551,12 +474,7 @@ class Worker:
         with self._lock:
             residents = [r for r in host.residents.values() if r is not None]
             host.residents.clear()
-            lost = [answer for owner, answer in self._calls.values() if owner is host]
-        for answer in lost:
-            if not answer.done():
-                answer.set_exception(
-                    ConnectError("the process that worked on the answer has died")
-                )
+        self._calls.on_lost(host)
         for resident in residents:
             self._on_death(resident, status)
 
@@ -603,16 +521,3 @@ class Worker:
         except RuntimeError:
             # the worker is closing
             resident.ended.set()
-
-
-def _check_source_pairs(pairs: Sequence[tuple[Offset | None, Offset | None]]) -> None:
-    for partition, offset in pairs:
-        if partition is None:
-            raise ConnectError("Partition objects cannot be null")
-        for field, value in (offset or {}).items():
-            if isinstance(value, (dict, list)):
-                kind = "MAP" if isinstance(value, dict) else "ARRAY"
-                raise ConnectError(
-                    "Offsets may only contain primitive types as values, but field "
-                    f"{field} contains {kind}"
-                )

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from confluent_kafka import Consumer
 
 from appliance.ids import ConnectorTaskId, State, TargetState
 from tests.integration.harness import STRING, Rig, consume, produce
@@ -225,6 +226,44 @@ def test_tasks_share_a_process_when_isolated_by_connector(broker, unique_name, t
         wait_until(lambda: set(out.read_text().split()) == {"a", "b"}, "lines after the kill")
     finally:
         rig.close()
+
+
+def test_records_and_offsets_are_one_when_exactly_once_is_enabled(broker, unique_name, tmp_path):
+    """A task killed in the middle repeats nothing that readers of committed records can see."""
+    rig = Rig(broker.bootstrap, tmp_path, **{"exactly.once.source.support": "enabled"})
+    try:
+        file, name = tmp_path / "in.txt", f"{unique_name}-in"
+        append(file, "".join(f"{number}\n" for number in range(20_000)))
+        more = {"value.converter": STRING, "batch.size": "500"}
+        (task,) = rig.start(source(name, file, unique_name, **more))
+        wait_until(lambda: rig.offset(name), "a first transaction")
+        os.kill(rig.pid(task), signal.SIGKILL)
+        size = file.stat().st_size
+        wait_until(lambda: rig.offset(name) == [{"position": size}], "all is stored")
+        values = [int(m.value()) for m in consume(rig.bootstrap, unique_name, 20_000)]
+        assert values == list(range(20_000))
+    finally:
+        rig.close()
+
+
+def test_topic_is_made_as_configured_when_creation_groups_are_given(rig, unique_name, tmp_path):
+    """`topic.creation.*` decides partitions and settings of topics that are missing."""
+    file = tmp_path / "in.txt"
+    append(file, "a\n")
+    more = {
+        "topic.creation.default.partitions": "1",
+        "topic.creation.default.replication.factor": "1",
+        "topic.creation.groups": "wide",
+        "topic.creation.wide.include": f"{unique_name[:3]}.*",
+        "topic.creation.wide.partitions": "3",
+        "topic.creation.wide.retention.ms": "1234567",
+    }
+    rig.start(source(f"{unique_name}-in", file, unique_name, **more))
+    consume(rig.bootstrap, unique_name, 1)
+    partitions = Consumer({"bootstrap.servers": rig.bootstrap, "group.id": "x"})
+    found = partitions.list_topics(unique_name, timeout=10).topics[unique_name].partitions
+    partitions.close()
+    assert len(found) == 3
 
 
 def test_tasks_stop_when_the_lease_lapses_and_come_back(rig, unique_name, tmp_path):

@@ -1,0 +1,148 @@
+"""FileStream tasks on a real file: follow, truncate, replace, resume; append and sync."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.api import NULL, Batch
+from appliance.connectors.filestream.sink import FileStreamSinkTask
+from appliance.connectors.filestream.source import (
+    FileStreamSourceConnector,
+    FileStreamSourceTask,
+)
+from appliance.data import SchemaBuilder
+from appliance.data.schema import INT32_SCHEMA
+from appliance.errors import ConnectError
+from appliance.ids import ConnectorTaskId
+
+
+class Context:
+    def __init__(self, stored: dict[str, Any] | None = None) -> None:
+        self.id = ConnectorTaskId("c", 0)
+        self.stored = stored
+
+    def offsets(self, partitions):
+        return [self.stored for _ in partitions]
+
+    def wait(self, timeout_s: float) -> bool:
+        return False
+
+
+def started(file: Path, stored=None, **more) -> FileStreamSourceTask:
+    task = FileStreamSourceTask()
+    context: Any = Context(stored)
+    task.start(context, {"file": str(file), "topic": "t", **more})
+    return task
+
+
+def drained(task: FileStreamSourceTask, polls: int = 6) -> list[tuple[str, int]]:
+    return [
+        (value, (batch.source_offset_at(row) or {})["position"])
+        for _ in range(polls)
+        for batch in task.poll()
+        for row, value in enumerate(batch.values)
+    ]
+
+
+def test_lines_come_with_byte_positions_when_text_has_accents(tmp_path) -> None:
+    """A position is where the next line begins, in bytes; an unfinished line waits."""
+    file = tmp_path / "f"
+    file.write_text("añb\ncd\nrest", encoding="utf-8")
+    task = started(file)
+    assert drained(task) == [("añb", 5), ("cd", 8)]
+    with file.open("a") as out:
+        out.write("!\n")
+    assert drained(task) == [("rest!", 14)]
+    task.close()
+
+
+def test_reading_goes_on_at_the_stored_position(tmp_path) -> None:
+    """Nothing is read twice after a restart."""
+    file = tmp_path / "f"
+    file.write_text("a\nb\n")
+    task = started(file, {"position": 2})
+    assert drained(task) == [("b", 4)]
+    task.close()
+
+
+def test_missing_file_is_waited_for(tmp_path, caplog) -> None:
+    """One warning, then the file is read when it comes."""
+    task = started(tmp_path / "f")
+    assert drained(task) == []
+    (tmp_path / "f").write_text("a\n")
+    assert drained(task) == [("a", 2)]
+    assert len(caplog.records) == 1
+    task.close()
+
+
+@pytest.mark.parametrize("stored", [None, {"position": 100}])
+def test_file_is_begun_again_when_truncated(tmp_path, stored) -> None:
+    """While running and over a restart alike."""
+    file = tmp_path / "f"
+    file.write_text("long line\n")
+    task = started(file, stored)
+    assert drained(task) == [("long line", 10)]
+    file.write_text("x\n")
+    assert drained(task) == [("x", 2)]
+    task.close()
+
+
+def test_new_file_is_read_when_it_takes_the_name(tmp_path) -> None:
+    """After a rotation by rename the old file is drained, then the new one is read."""
+    file = tmp_path / "f"
+    file.write_text("a\n")
+    task = started(file)
+    assert drained(task, 1) + drained(task, 1) == [("a", 2)]
+    with file.open("a") as out:
+        out.write("b\n")
+    file.rename(tmp_path / "f.1")
+    file.write_text("new one, longer\n")
+    assert drained(task) == [("b", 4), ("new one, longer", 16)]
+    task.close()
+
+
+def test_poll_gives_at_most_batch_size_lines(tmp_path) -> None:
+    """The rest comes with the next poll, without waiting for the file to grow."""
+    file = tmp_path / "f"
+    file.write_text("a\nb\nc\n")
+    task = started(file, **{"batch.size": "2"})
+    assert [len(batch) for _ in range(3) for batch in task.poll()] == [2, 1]
+    task.close()
+
+
+@pytest.mark.parametrize(
+    ("partition", "offset", "text"),
+    [
+        ({"filename": "f"}, {}, "contain the key 'position'"),
+        ({"filename": "f"}, {"position": "1"}, "expected to be a Long value"),
+        ({"filename": "f"}, {"position": -1}, "should be a non-negative value"),
+        ({"other": "f"}, {"position": 1}, "should contain the key 'filename'"),
+        (None, {"position": 1}, "Partition objects cannot be null"),
+    ],
+)
+def test_offsets_are_refused_in_connects_words(partition, offset, text) -> None:
+    """What cannot be a position of a file is named."""
+    with pytest.raises(ConnectError, match=text):
+        FileStreamSourceConnector().alter_offsets({"file": "f"}, [(partition, offset)])
+
+
+def test_values_are_written_as_java_prints_them(tmp_path) -> None:
+    """One line per record, appended."""
+    file = tmp_path / "out"
+    file.write_text("before\n")
+    task = FileStreamSinkTask()
+    task.start(Context(), {"file": str(file)})  # type: ignore[arg-type]
+    schema = SchemaBuilder.struct().field("a", INT32_SCHEMA).build()
+    task.put([Batch("t", ["x", None, NULL]), Batch("t", [(1,)], schema), Batch("t", [{"a": 1}])])
+    task.flush({})
+    assert file.read_text() == "before\nx\nnull\nnull\nStruct{a=1}\n{a=1}\n"
+    task.close()
+
+
+def test_task_fails_when_the_file_cannot_be_opened(tmp_path) -> None:
+    """The message names the file and the reason."""
+    with pytest.raises(ConnectError, match="Couldn't find or create file"):
+        FileStreamSinkTask().start(Context(), {"file": str(tmp_path / "no" / "f")})  # type: ignore[arg-type]

@@ -1,0 +1,129 @@
+"""Client settings: Java's names in, librdkafka's out."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.config.connector import ConnectorConfig
+from appliance.config.worker import WorkerConfig
+from appliance.errors import ConfigError
+from appliance.kafka.clients import (
+    connector_admin,
+    connector_consumer,
+    connector_producer,
+    sink_group,
+    translated,
+)
+
+WORKER = {
+    "bootstrap.servers": "b:1",
+    "group.id": "g",
+    "key.converter": "k",
+    "value.converter": "v",
+    "config.storage.topic": "c",
+    "offset.storage.topic": "o",
+    "status.storage.topic": "s",
+}
+
+
+def settings(kind, worker=None, **connector):
+    texts = {"name": "x", "connector.class": "y", "topics": "t", **connector}
+    config = ConnectorConfig(texts, "sink" if kind == "consumer" else "source")
+    make = {
+        "producer": connector_producer,
+        "consumer": connector_consumer,
+        "admin": connector_admin,
+    }
+    return make[kind](WorkerConfig({**WORKER, **(worker or {})}), config, "id")
+
+
+def test_producer_keeps_order_and_partitions_of_java_by_default() -> None:
+    """Idempotent, five requests in flight, no delivery time-out, murmur2."""
+    found = settings("producer")
+    assert found["enable.idempotence"] == "true"
+    assert found["max.in.flight.requests.per.connection"] == "5"
+    assert found["delivery.timeout.ms"] == 0
+    assert found["partitioner"] == "murmur2_random"
+    assert found["client.id"] == "id"
+    assert found["queue.buffering.max.kbytes"] == 16384
+
+
+def test_overrides_win_over_the_workers_and_those_over_defaults() -> None:
+    """Connector, then worker's `producer.`, then ours."""
+    found = settings(
+        "producer",
+        {"producer.linger.ms": "20", "producer.compression.type": "lz4"},
+        **{"producer.override.linger.ms": "7", "producer.override.max.request.size": "99999"},
+    )
+    assert found["linger.ms"] == "7"
+    assert found["compression.type"] == "lz4"
+    assert found["message.max.bytes"] == "99999"
+
+
+def test_idempotence_yields_when_a_user_asks_for_fewer_acknowledgements() -> None:
+    """As in Java, a conflicting wish turns it off; an explicit one stays."""
+    assert settings("producer", **{"producer.override.acks": "1"})["enable.idempotence"] == "false"
+
+
+def test_bare_options_reach_admin_clients_only() -> None:
+    """Connectors' producers and consumers do not inherit the worker's own login."""
+    worker = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
+    worker["sasl.jaas.config"] = 'x.PlainLoginModule required username="u" password="p\\"w";'
+    found = settings("admin", worker)
+    assert (found["sasl.username"], found["sasl.password"]) == ("u", 'p"w')
+    assert "security.protocol" not in settings("producer", worker)
+
+
+def test_consumer_group_is_connects_unless_overridden() -> None:
+    """`connect-<name>`, or what `consumer.override.group.id` says."""
+    assert settings("consumer")["group.id"] == "connect-x"
+    found = settings("consumer", **{"consumer.override.group.id": "mine"})
+    assert found["group.id"] == "mine"
+    texts = {
+        "name": "x",
+        "connector.class": "y",
+        "topics": "t",
+        "consumer.override.group.id": "mine",
+    }
+    assert sink_group(ConnectorConfig(texts, "sink")) == "mine"
+
+
+def test_offsets_are_never_committed_behind_the_tasks_back() -> None:
+    """Neither worker nor connector can turn automatic commits on."""
+    found = settings("consumer", **{"consumer.override.enable.auto.commit": "true"})
+    assert found["enable.auto.commit"] is False
+
+
+def test_unknown_option_gets_one_warning(caplog) -> None:
+    """It never fails a task."""
+    assert translated({"no.such.option": "1", "linger.ms": "1", "key.serializer": "x"}) == {
+        "linger.ms": "1"
+    }
+    (record,) = caplog.records
+    assert "no.such.option" in record.getMessage()
+    assert "key.serializer" not in record.getMessage()
+
+
+def test_java_key_store_is_refused_with_a_remedy() -> None:
+    """JKS cannot be read here; the message says how to convert it."""
+    with pytest.raises(ConfigError, match="keytool -importkeystore"):
+        translated({"ssl.truststore.location": "/a.jks"})
+    assert translated({"ssl.truststore.location": "/a.pem", "ssl.truststore.type": "PEM"}) == {
+        "ssl.ca.location": "/a.pem"
+    }
+
+
+@pytest.mark.parametrize(
+    ("java", "ours"),
+    [
+        ("org.apache.kafka.clients.consumer.RangeAssignor", "range"),
+        ("a.RangeAssignor,a.CooperativeStickyAssignor", "range"),
+        ("a.CooperativeStickyAssignor", "cooperative-sticky"),
+        ("a.RoundRobinAssignor,a.RangeAssignor", "roundrobin,range"),
+    ],
+)
+def test_assignors_are_named_as_librdkafka_does(java: str, ours: str) -> None:
+    """Eager and cooperative ones do not mix: the first one named decides."""
+    assert translated({"partition.assignment.strategy": java}) == {
+        "partition.assignment.strategy": ours
+    }
