@@ -1,0 +1,119 @@
+"""Logging: one line a record on standard error, with connector, task and scope from the context.
+
+`configure` is called once per process, early. Text lines follow Connect's layout; `json` gives one object
+a line. Under systemd the priority goes in front, and the journal adds the time itself. Values of type
+Password print as `[hidden]`; further secrets known to this process are blotted out of every line.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import contextvars
+import json
+import logging
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from typing import Final, TextIO
+
+from appliance.telemetry.loggers import LEVELS, LOGGERS, ROOT
+from appliance.telemetry.names import java_name
+
+_CONTEXT: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("log_context", default="")
+_PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+_LEVEL_NAMES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL", "Level 5": "TRACE"}
+_secrets: set[str] = set()
+_secrets_lock: Final = threading.Lock()
+_SHORTEST_SECRET: Final = 4
+
+
+@contextlib.contextmanager
+def log_context(connector: str, task: int | None = None, scope: str = "") -> Iterator[None]:
+    """Put `[connector|task-N|scope]`, as Connect writes it, before the lines of the block."""
+    parts = [connector, *([] if task is None else [f"task-{task}"]), *([scope] if scope else [])]
+    token = _CONTEXT.set(f"[{'|'.join(parts)}] ")
+    try:
+        yield
+    finally:
+        _CONTEXT.reset(token)
+
+
+def hide(secret: str) -> None:
+    """Blot `secret` out of every later line of this process; very short texts are left alone."""
+    if len(secret) >= _SHORTEST_SECRET:
+        with _secrets_lock:
+            _secrets.add(secret)
+
+
+def configure(level: str = "INFO", form: str = "text", stream: TextIO | None = None) -> None:
+    """Send all records to `stream` (default: standard error) from `level` up."""
+    stream = sys.stderr if stream is None else stream
+    handler = logging.StreamHandler(stream)
+    in_journal = _is_journal(stream)
+    handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter(in_journal))
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(LEVELS[level.upper()])
+    LOGGERS.set_level(ROOT, level.upper())
+
+
+def level_name(record: logging.LogRecord) -> str:
+    """Give a record's level in Java's word."""
+    return _LEVEL_NAMES.get(record.levelname, record.levelname)
+
+
+class _TextFormatter(logging.Formatter):
+    """`[time] LEVEL [context] sentence (logger)`."""
+
+    def __init__(self, in_journal: bool) -> None:
+        super().__init__()
+        self._in_journal = in_journal
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line, with a trace below it where there is one."""
+        text = f"{_CONTEXT.get()}{_message(self, record)} ({java_name(record.name)})"
+        if not self._in_journal:
+            stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
+            return f"[{stamp},{record.msecs:03.0f}] {level_name(record)} {_masked(text)}"
+        priority = next(number for low, number in _PRIORITIES if record.levelno >= low)
+        return "\n".join(f"<{priority}>{line}" for line in _masked(text).splitlines())
+
+
+class _JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line."""
+        entry = {
+            "ts": int(record.created * 1000),
+            "level": level_name(record),
+            "logger": java_name(record.name),
+            "context": _CONTEXT.get().strip(" []"),
+            "message": _masked(_message(self, record)),
+        }
+        return json.dumps(entry, ensure_ascii=False)
+
+
+def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
+    text = record.getMessage()
+    if record.exc_info:
+        text += "\n" + formatter.formatException(record.exc_info)
+    return text
+
+
+def _masked(text: str) -> str:
+    with _secrets_lock:
+        for secret in _secrets:
+            text = text.replace(secret, "[hidden]")
+    return text
+
+
+def _is_journal(stream: TextIO) -> bool:
+    given = os.environ.get("JOURNAL_STREAM", "")
+    try:
+        status = os.fstat(stream.fileno())
+    except (OSError, ValueError):
+        return False
+    return given == f"{status.st_dev}:{status.st_ino}"
