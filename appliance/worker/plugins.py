@@ -41,6 +41,10 @@ _SUFFIXES: Final = {
 _CONNECTORS: Final = ("sink", "source")
 
 
+class NoSuchConnectorError(BadRequestError):
+    """No connector, or several, have the name that a configuration gives."""
+
+
 class PluginVersionError(ConnectError):
     """No version of a plugin is in the range asked for."""
 
@@ -102,7 +106,7 @@ class Plugins:
     def find_connector(self, name: str, version: str | None = None) -> Plugin:
         """Give the connector that `name` means, in a version that `version` allows.
 
-        Raises BadRequestError when there is none or several, PluginVersionError.
+        Raises NoSuchConnectorError when there is none or several, PluginVersionError.
         """
         matches = {
             java_class: plugin
@@ -110,12 +114,12 @@ class Plugins:
             if kind in _CONNECTORS and (name == java_class or name in aliases(kind, java_class))
         }
         if not matches:
-            raise BadRequestError(
+            raise NoSuchConnectorError(
                 "Failed to find any class that implements Connector and which name matches "
                 f"{name}, available connectors are: {self._described()}"
             )
         if len({id(plugin) for plugin in matches.values()}) > 1:
-            raise BadRequestError(
+            raise NoSuchConnectorError(
                 f"More than one connector matches alias {name}. Please use full package and class "
                 f"name instead. Classes found: {self._described(set(matches))}"
             )

@@ -29,7 +29,7 @@ from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
 from appliance.worker.javahash import hash_order
 from appliance.worker.overrides import client_values, roles_of
-from appliance.worker.plugins import Plugins, PluginVersionError
+from appliance.worker.plugins import NoSuchConnectorError, Plugins, PluginVersionError
 from appliance.worker.processes import Spawner
 
 NULL_VALUE: Final = "Null value can not be supplied as the configuration value."
@@ -422,6 +422,8 @@ def _opened(answer: bytes, status: int | None) -> bytes:
     if answer[:1] == b"+":
         return answer[1:]
     fault = msgspec.json.decode(answer[1:])
+    if fault["kind"] == "no_connector":
+        raise NoSuchConnectorError(fault["message"])
     if fault["kind"] == "bad_request":
         raise BadRequestError(fault["message"])
     if fault["kind"] == "not_found":
@@ -459,6 +461,8 @@ def serve(_arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
 
 
 def _fault_kind(error: Exception) -> str:
+    if isinstance(error, NoSuchConnectorError):
+        return "no_connector"
     if isinstance(error, BadRequestError):
         return "bad_request"
     return "not_found" if isinstance(error, NotFoundError) else "failed"

@@ -1,0 +1,148 @@
+"""Request bodies: JSON read as Jackson reads it, its error texts included.
+
+Numbers and booleans that stand for texts keep the spelling of the request (`1.50` stays `1.50`).
+Semantics: Kafka Connect 4.3.1 with Jackson 2.21 as configured there (unknown members are refused).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appliance.rest.errors import RestError
+
+_ENTITIES: Final = "org.apache.kafka.connect.runtime.rest.entities."
+CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
+OFFSETS: Final = f"{_ENTITIES}ConnectorOffsets"
+OFFSET: Final = f"{_ENTITIES}ConnectorOffset"
+HASH_MAP: Final = "java.util.LinkedHashMap"
+_TOKENS: Final = {dict: ("Object", "START_OBJECT"), list: ("Array", "START_ARRAY")}
+
+
+class Literal(str):
+    """A number as it was spelt."""
+
+    __slots__ = ()
+
+
+def parse_json(body: bytes) -> Any:
+    """Give the value of a body, None for an empty one. Raises RestError 500 with Jackson's words."""
+    if not body.strip():
+        return None
+    try:
+        text = body.decode()
+        return json.loads(text, parse_int=Literal, parse_float=Literal, parse_constant=_refuse)
+    except UnicodeDecodeError as error:
+        raise RestError(500, f"Invalid UTF-8 middle byte{_at(1, error.start + 1)}") from error
+    except json.JSONDecodeError as error:
+        raise RestError(500, _syntax_text(error)) from error
+
+
+def text_map(value: Any, chain: str = "", root: str = HASH_MAP) -> dict[str, str | None]:
+    """Give a JSON object as a map of texts. Raises RestError 500."""
+    if not isinstance(value, dict):
+        raise RestError(500, _mismatch(value, HASH_MAP if not chain else root, chain))
+    return {name: _text(name, item, chain) for name, item in value.items()}
+
+
+def text_value(value: Any, chain: str) -> str | None:
+    """Give a scalar as text. Raises RestError 500."""
+    if value is None or isinstance(value, str):
+        return None if value is None else str(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    raise RestError(500, _mismatch(value, "java.lang.String", chain))
+
+
+def known_members(value: Mapping[str, Any], entity: str, known: tuple[str, ...]) -> None:
+    """Raise RestError 500 for a member that the entity does not have."""
+    for name in value:
+        if name not in known:
+            names = ", ".join(f'"{member}"' for member in known)
+            count = f"{len(known)} known properties" if len(known) > 1 else "one known property"
+            raise RestError(
+                500,
+                f'Unrecognized field "{name}" (class {entity}), not marked as ignorable '
+                f'({count}: {names}){_at()} (through reference chain: {entity}["{name}"])',
+            )
+
+
+def entity_map(value: Any, entity: str, chain: str = "") -> dict[str, Any]:
+    """Give a JSON object that stands for `entity`. Raises RestError 500."""
+    if not isinstance(value, dict):
+        raise RestError(500, _mismatch(value, entity, chain))
+    return value
+
+
+def numbers(value: Any) -> Any:
+    """Give a value with its numbers as numbers."""
+    if isinstance(value, Literal):
+        return float(value) if re.search(r"[.eE]", value) else int(value)
+    if isinstance(value, dict):
+        return {name: numbers(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [numbers(item) for item in value]
+    return value
+
+
+def _text(name: str, value: Any, chain: str) -> str | None:
+    step = f'{HASH_MAP}["{name}"]'
+    return text_value(value, f"{chain}->{step}" if chain else step)
+
+
+def _mismatch(value: Any, java_type: str, chain: str) -> str:
+    through = f" (through reference chain: {chain})" if chain else ""
+    for kind, (word, token) in _TOKENS.items():
+        if isinstance(value, kind):
+            return (
+                f"Cannot deserialize value of type `{java_type}` from {word} value "
+                f"(token `JsonToken.{token}`){_at()}{through}"
+            )
+    if isinstance(value, str) and not isinstance(value, Literal):
+        return (
+            f"Cannot construct instance of `{java_type}` (although at least one Creator exists): no "
+            f"String-argument constructor/factory method to deserialize from String value ('{value}')"
+            f"{_at()}{through}"
+        )
+    return f"Cannot construct instance of `{java_type}`{_at()}{through}"
+
+
+def _at(line: int = 1, column: int = 1) -> str:
+    return (
+        "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
+        f"line: {line}, column: {column}]"
+    )
+
+
+def _syntax_text(error: json.JSONDecodeError) -> str:
+    text = error.doc
+    where = _at(error.lineno, error.colno + 1)
+    if error.pos >= len(text.rstrip()):
+        opened = re.search(r"[\[{]", text)
+        kind = "Array" if opened and opened[0] == "[" else "Object"
+        start = _at(1, 1).strip().removeprefix("at ")
+        return (
+            f"Unexpected end-of-input: expected close marker for {kind} (start marker at {start})"
+            f"{_at(error.lineno, len(text) + 1)}"
+        )
+    char = text[error.pos]
+    if error.msg.startswith("Expecting property name"):
+        expected = "was expecting double-quote to start field name"
+        return f"Unexpected character ('{char}' (code {ord(char)})): {expected}{where}"
+    word = re.match(r"[A-Za-z]+", text[error.pos :])
+    if error.msg == "Expecting value" and word is not None:
+        return (
+            f"Unrecognized token '{word[0]}': was expecting (JSON String, Number, Array, Object or "
+            f"token 'null', 'true' or 'false'){where}"
+        )
+    return f"Unexpected character ('{char}' (code {ord(char)})): {error.msg}{where}"
+
+
+def _refuse(name: str) -> Any:
+    raise RestError(
+        500,
+        f"Non-standard token '{name}': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS` to allow"
+        f"{_at()}",
+    )
