@@ -1,1 +1,1 @@
-"""Rebalance history, config revisions and audit trail, in one topic."""
+"""The journal: rebalance history, state transitions, configuration revisions and the audit trail."""

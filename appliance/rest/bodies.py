@@ -18,7 +18,10 @@ CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
 OFFSETS: Final = f"{_ENTITIES}ConnectorOffsets"
 OFFSET: Final = f"{_ENTITIES}ConnectorOffset"
 HASH_MAP: Final = "java.util.LinkedHashMap"
-_TOKENS: Final = {dict: ("Object", "START_OBJECT"), list: ("Array", "START_ARRAY")}
+_TOKENS: Final[dict[type, tuple[str, str]]] = {
+    dict: ("Object", "START_OBJECT"),
+    list: ("Array", "START_ARRAY"),
+}
 
 
 class Literal(str):

@@ -60,15 +60,16 @@ class RestError(ConnectError):
 class FrameworkError(Exception):
     """A request that no resource takes: unknown path, wrong verb, wrong content type."""
 
-    def __init__(self, status: int) -> None:
-        """Keep the status."""
+    def __init__(self, status: int, media_type: str | None = None) -> None:
+        """Keep the status, and the content type of the answer."""
         super().__init__(f"HTTP {status} {http.HTTPStatus(status).phrase}")
         self.status = status
+        self.media_type = media_type
 
     def response(self) -> Response:
         """Give the answer."""
         return json_response(
-            {"error_code": self.status, "message": str(self)}, self.status, media_type=None
+            {"error_code": self.status, "message": str(self)}, self.status, self.media_type
         )
 
 

@@ -105,8 +105,10 @@ def allow_header(routes: Mapping[str, Route]) -> str:
 def check_body_type(request: Request, has_body: bool) -> None:
     """Raise FrameworkError 415 unless a body is JSON."""
     given = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if (given and given != JSON) or (not given and has_body):
+    if given and given != JSON:
         raise FrameworkError(415)
+    if not given and has_body:
+        raise FrameworkError(415, JSON)
 
 
 def answer_type(accept: str | None) -> str:

@@ -5,6 +5,7 @@ Semantics: Kafka Connect 4.3.1 AbstractHerder.connectorPluginConfig.
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, Final
 
 from appliance.config.connector import SINK_KEYS, SOURCE_KEYS
@@ -13,6 +14,7 @@ from appliance.errors import BadRequestError, ConnectError, NotFoundError
 from appliance.worker.plugins import Plugins, PluginVersionError, check_version
 from appliance.worker.validation import key_info
 
+_VERSION: Final = "connector.plugin.version"
 _NO_PLUGIN_PACKAGES: Final = (
     "org.apache.kafka.common.config.provider.",
     "org.apache.kafka.connect.connector.policy.",
@@ -45,4 +47,5 @@ def plugin_config(plugins: Plugins, name: str, version: str | None) -> list[dict
     if kind in ("source", "sink"):
         framework = SOURCE_KEYS if kind == "source" else SINK_KEYS
         keys |= {k: v for k, v in framework.keys.items() if k not in keys}
+        keys[_VERSION] = dataclasses.replace(keys[_VERSION], default=plugin.version)
     return [key_info(key) for key in keys.values()]

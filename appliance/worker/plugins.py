@@ -38,6 +38,7 @@ _SUFFIXES: Final = {
     "converter": "Converter",
     "header_converter": "HeaderConverter",
 }
+_KAFKA: Final = "org.apache.kafka."
 _CONNECTORS: Final = ("sink", "source")
 
 
@@ -97,11 +98,14 @@ class Plugins:
         if exact is not None:
             return exact
         matches = {
-            id(plugin): plugin
+            java_class: plugin
             for (found_kind, java_class), plugin in self._by_name.items()
             if found_kind == kind and name in aliases(kind, java_class)
         }
-        return next(iter(matches.values())) if len(matches) == 1 else None
+        # Debezium's Filter, which a Connect installation seldom has, must not take Kafka's alias away
+        own = {java_class: p for java_class, p in matches.items() if java_class.startswith(_KAFKA)}
+        found = {id(plugin): plugin for plugin in (own or matches).values()}
+        return next(iter(found.values())) if len(found) == 1 else None
 
     def find_connector(self, name: str, version: str | None = None) -> Plugin:
         """Give the connector that `name` means, in a version that `version` allows.

@@ -7,7 +7,11 @@ from appliance.telemetry.metrics import Sample, prometheus_text, task_samples, w
 
 def test_jmx_exporters_names_are_used_when_a_task_is_rendered():
     """Group and attribute make the name, connector and task the labels."""
-    figures: dict[str, float | int | str] = {"source-record-poll-total": 5, "running-ratio": 0.5, "binlog-file": "b.01"}
+    figures: dict[str, float | int | str] = {
+        "source-record-poll-total": 5,
+        "running-ratio": 0.5,
+        "binlog-file": "b.01",
+    }
 
     text = prometheus_text(task_samples('o"x', 0, figures))
 

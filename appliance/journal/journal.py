@@ -1,0 +1,192 @@
+"""Journal: what happened in the group, kept in one topic that every worker follows.
+
+An event's id is its offset in `<group.id>-journal` (one partition, old segments deleted), so that a console
+resumes at any worker and after a restart. The newest `RING` events are held in memory. A standalone
+worker keeps its journal in memory alone.
+
+Values are JSON objects: `ts` (ms), `type`, `worker`, and the members that the type has; the Kafka key is
+the type. Writing never waits: an event that cannot be written is dropped with one warning in a while.
+
+Threads: events arrive on the log's thread; everything else may be called on any thread. Subscribers are
+called on the log's thread and only queue.
+"""
+
+from __future__ import annotations
+
+import collections
+import itertools
+import json
+import logging
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future
+from typing import Any, Final, NamedTuple
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.config.worker import WorkerConfig
+from appliance.ids import ConnectorTaskId, State
+from appliance.kafka.log import LogTopic
+from appliance.storage.log import Log
+
+_LOG = logging.getLogger(__name__)
+
+RING: Final = 10_000
+_QUIET_S: Final = 10.0
+_SECRET_WORDS: Final = (
+    "password",
+    "secret",
+    "token",
+    "jaas",
+    "credential",
+    "ssl.key",
+    "ssl.keystore.key",
+)
+
+
+class Event(NamedTuple):
+    """One entry; `id` grows by time."""
+
+    id: int
+    type: str
+    body: dict[str, Any]
+
+
+Subscriber = Callable[[Event], None]
+
+
+class Journal:
+    """The journal of one worker, a herder's JournalSink; see the module's text for threads."""
+
+    def __init__(self, log: Log | None, worker_id: str, clock: Clock = SYSTEM_CLOCK) -> None:
+        """Follow `log`, or keep events in memory when it is None."""
+        self._log = log
+        self._worker_id = worker_id
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._ring: collections.deque[Event] = collections.deque(maxlen=RING)
+        self._subscribers: set[Subscriber] = set()
+        self._numbers = itertools.count()
+        self._warned_s = float("-inf")
+        if log is not None:
+            log.subscribe(self._on_record)
+
+    def rebalance(self, event: Mapping[str, Any]) -> None:
+        """Take a rebalance as this worker saw it (see JournalSink)."""
+        self.append("rebalance", dict(event))
+
+    def transition(
+        self,
+        id: str | ConnectorTaskId,
+        before: State | None,
+        after: State,
+        trace: str | None,
+        cause: str,
+    ) -> None:
+        """Take a change of state of a connector or task."""
+        kind, key = ("connector", id) if isinstance(id, str) else ("task", str(id))
+        body: dict[str, Any] = {"key": key, "from": before, "to": after, "cause": cause}
+        if trace:
+            body["trace"] = trace
+        self.append(kind, body)
+
+    def revision(self, connector: str, config: Mapping[str, str | None] | None) -> None:
+        """Take a new configuration of a connector, None when it was deleted; secrets are masked."""
+        shown = None if config is None else masked(config)
+        self.append("config", {"key": connector, "config": shown})
+
+    def audit(self, action: str, target: str, outcome: int, by: str) -> None:
+        """Take a change asked for over REST, with the status it was answered with."""
+        self.append("audit", {"key": target, "action": action, "status": outcome, "by": by})
+
+    def append(self, type_: str, body: dict[str, Any]) -> None:
+        """Add an event; does not wait."""
+        entry = {"ts": self._clock.now_ms(), "type": type_, "worker": self._worker_id, **body}
+        if self._log is None:
+            self._take(Event(next(self._numbers), type_, entry))
+            return
+        value = json.dumps(entry, separators=(",", ":"), ensure_ascii=False).encode()
+        try:
+            self._log.send(type_.encode(), value).add_done_callback(self._on_sent)
+        except Exception as error:  # noqa: BLE001 - the journal must never stop the herder
+            self._warn(error)
+
+    def after(self, id: int) -> tuple[list[Event], bool]:
+        """Give the events later than `id`, and whether none in between has been forgotten here."""
+        with self._lock:
+            oldest = self._ring[0].id if self._ring else id + 1
+            return [event for event in self._ring if event.id > id], oldest <= id + 1
+
+    @property
+    def last_id(self) -> int:
+        """Give the id of the newest event, -1 when there is none."""
+        with self._lock:
+            return self._ring[-1].id if self._ring else -1
+
+    def newest(self, type_: str, limit: int, key: str | None = None) -> list[Event]:
+        """Give at most `limit` events of a type (and key), newest first."""
+        return list(itertools.islice(self._reversed(type_, key), limit))
+
+    def subscribe(self, subscriber: Subscriber) -> None:
+        """Call `subscriber` with every later event."""
+        with self._lock:
+            self._subscribers.add(subscriber)
+
+    def unsubscribe(self, subscriber: Subscriber) -> None:
+        """Stop calling it."""
+        with self._lock:
+            self._subscribers.discard(subscriber)
+
+    def _reversed(self, type_: str, key: str | None) -> Iterator[Event]:
+        with self._lock:
+            events = list(self._ring)
+        for event in reversed(events):
+            if event.type == type_ and (key is None or event.body.get("key") == key):
+                yield event
+
+    def _on_record(self, _key: bytes, value: bytes | None, offset: int) -> None:
+        if value is not None:
+            body = json.loads(value)
+            self._take(Event(offset, str(body.get("type")), body))
+
+    def _take(self, event: Event) -> None:
+        with self._lock:
+            self._ring.append(event)
+            subscribers = list(self._subscribers)
+        for subscriber in subscribers:
+            subscriber(event)
+
+    def _on_sent(self, future: Future[None]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            self._warn(error)
+
+    def _warn(self, error: BaseException) -> None:
+        now_s = self._clock.monotonic_s()
+        if now_s - self._warned_s >= _QUIET_S:
+            self._warned_s = now_s
+            _LOG.warning("An event could not be written to the journal. error=%s", error)
+
+
+def journal_topic(config: WorkerConfig) -> LogTopic:
+    """Give the journal's topic as it is made when it is missing."""
+    return LogTopic(
+        config.journal_topic,
+        "appliance.journal.topic",
+        replication_factor=config.number("appliance.journal.replication.factor"),
+        cleanup_policy="delete",
+        config={"retention.ms": str(config.number("appliance.journal.retention.ms"))},
+        single=True,
+    )
+
+
+def masked(config: Mapping[str, str | None]) -> dict[str, str | None]:
+    """Give a configuration with the values of options that look secret hidden."""
+    return {
+        name: "[hidden]" if value and _looks_secret(name) and "${" not in value else value
+        for name, value in config.items()
+    }
+
+
+def _looks_secret(name: str) -> bool:
+    lowered = name.lower()
+    return any(word in lowered for word in _SECRET_WORDS)

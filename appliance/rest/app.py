@@ -1,0 +1,119 @@
+"""The ASGI application of a worker: routing, content types, error answers, HEAD and OPTIONS.
+
+Semantics: Kafka Connect 4.3.1 RestServer on Jetty and Jersey. One event loop, the worker's main thread.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from appliance.rest import admin, internal, offsets, plugins, root
+from appliance.rest.answers import JSON
+from appliance.rest.connectors import Connectors
+from appliance.rest.console import resources as console
+from appliance.rest.context import Context
+from appliance.rest.cors import Cors
+from appliance.rest.errors import FrameworkError, RestError, error_response
+from appliance.rest.forward import WorkerClient
+from appliance.rest.headers import HeaderRules
+from appliance.rest.routing import Route, Table, allow_header, answer_type, check_body_type
+from appliance.rest.secrets import Secrets
+
+_LOG = logging.getLogger(__name__)
+
+MAX_BODY_BYTES: Final = 10 << 20
+_CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
+
+
+def create_app(context: Context) -> App:
+    """Give the application of a worker."""
+    secrets = Secrets(context)
+    connectors = Connectors(context, WorkerClient(context.config), secrets)
+    routes = [
+        *root.routes(context),
+        *connectors.routes(),
+        *offsets.routes(context, connectors),
+        *internal.routes(context, connectors),
+        *plugins.routes(context),
+        *console.routes(context, secrets),
+    ]
+    if context.config["admin.listeners"] != []:
+        routes += admin.routes(context)
+    return App(context, Table(routes))
+
+
+class App:
+    """Answers every request; nothing gets out of it unanswered."""
+
+    def __init__(self, context: Context, table: Table) -> None:
+        """Take the worker and its routes."""
+        self._context = context
+        self._table = table
+        self._cors = Cors(context.config)
+        self._headers = HeaderRules(context.config.text("response.http.headers.config"))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one connection's request (ASGI)."""
+        if scope["type"] != "http":
+            return
+        request = Request(scope, receive)
+        response = await self._answer(request)
+        if request.method == "HEAD":
+            response = Response(b"", response.status_code, dict(response.headers))
+        self._headers.apply(response)
+        self._cors.apply(request, response)
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        try:
+            response = await self._routed(request)
+        except Exception as error:  # noqa: BLE001 - the mapper turns every error into an answer
+            response = error_response(error)
+        self._audit(request, response)
+        return response
+
+    async def _routed(self, request: Request) -> Response:
+        raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
+        routes, members = self._table.find(raw_path.decode("latin-1"))
+        if request.method == "OPTIONS":
+            return self._cors.preflight(request) or _options(request, routes)
+        route = routes.get("GET" if request.method == "HEAD" else request.method)
+        if route is None:
+            raise FrameworkError(405)
+        body = await _read_body(request)
+        check_body_type(request, bool(body))
+        if route.any_type:
+            return await route.handler(request, members)
+        media_type = answer_type(request.headers.get("accept"))
+        response = await route.handler(request, members)
+        if media_type != JSON and response.headers.get("content-type") == JSON:
+            response.headers["content-type"] = media_type
+        return response
+
+    def _audit(self, request: Request, response: Response) -> None:
+        if request.method not in _CHANGING or request.query_params.get("forward") is not None:
+            return
+        path = request.url.path
+        if response.status_code < 400 and not path.endswith(("/validate", "/tasks", "/fence")):
+            by = request.client.host if request.client is not None else "unknown"
+            self._context.journal.audit(request.method, path, response.status_code, by)
+
+
+async def _read_body(request: Request) -> bytes:
+    given = request.headers.get("content-length", "0")
+    if given.isdigit() and int(given) > MAX_BODY_BYTES:
+        raise RestError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+    return await request.body()
+
+
+def _options(request: Request, routes: dict[str, Route]) -> Response:
+    accept = request.headers.get("accept", "").split(",")[0].split(";")[0].strip()
+    response = Response(b"", 200)
+    response.headers["content-type"] = accept if accept and "*" not in accept else JSON
+    response.headers["allow"] = allow_header(routes)
+    return response

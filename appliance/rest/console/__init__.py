@@ -1,0 +1,1 @@
+"""`/appliance/v1`: what the console needs beside Kafka Connect's own resources."""

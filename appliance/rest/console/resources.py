@@ -1,0 +1,147 @@
+"""The resources of `/appliance/v1`: snapshot, events, history, metrics, dead letter queues."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+
+import appliance
+from appliance.ids import ConnectorTaskId
+from appliance.journal.journal import Event
+from appliance.rest.answers import json_response
+from appliance.rest.console.openapi import document
+from appliance.rest.console.snapshot import rates, snapshot
+from appliance.rest.console.stream import events
+from appliance.rest.context import Context
+from appliance.rest.errors import FrameworkError, RestError
+from appliance.rest.routing import Route
+from appliance.rest.secrets import Secrets
+
+PREFIX: Final = "/appliance/v1"
+_MOST: Final = 1000
+
+Members = Mapping[str, str]
+
+
+def routes(context: Context, secrets: Secrets) -> list[Route]:
+    """Give the routes."""
+    resources = _Resources(context, secrets)
+    found = [
+        Route("GET", PREFIX, resources.version),
+        Route("GET", f"{PREFIX}/whoami", resources.whoami),
+        Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
+        Route("GET", f"{PREFIX}/events", resources.events, any_type=True),
+        Route("GET", f"{PREFIX}/workers", resources.workers),
+        Route("GET", f"{PREFIX}/rebalances", resources.rebalances),
+        Route("GET", f"{PREFIX}/rebalances/{{id}}", resources.rebalance),
+        Route("GET", f"{PREFIX}/audit", resources.audit),
+        Route("GET", f"{PREFIX}/metrics", resources.metrics),
+        Route("GET", f"{PREFIX}/dlq", resources.queues),
+        Route("GET", f"{PREFIX}/connectors/{{name}}/history", resources.history),
+        Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/transitions", resources.moves),
+        Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/metrics", resources.task),
+    ]
+    paths = [route.path for route in found]
+
+    async def openapi(_request: Request, _members: Members) -> Response:
+        return json_response(document(paths))
+
+    return [*found, Route("GET", f"{PREFIX}/openapi.json", openapi)]
+
+
+class _Resources:
+    """The handlers; each answers from this worker's own copy."""
+
+    def __init__(self, context: Context, secrets: Secrets) -> None:
+        self._context = context
+        self._secrets = secrets
+
+    async def version(self, _request: Request, _members: Members) -> Response:
+        return json_response({"product": "ingest-appliance", "version": appliance.__version__})
+
+    async def whoami(self, _request: Request, _members: Members) -> Response:
+        return json_response(
+            {"user": None, "role": "administer", "read_only": False, "capabilities": []}
+        )
+
+    async def snapshot(self, _request: Request, _members: Members) -> Response:
+        seen = self._context.herder.snapshot()
+        return json_response(snapshot(seen, self._context.journal))
+
+    async def events(self, request: Request, _members: Members) -> Response:
+        text = request.headers.get("last-event-id") or request.query_params.get("after")
+        last_id = int(text) if text is not None and text.lstrip("-").isdigit() else None
+        herder = self._context.herder
+        stream = events(self._context.journal, last_id, lambda: rates(herder.snapshot()))
+        return StreamingResponse(
+            stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
+        )
+
+    async def workers(self, _request: Request, _members: Members) -> Response:
+        return json_response(self._context.herder.snapshot().workers)
+
+    async def rebalances(self, request: Request, _members: Members) -> Response:
+        found = self._context.journal.newest("rebalance", _limit(request))
+        return json_response([_entry(event) for event in found])
+
+    async def rebalance(self, _request: Request, members: Members) -> Response:
+        for event in self._context.journal.newest("rebalance", _MOST):
+            if str(event.id) == members["id"]:
+                return json_response(_entry(event))
+        raise RestError(404, f"Rebalance {members['id']} not found.")
+
+    async def audit(self, request: Request, _members: Members) -> Response:
+        found = self._context.journal.newest("audit", _limit(request))
+        return json_response([_entry(event) for event in found])
+
+    async def metrics(self, _request: Request, _members: Members) -> Response:
+        return json_response(self._context.herder.snapshot().metrics)
+
+    async def queues(self, _request: Request, _members: Members) -> Response:
+        seen = self._context.herder.snapshot()
+        answer = []
+        for name, info in seen.connectors.items():
+            topic = info.config.get("errors.deadletterqueue.topic.name")
+            if topic:
+                answer.append({"connector": name, "topic": topic, **_counts(name, seen.metrics)})
+        return json_response(answer)
+
+    async def history(self, request: Request, members: Members) -> Response:
+        found = self._context.journal.newest("config", _limit(request), members["name"])
+        return json_response([_entry(event) for event in found])
+
+    async def moves(self, request: Request, members: Members) -> Response:
+        key = str(_task(members))
+        found = self._context.journal.newest("task", _limit(request), key)
+        return json_response([_entry(event) for event in found])
+
+    async def task(self, _request: Request, members: Members) -> Response:
+        figures = self._context.herder.snapshot().metrics.get(str(_task(members)))
+        if figures is None:
+            raise RestError(404, f"Task {_task(members)} does not run on this worker.")
+        return json_response(figures)
+
+
+def _entry(event: Event) -> dict[str, Any]:
+    return {"id": event.id, **event.body}
+
+
+def _limit(request: Request) -> int:
+    text = request.query_params.get("limit", "")
+    return min(int(text), _MOST) if text.isdigit() else 50
+
+
+def _task(members: Members) -> ConnectorTaskId:
+    if not members["task"].isdigit():
+        raise FrameworkError(404)
+    return ConnectorTaskId(members["name"], int(members["task"]))
+
+
+def _counts(name: str, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    tasks = [value for key, value in metrics.items() if key.rpartition("-")[0] == name]
+    written = sum(int(task.get("deadletterqueue-produce-requests", 0)) for task in tasks)
+    failed = sum(int(task.get("deadletterqueue-produce-failures", 0)) for task in tasks)
+    return {"written": written, "failed": failed}

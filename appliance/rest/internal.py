@@ -1,0 +1,53 @@
+"""Calls between workers: task configurations from another worker, fencing of earlier task producers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from appliance.herder.entities import InternalSignature
+from appliance.rest.answers import empty_response
+from appliance.rest.bodies import parse_json, text_map
+from appliance.rest.connectors import Connectors
+from appliance.rest.context import Context
+from appliance.rest.errors import RestError
+from appliance.rest.routing import Route
+
+_SIGNATURE = "x-connect-authorization"
+_ALGORITHM = "x-connect-request-signature-algorithm"
+
+
+def routes(context: Context, connectors: Connectors) -> list[Route]:
+    """Give the routes."""
+
+    async def put_tasks(request: Request, members: Mapping[str, str]) -> Response:
+        body = await request.body()
+        configs = parse_json(body)
+        if configs is None:
+            raise RestError(500, "No content to map due to end-of-input")
+        texts = [_task_config(config) for config in configs]
+        signature = _signature(request, body)
+        await context.wait(context.herder.put_task_configs(members["name"], texts, signature))
+        return empty_response(204)
+
+    async def fence(request: Request, members: Mapping[str, str]) -> Response:
+        signature = _signature(request, await request.body())
+        await context.wait(context.herder.fence_zombies(members["name"], signature))
+        return empty_response(204)
+
+    return [
+        Route("POST", "/connectors/{name}/tasks", connectors.forwardable(put_tasks)),
+        Route("PUT", "/connectors/{name}/fence", connectors.forwardable(fence)),
+    ]
+
+
+def _task_config(config: object) -> dict[str, str]:
+    return {name: value for name, value in text_map(config).items() if value is not None}
+
+
+def _signature(request: Request, body: bytes) -> InternalSignature:
+    return InternalSignature(
+        body, request.headers.get(_SIGNATURE), request.headers.get(_ALGORITHM)
+    )

@@ -1,0 +1,83 @@
+"""`/connectors/{name}/offsets`: read, change and forget offsets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from appliance.errors import BadRequestError
+from appliance.herder.entities import ConnectorOffset
+from appliance.rest.answers import json_response
+from appliance.rest.bodies import (
+    OFFSET,
+    OFFSETS,
+    entity_map,
+    known_members,
+    numbers,
+    parse_json,
+)
+from appliance.rest.connectors import Connectors
+from appliance.rest.context import Context
+from appliance.rest.errors import STALE, RestError
+from appliance.rest.routing import Route
+
+_NO_BODY: Final = f'Cannot invoke "{OFFSETS}.offsets()" because "offsets" is null'
+_EMPTY: Final = "Partitions / offsets need to be provided for an alter offsets request"
+
+
+def routes(context: Context, connectors: Connectors) -> list[Route]:
+    """Give the routes."""
+    herder = context.herder
+
+    async def get(_request: Request, members: Mapping[str, str]) -> Response:
+        return json_response(await context.wait(herder.connector_offsets(members["name"])))
+
+    async def alter(request: Request, members: Mapping[str, str]) -> Response:
+        offsets = _offsets(parse_json(await request.body()))
+        return json_response(await context.wait(herder.alter_offsets(members["name"], offsets)))
+
+    async def reset(_request: Request, members: Mapping[str, str]) -> Response:
+        return json_response(await context.wait(herder.reset_offsets(members["name"])))
+
+    path = "/connectors/{name}/offsets"
+    return [
+        Route("GET", path, get),
+        Route("PATCH", path, connectors.forwardable(alter, STALE)),
+        Route("DELETE", path, connectors.forwardable(reset, STALE)),
+    ]
+
+
+def _offsets(body: Any) -> list[ConnectorOffset]:
+    if body is None:
+        raise RestError(500, _NO_BODY)
+    body = entity_map(body, OFFSETS)
+    known_members(body, OFFSETS, ("offsets",))
+    entries = body.get("offsets")
+    if entries is not None and not isinstance(entries, list):
+        raise RestError(
+            500,
+            f"Cannot deserialize value of type `java.util.ArrayList<{OFFSET}>` from Object value "
+            "(token `JsonToken.START_OBJECT`)",
+        )
+    offsets = [_offset(entry) for entry in entries or ()]
+    if not offsets:
+        raise BadRequestError(_EMPTY)
+    return offsets
+
+
+def _offset(entry: Any) -> ConnectorOffset:
+    chain = f'{OFFSETS}["offsets"]->java.util.ArrayList[0]'
+    entry = entity_map(entry, OFFSET, chain)
+    known_members(entry, OFFSET, ("partition", "offset"))
+    return ConnectorOffset(_object(entry, "partition"), _object(entry, "offset"))
+
+
+def _object(entry: Mapping[str, Any], member: str) -> dict[str, Any] | None:
+    value = entry.get(member)
+    if value is None:
+        return None
+    found = numbers(entity_map(value, "java.util.LinkedHashMap", f'{OFFSET}["{member}"]'))
+    return dict(found)

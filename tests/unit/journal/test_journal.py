@@ -1,0 +1,74 @@
+"""The journal follows one log and numbers events by its offsets."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from appliance.clock import ManualClock
+from appliance.errors import RetriableError
+from appliance.journal.journal import Event, Journal
+
+
+class FakeLog:
+    def __init__(self) -> None:
+        self.deliver: Callable[[bytes, bytes | None, int], None] = lambda *_: None
+        self.sent: list[tuple[bytes, bytes | None]] = []
+        self.error: Exception | None = None
+
+    def subscribe(self, on_record):
+        self.deliver = on_record
+
+    def send(self, key, value):
+        self.sent.append((key, value))
+        future: Future[None] = Future()
+        if self.error is not None:
+            future.set_exception(self.error)
+        else:
+            future.set_result(None)
+            self.deliver(key, value, 40 + len(self.sent))
+        return future
+
+
+def test_events_take_the_logs_offsets_as_ids():
+    """What one worker writes every worker numbers alike."""
+    log = FakeLog()
+    journal = Journal(log, "w1", ManualClock(5))  # type: ignore[arg-type]
+    seen: list[Event] = []
+    journal.subscribe(seen.append)
+
+    journal.append("task", {"key": "a-0"})
+
+    assert log.sent[0][0] == b"task"
+    assert json.loads(log.sent[0][1] or b"") == {
+        "ts": 5,
+        "type": "task",
+        "worker": "w1",
+        "key": "a-0",
+    }
+    assert seen == [Event(41, "task", {"ts": 5, "type": "task", "worker": "w1", "key": "a-0"})]
+    assert journal.last_id == 41
+
+
+def test_gap_is_told_when_older_events_are_forgotten():
+    """A reader learns whether something is missing between its place and the ring."""
+    log = FakeLog()
+    journal = Journal(log, "w1")  # type: ignore[arg-type]
+    journal.append("task", {})
+
+    assert journal.after(40)[1]
+    assert not journal.after(12)[1]
+
+
+def test_one_warning_is_logged_when_events_cannot_be_written(caplog):
+    """An outage costs events, not the herder, and not the log's readability."""
+    log = FakeLog()
+    log.error = RetriableError("no broker")
+    journal = Journal(log, "w1", ManualClock())  # type: ignore[arg-type]
+
+    journal.append("task", {})
+    journal.append("task", {})
+
+    assert len(caplog.records) == 1
+    assert journal.last_id == -1

@@ -1,0 +1,113 @@
+"""What the console reads under /appliance/v1."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from appliance.ids import ConnectorTaskId, State
+from appliance.journal.journal import Journal
+from appliance.rest.console.stream import QUEUE, events
+from tests.unit.rest.fakes import WORKER
+
+
+def parsed(frame: bytes) -> tuple[str | None, str, dict]:
+    fields = dict(line.split(": ", 1) for line in frame.decode().strip().splitlines())
+    return fields.get("id"), fields["event"], json.loads(fields["data"])
+
+
+def test_snapshot_holds_group_workers_connectors_and_tasks(client, context):
+    """One call gives the whole picture and where the events go on."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    seen = client.get("/appliance/v1/snapshot").json()
+
+    assert seen["seq"] == context.journal.last_id
+    assert seen["group"]["phase"] == "stable"
+    assert seen["workers"][0]["id"] == WORKER
+    assert seen["connectors"][0]["topics"] == ["t"]
+    assert seen["tasks"][0]["id"] == "in:0"
+    assert seen["tasks"][0]["rate"] == 2.0
+
+
+def test_changes_leave_a_trail_when_made_over_rest(client):
+    """Every successful change is in the audit trail, reads and refusals are not."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    client.get("/connectors")
+    client.delete("/connectors/no")
+
+    trail = client.get("/appliance/v1/audit").json()
+    assert [(entry["action"], entry["key"]) for entry in trail] == [
+        ("PUT", "/connectors/in/config")
+    ]
+
+
+def test_history_is_listed_newest_first(client, context):
+    """Rebalances, transitions and revisions come from the journal."""
+    context.journal.rebalance({"generation": 1, "cause": "a worker joined"})
+    context.journal.rebalance({"generation": 2, "cause": "a worker left"})
+    context.journal.transition(ConnectorTaskId("in", 0), None, State.RUNNING, None, "started")
+    context.journal.revision("in", {"topic": "t", "db.password": "x"})
+
+    rebalances = client.get("/appliance/v1/rebalances?limit=1").json()
+    assert rebalances[0]["generation"] == 2
+    one = client.get(f"/appliance/v1/rebalances/{rebalances[0]['id']}")
+    assert one.json()["cause"] == "a worker left"
+    moves = client.get("/appliance/v1/connectors/in/tasks/0/transitions").json()
+    assert moves[0]["to"] == "RUNNING"
+    revisions = client.get("/appliance/v1/connectors/in/history").json()
+    assert revisions[0]["config"] == {"topic": "t", "db.password": "[hidden]"}
+
+
+def test_document_describes_every_resource(client):
+    """The OpenAPI document lists the paths that are served."""
+    paths = client.get("/appliance/v1/openapi.json").json()["paths"]
+
+    assert "/appliance/v1/snapshot" in paths
+    assert client.get("/appliance/v1/dlq").json() == []
+
+
+@pytest.mark.asyncio
+async def test_missed_events_come_first_when_a_client_resumes():
+    """Events after the given id are sent, then later ones as they happen."""
+    journal = Journal(None, WORKER)
+    for number in range(3):
+        journal.append("task", {"n": number})
+    stream = events(journal, 0, list)
+    assert (await anext(stream)).startswith(b": stream")
+    assert [parsed(await anext(stream))[2]["n"] for _ in range(2)] == [1, 2]
+
+    journal.append("task", {"n": 3})
+    id_, type_, body = parsed(await anext(stream))
+    await stream.aclose()
+
+    assert (id_, type_, body["n"]) == ("3", "task", 3)
+
+
+@pytest.mark.asyncio
+async def test_client_is_told_to_start_over_when_its_place_is_gone():
+    """An id from another life, or too many events at once, give resync."""
+    journal = Journal(None, WORKER)
+    journal.append("task", {})
+    stream = events(journal, 500, list)
+    await anext(stream)
+    assert parsed(await anext(stream))[1] == "resync"
+
+    for _ in range(QUEUE + 5):
+        journal.append("task", {})
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert parsed(await anext(stream))[1] == "resync"
+    await stream.aclose()
+
+
+@pytest.mark.asyncio
+async def test_rates_are_sent_when_they_change():
+    """Only changed figures travel."""
+    figures = [["in:0", 2.0, None]]
+    stream = events(Journal(None, WORKER), None, lambda: figures)
+    await anext(stream)
+
+    assert parsed(await anext(stream))[1:] == ("rates", {"tasks": figures})
+    await stream.aclose()
