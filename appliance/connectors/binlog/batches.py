@@ -178,11 +178,11 @@ class TableBatches:
 
     def decode(self, body: bytes, at: int, op: str, skip: int) -> Decoded:
         """Decode an event's rows but the first `skip`."""
-        keys, rows, old = self._decoder.decode(body, at, op == UPDATE)
-        if skip:
-            keys, rows = keys[skip:], rows[skip:]
-            old = None if old is None else old[skip:]
-        return keys, rows, old
+        decoded = self._decoder.decode(body, at, op == UPDATE)
+        if not skip:
+            return decoded
+        keys, rows, old = decoded
+        return keys[skip:], rows[skip:], None if old is None else old[skip:]
 
     def whole(
         self,

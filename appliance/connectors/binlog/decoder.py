@@ -167,8 +167,10 @@ class _Writer:
             [*self._value("a"), *(self._value("b") if after is not None else ()), "row"]
         )
         key = self._shape.key
-        source = ["def decode(b, p, end):", "    keys = []; rows = []; old = []"]
-        source += ["    ka = keys.append; ra = rows.append; oa = old.append; row = 0"]
+        source = ["def decode(b, p, end):", "    keys = []; rows = []; row = 0"]
+        source += ["    ka = keys.append; ra = rows.append"]
+        if after is not None:
+            source += ["    old = []; oa = old.append"]
         source += ["    while p < end:"]
         source += [f"        {line}" for line in self._lines]
         if key is not None:

@@ -72,6 +72,7 @@ class Streaming:
         self.busy = False
         self._schemas = schemas
         self._options = options
+        self._skipped = options.skipped
         self._clock = clock
         self._mariadb = mariadb
         self._on_failure = parsed["event.processing.failure.handling.mode"]
@@ -249,7 +250,7 @@ class Streaming:
     def _rows_event(self, event: Event) -> None:
         kind, ts, server_id, start, _, body = event
         position = self.position
-        skip = position.skips()
+        skip = position.skips() if position.skip_events or position.skip_rows else 0
         target = self._targets.get(body[:6])
         if target is None:
             raise ConnectError(
@@ -257,7 +258,8 @@ class Streaming:
                 "the stream is damaged, restart the task"
             )
         batches = target.batches
-        if batches is not None and skip >= 0 and self._passes_source(position.gtid):
+        passes = self._passes_source
+        if batches is not None and skip >= 0 and (passes is None or passes(position.gtid)):
             op, extra, compressed = _ROWS[kind]
             at = 8
             if extra:
@@ -266,7 +268,7 @@ class Streaming:
                 body = _inflated(body, at, two=op == UPDATE)
             position.ts_sec = ts
             position.server_id = server_id
-            if op not in self._options.skipped or op == UPDATE:
+            if op not in self._skipped or op == UPDATE:
                 self._take_rows(batches, op, body, at, skip, start)
         if skip > 0:
             position.skip_events = position.skip_rows = 0
@@ -275,21 +277,17 @@ class Streaming:
     def _take_rows(
         self, batches: TableBatches, op: str, body: bytes, at: int, skip: int, start: int
     ) -> None:
-        position, options = self.position, self._options
+        position = self.position
         try:
             decoded = batches.decode(body, at, op, skip)
         except DataError as error:
             self._failed(error, start)
             return
         keys, rows, old = decoded
-        if op == UPDATE and options.skip_unchanged:
+        if op == UPDATE and self._options.skip_unchanged:
             decoded = keys, rows, old = _changed(decoded)
         rekeys = old is not None and old != keys
-        if rekeys:
-            pass
-        elif op in options.skipped:
-            return
-        if not rows:
+        if not rows or (op in self._skipped and not rekeys):
             return
         ts_us = self._ts_us or position.ts_sec * 1_000_000
         gtid = position.gtid
@@ -481,10 +479,10 @@ def _inflated(body: bytes, at: int, *, two: bool) -> bytes:
     return body[:behind] + events.inflate(body[behind:])
 
 
-def _source_filter(parsed: Mapping[str, Any]) -> Callable[[Any], bool]:
+def _source_filter(parsed: Mapping[str, Any]) -> Callable[[Any], bool] | None:
     includes, excludes = parsed["gtid.source.includes"], parsed["gtid.source.excludes"]
     if not parsed["gtid.source.filter.dml.events"] or not (includes or excludes):
-        return lambda _gtid: True
+        return None
     patterns = [re.compile(text, re.IGNORECASE) for text in (includes or excludes)]
     wanted = bool(includes)
 
