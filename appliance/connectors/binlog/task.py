@@ -28,7 +28,7 @@ from appliance.connectors.binlog.streaming import Streaming
 from appliance.connectors.binlog.versions import VERSIONS, struct
 from appliance.data import Header, Schema, Type
 from appliance.data.schema import INT64_SCHEMA, STRING_SCHEMA
-from appliance.errors import ConnectError, RetriableError
+from appliance.errors import ConnectError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogConnectorTask")
 
@@ -200,10 +200,16 @@ class BinlogSourceTask(SourceTask):
                     continue
                 break
         except ConnectionLostError as error:
-            _LOG.warning("%s", error)
-            stream.disconnect()
-        self._failures = 0
+            self._lost(error, stream)
         return self._finished(streaming)
+
+    def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:
+        """Close what is left of the connection and wait, longer each time in a row."""
+        stream.disconnect()
+        delay_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
+        self._failures += 1
+        _LOG.warning("%s; next attempt in %.1f s", error, delay_s)
+        self._context.wait(delay_s)
 
     def _connect(self, stream: BinlogStream, streaming: Streaming) -> None:
         position = streaming.position
@@ -211,15 +217,8 @@ class BinlogSourceTask(SourceTask):
         gtids = position.gtids if self._uses_gtids else None
         if gtids is not None and gtids.tagged:
             gtids = None
-        file = position.file
-        try:
-            stream.connect(StartPoint(file, position.pos, gtids.text if gtids else None))
-        except RetriableError as error:
-            delay_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
-            self._failures += 1
-            _LOG.warning("%s; trying again in %.1f s", error, delay_s)
-            self._context.wait(delay_s)
-            raise ConnectionLostError(str(error)) from error
+        start = StartPoint(position.file, position.pos, gtids.text if gtids else None)
+        stream.connect(start)
         streaming.restart(offset)
 
     def _finished(self, streaming: Streaming) -> list[Batch]:
@@ -229,6 +228,7 @@ class BinlogSourceTask(SourceTask):
         now_ms = self._clock.now_ms()
         if mark != self._told:
             self._told = mark
+            self._failures = 0
             offset = streaming.offsets.map(mark)
             if self._heartbeat_ms and now_ms - self._beaten_ms >= self._heartbeat_ms:
                 self._beaten_ms = now_ms
