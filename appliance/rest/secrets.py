@@ -6,19 +6,14 @@ keep working. Connectors that a file in `appliance.connectors.dir` owns are chan
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
 
-from appliance.config.properties import load_properties
+from appliance.config.connectorfile import connector_files, read_connector_file
 from appliance.config.types import HIDDEN
 from appliance.errors import AlreadyExistsError, ConfigError, NotFoundError
 from appliance.journal.journal import masked
 from appliance.rest.context import Context
-
-_SUFFIXES: Final = (".properties", ".json")
-
 
 class Secrets:
     """What REST shows of configurations and accepts for them."""
@@ -49,23 +44,18 @@ class Secrets:
 
     def check_owner(self, name: str) -> None:
         """Raise AlreadyExistsError (409) when a file owns the connector."""
-        if self._folder is None or not self._folder.is_dir():
-            return
-        for path in sorted(self._folder.iterdir()):
-            if path.suffix in _SUFFIXES and connector_name(path) == name:
+        for path in connector_files(self._folder) if self._folder is not None else ():
+            if _name_in(path) == name:
                 raise AlreadyExistsError(
                     f"Connector {name} is defined in the file {path}. Change it there and reload the "
                     "daemon."
                 )
 
 
-def connector_name(path: Path) -> str | None:
-    """Give the name that a connector file has, None when it cannot be read."""
+
+def _name_in(path: Path) -> str | None:
     try:
-        if path.suffix == ".json":
-            found = json.loads(path.read_text(encoding="utf-8"))
-            name = found.get("name") if isinstance(found, dict) else None
-            return None if name is None else str(name)
-        return load_properties(path).get("name")
-    except (OSError, ValueError, ConfigError):
+        return read_connector_file(path).name
+    except ConfigError:
+        # a broken file owns nothing; loading it has said what is wrong
         return None

@@ -1,0 +1,191 @@
+"""A client of the daemon's REST API; needs the standard library alone.
+
+Serves the command line and the console; scripts may copy it. Not thread-safe: one client per thread.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import ssl
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import quote, urlencode, urlsplit
+
+DEFAULT_URL = "http://127.0.0.1:8083"
+SILENCE_S = 12.0
+
+
+class ClientError(Exception):
+    """A request failed; the text says what to do."""
+
+
+class UnreachableError(ClientError):
+    """Nobody answers at the address."""
+
+
+class AnswerError(ClientError):
+    """The daemon answered with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        """Keep the HTTP status."""
+        super().__init__(message)
+        self.status = status
+
+    @property
+    def retriable(self) -> bool:
+        """Whether the same request may succeed later."""
+        return self.status in (409, 503)
+
+
+class ServerEvent(NamedTuple):
+    """One event of the stream; `id` is what to resume after."""
+
+    id: int | None
+    type: str
+    data: dict[str, Any]
+
+
+class Client:
+    """Requests to one daemon."""
+
+    def __init__(
+        self,
+        url: str = DEFAULT_URL,
+        timeout_s: float = 95.0,
+        headers: Mapping[str, str] | None = None,
+        cafile: str | None = None,
+    ) -> None:
+        """Take the address; `headers` go with every request (for example Authorization)."""
+        self._parts = urlsplit(url if "//" in url else f"http://{url}")
+        self._timeout_s = timeout_s
+        self._headers = {"Accept": "application/json", **(headers or {})}
+        self._cafile = cafile
+
+    @property
+    def url(self) -> str:
+        """Give the daemon's address."""
+        return self._parts.geturl()
+
+    def get(self, *path: str, **query: Any) -> Any:
+        """GET a resource; `path` are its segments, unescaped."""
+        return self.request("GET", path, None, query)
+
+    def put(self, *path: str, body: Any = None, **query: Any) -> Any:
+        """PUT a resource."""
+        return self.request("PUT", path, body, query)
+
+    def post(self, *path: str, body: Any = None, **query: Any) -> Any:
+        """POST to a resource."""
+        return self.request("POST", path, body, query)
+
+    def patch(self, *path: str, body: Any = None, **query: Any) -> Any:
+        """PATCH a resource."""
+        return self.request("PATCH", path, body, query)
+
+    def delete(self, *path: str, **query: Any) -> Any:
+        """DELETE a resource."""
+        return self.request("DELETE", path, None, query)
+
+    def request(
+        self, method: str, path: tuple[str, ...], body: Any, query: Mapping[str, Any]
+    ) -> Any:
+        """Give the JSON of the answer, None when it is empty. Raises ClientError."""
+        connection = self._connection(self._timeout_s)
+        try:
+            response = self._send(connection, method, _target(path, query), body, {})
+            content = response.read()
+        except OSError as error:
+            raise UnreachableError(self._unreachable(error)) from error
+        except http.client.HTTPException as error:
+            raise ClientError(f"Reading the answer of {self.url}: {error!r}") from error
+        finally:
+            connection.close()
+        if response.status >= 400:
+            raise AnswerError(response.status, _message(response.status, content))
+        return json.loads(content) if content else None
+
+    def events(self, after: int | None = None) -> Iterator[ServerEvent]:
+        """Give the daemon's events as they happen, from after the event `after` on.
+
+        Raises UnreachableError when the line breaks or stays silent for SILENCE_S: call again with the
+        last id seen.
+        """
+        connection = self._connection(SILENCE_S)
+        headers = {"Accept": "text/event-stream"}
+        if after is not None:
+            headers["Last-Event-ID"] = str(after)
+        try:
+            response = self._send(
+                connection, "GET", _target(("appliance", "v1", "events"), {}), None, headers
+            )
+            if response.status != 200:
+                raise AnswerError(response.status, _message(response.status, response.read()))
+            yield from _parsed(response)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(self._unreachable(error)) from error
+        finally:
+            connection.close()
+
+    def _send(
+        self,
+        connection: http.client.HTTPConnection,
+        method: str,
+        target: str,
+        body: Any,
+        headers: Mapping[str, str],
+    ) -> http.client.HTTPResponse:
+        content = None if body is None else json.dumps(body).encode()
+        sent = {**self._headers, **headers}
+        if content is not None:
+            sent["Content-Type"] = "application/json"
+        connection.request(method, self._parts.path.rstrip("/") + target, content, sent)
+        return connection.getresponse()
+
+    def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
+        host, port = self._parts.hostname or "127.0.0.1", self._parts.port
+        if self._parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self._cafile)
+            return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
+        return http.client.HTTPConnection(host, port, timeout=timeout_s)
+
+    def _unreachable(self, error: Exception) -> str:
+        return f"Cannot reach {self.url}: {error}. Is the daemon running, and is this its address?"
+
+
+def _target(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
+    target = "/" + "/".join(quote(segment, safe="") for segment in path)
+    pairs = [
+        (name, str(item).lower() if isinstance(item, bool) else item)
+        for name, value in query.items()
+        for item in (value if isinstance(value, (list, tuple)) else [value])
+        if item is not None
+    ]
+    return f"{target}?{urlencode(pairs)}" if pairs else target
+
+
+def _message(status: int, content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"HTTP {status}"
+
+
+def _parsed(lines: Iterator[bytes] | http.client.HTTPResponse) -> Iterator[ServerEvent]:
+    fields: dict[str, str] = {}
+    for raw in lines:
+        line = raw.decode().rstrip("\r\n")
+        if line:
+            name, _, value = line.partition(":")
+            if name:
+                fields[name] = value.strip()
+        elif "data" in fields:
+            number = fields.get("id")
+            yield ServerEvent(
+                None if number is None else int(number),
+                fields.get("event", "message"),
+                json.loads(fields["data"]),
+            )
+            fields = {}
+        else:
+            fields = {}

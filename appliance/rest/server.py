@@ -1,0 +1,116 @@
+"""The HTTP servers of a worker: one on its own address, one on the public socket when it is its turn.
+
+The event loop runs on the worker's main thread; everything but `run` may be called on any thread.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+import ssl
+import threading
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+import uvicorn
+
+from appliance.config.worker import WorkerConfig
+from appliance.errors import ConfigError
+from appliance.rest.app import App
+
+_GRACE_S: Final = 2
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to the worker."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Do nothing: the supervisor decides when a worker stops."""
+        yield
+
+
+class RestServer:
+    """Serves one application on several sockets."""
+
+    def __init__(self, app: App, config: WorkerConfig) -> None:
+        """Take the application; TLS settings come from the worker's configuration."""
+        self._app = app
+        self._config = config
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._servers: list[_Server] = []
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopped = asyncio.Event()
+        self.serving = threading.Event()
+
+    def run(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
+        """Serve (scheme, socket) pairs until `stop`; blocks."""
+        asyncio.run(self._run(sockets))
+
+    def accept(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
+        """Serve these sockets too from now on."""
+        self._call(lambda: [self._start(scheme, sock) for scheme, sock in sockets])
+
+    def stop(self) -> None:
+        """End; requests under way get a moment to finish."""
+        self._call(self._stopped.set)
+
+    async def _run(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
+        self._loop = asyncio.get_running_loop()
+        for scheme, sock in sockets:
+            self._start(scheme, sock)
+        self.serving.set()
+        await self._stopped.wait()
+        for server in self._servers:
+            server.should_exit = True
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=_GRACE_S + 1)
+
+    def _start(self, scheme: str, sock: socket.socket) -> None:
+        tls = _tls(self._config) if scheme == "https" else {}
+        config = uvicorn.Config(
+            self._app,
+            lifespan="off",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            http="h11",
+            ws="none",
+            loop="asyncio",
+            timeout_graceful_shutdown=_GRACE_S,
+            **tls,
+        )
+        server = _Server(config)
+        self._servers.append(server)
+        task = asyncio.get_running_loop().create_task(server.serve([sock]))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _call(self, function: Any) -> None:
+        loop = self._loop
+        if loop is not None and not loop.is_closed():
+            loop.call_soon_threadsafe(function)
+
+
+def _tls(config: WorkerConfig) -> dict[str, Any]:
+    prefixed = {
+        name: value
+        for name, value in config.with_prefix("listeners.https.").items()
+        if name.startswith("ssl.")
+    }
+    given = prefixed or config.originals
+    certificate = given.get("ssl.keystore.location")
+    if not certificate or given.get("ssl.keystore.type", "JKS").upper() != "PEM":
+        raise ConfigError(
+            "An https listener needs ssl.keystore.type=PEM and ssl.keystore.location with key and "
+            "certificate; convert a JKS or PKCS12 store with openssl."
+        )
+    client = {"required": ssl.CERT_REQUIRED, "requested": ssl.CERT_OPTIONAL}
+    return {
+        "ssl_certfile": certificate,
+        "ssl_keyfile": certificate,
+        "ssl_keyfile_password": given.get("ssl.key.password"),
+        "ssl_ca_certs": given.get("ssl.truststore.location"),
+        "ssl_cert_reqs": client.get(given.get("ssl.client.auth", "none"), ssl.CERT_NONE),
+    }

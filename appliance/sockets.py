@@ -1,0 +1,73 @@
+"""Listening sockets, and who holds a port that cannot be had."""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+from pathlib import Path
+
+from appliance.config.listeners import Listener
+from appliance.errors import ConnectError
+
+_BACKLOG = 128
+
+
+def bind(listener: Listener) -> socket.socket:
+    """Give a listening socket. Raises ConnectError naming the port and, where it can be seen, its owner."""
+    host = listener.host.strip("[]")
+    family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        if family == socket.AF_INET6 and not host:
+            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+        sock.bind((host, listener.port))
+        sock.listen(_BACKLOG)
+    except OSError as error:
+        sock.close()
+        raise ConnectError(_reason(listener, error)) from error
+    return sock
+
+
+def port_of(sock: socket.socket) -> int:
+    """Give the port that a socket is bound to."""
+    return int(sock.getsockname()[1])
+
+
+def _reason(listener: Listener, error: OSError) -> str:
+    address = f"{listener.host or '*'}:{listener.port}"
+    if error.errno == errno.EADDRINUSE:
+        owner = port_owner(listener.port)
+        held = f" by {owner}" if owner else ""
+        return (
+            f"Listening on {address}: the port is in use{held}. Stop that process or choose another "
+            "port in listeners."
+        )
+    return f"Listening on {address}: {error.strerror}. Correct listeners."
+
+
+def port_owner(port: int) -> str | None:
+    """Give name and pid of the process that listens on a port, None where it cannot be seen."""
+    inodes = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            rows = Path(table).read_text(encoding="ascii").splitlines()[1:]
+        except OSError:
+            continue
+        for row in rows:
+            fields = row.split()
+            if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "0A":
+                inodes.add(f"socket:[{fields[9]}]")
+    for entry in os.scandir("/proc"):
+        if entry.name.isdigit() and _holds(entry.path, inodes):
+            name = Path(entry.path, "comm").read_text(encoding="utf-8").strip()
+            return f"{name} (pid {entry.name})"
+    return None
+
+
+def _holds(process: str, inodes: set[str]) -> bool:
+    try:
+        return any(os.readlink(fd.path) in inodes for fd in os.scandir(f"{process}/fd"))
+    except OSError:
+        return False

@@ -1,0 +1,317 @@
+"""The daemon's main process: owns the sockets, keeps worker processes alive, feeds the watchdog.
+
+No Kafka client and no asyncio. One live worker at a time accepts on the public sockets, so that a client
+reads what it wrote; when it dies the next one takes over and a sibling takes the dead member out of the
+group. Workers that die are started again after a growing pause. SIGTERM stops them gracefully, SIGHUP
+lets them read connector files again; when this process is killed the spawner ends everything.
+
+Threads: the main thread runs the loop; the spawner's handle reports exits on its own thread.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import os
+import selectors
+import signal
+import socket
+from collections.abc import Sequence
+from typing import Any, Final
+
+from appliance.clock import SYSTEM_CLOCK
+from appliance.config.listeners import Listener
+from appliance.config.worker import WorkerConfig
+from appliance.control import ControlLine
+from appliance.errors import ConnectError
+from appliance.sockets import bind, port_of
+from appliance.telemetry.systemd import notify, watchdog_interval_s
+from appliance.worker.processes import Process, Spawner
+
+_LOG = logging.getLogger(__name__)
+
+PRELOAD: Final = (
+    "appliance.runtime.main",
+    "appliance.kafka.clients",
+    "appliance.host",
+)
+OWN_PORT_OFFSET: Final = 100
+STOP_TIMEOUT_S: Final = 40.0
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 10.0
+_SETTLED_S: Final = 30.0
+_STALLED_S: Final = 60.0
+_LOOP_S: Final = 0.5
+
+
+@dataclasses.dataclass(slots=True)
+class _Slot:
+    """The place of one worker: its process while it lives, its pause before the next start."""
+
+    index: int
+    process: Process | None = None
+    line: ControlLine | None = None
+    member: str = ""
+    ready: bool = False
+    started_s: float = 0.0
+    ticked_s: float = 0.0
+    pause_s: float = 0.0
+    start_at_s: float = 0.0
+    problem: str | None = None
+
+
+class Supervisor:
+    """Keeps `appliance.workers` workers of one host running."""
+
+    def __init__(self, config: WorkerConfig, connectors: Sequence[str] = ()) -> None:
+        """Take the configuration, and connector files that the worker creates at its start."""
+        self._config = config
+        self._connectors = list(connectors)
+        count = config.number("appliance.workers") if config.mode == "run" else 1
+        self._slots = [_Slot(index) for index in range(count)]
+        self._selector = selectors.DefaultSelector()
+        self._public: list[tuple[Listener, socket.socket]] = []
+        self._accepting: _Slot | None = None
+        self._stopping_s: float | None = None
+        self._code = 0
+        self._signals: list[int] = []
+        self._said_ready = False
+        self._restarts = 0
+        self._spawner: Spawner | None = None
+
+    def run(self) -> int:
+        """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
+        self._public = [(listener, bind(listener)) for listener in self._config.listeners]
+        wake, wake_end = socket.socketpair()
+        for end in (wake, wake_end):
+            end.setblocking(False)
+        signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(number, lambda received, _frame: self._signals.append(received))
+        self._selector.register(wake, selectors.EVENT_READ, None)
+        self._spawner = Spawner.start(PRELOAD)
+        try:
+            while not self._done():
+                self._step(wake)
+        finally:
+            self._spawner.close()
+        return self._code
+
+    def _done(self) -> bool:
+        if self._spawner is not None and self._spawner.lost.is_set():
+            _LOG.error("The spawner is gone and all workers with it; the daemon ends.")
+            self._code = self._code or 1
+            return True
+        return self._stopping_s is not None and not any(slot.process for slot in self._slots)
+
+    def _step(self, wake: socket.socket) -> None:
+        for slot in self._slots:
+            if slot.process is not None and slot.process.ended:
+                self._on_death(slot)
+            elif slot.process is None and self._stopping_s is None:
+                self._start_when_due(slot)
+        for key, _ in self._selector.select(_LOOP_S):
+            if key.data is None:
+                wake.recv(4096)
+            else:
+                self._read(key.data)
+        while self._signals:
+            self._on_signal(self._signals.pop(0))
+        self._kill_stalled()
+        self._feed_watchdog()
+
+    # workers
+
+    def _start_when_due(self, slot: _Slot) -> None:
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        if now_s < slot.start_at_s:
+            return
+        try:
+            self._start(slot, now_s)
+        except ConnectError as error:
+            _LOG.error("A worker could not be started. worker=%s error=%s", slot.index, error)
+            self._pause(slot)
+
+    def _start(self, slot: _Slot, now_s: float) -> None:
+        assert self._spawner is not None  # noqa: S101 - made in run
+        own, url = self._own_address(slot.index)
+        ours, theirs = socket.socketpair()
+        arguments: dict[str, Any] = {
+            "properties": dict(self._config.originals),
+            "mode": self._config.mode,
+            "index": slot.index,
+            "url": url,
+            "own": [listener.scheme for listener, _ in own],
+            "public": [listener.scheme for listener, _ in self._public],
+            "connectors": self._connectors,
+        }
+        handed = [theirs, *(sock for _, sock in own), *(sock.dup() for _, sock in self._public)]
+        slot.process = self._spawner.spawn(
+            "appliance.host:main",
+            arguments,
+            handed,
+            name=f"ingest-worker-{slot.index}",
+            with_spawner=True,
+        )
+        slot.line = ControlLine(ours)
+        slot.ready, slot.member, slot.problem = False, "", None
+        slot.started_s = slot.ticked_s = now_s
+        self._selector.register(ours, selectors.EVENT_READ, slot)
+        _LOG.info("Worker started. worker=%s pid=%s url=%s", slot.index, slot.process.pid, url)
+
+    def _own_address(self, index: int) -> tuple[list[tuple[Listener, socket.socket]], str]:
+        """Give the sockets that only this worker serves, and the address other workers call."""
+        first, sock = self._advertised_listener()
+        host = self._config.text("rest.advertised.host.name")
+        if self._config.mode != "run":
+            port = self._config["rest.advertised.port"] or port_of(sock)
+            return [], _url(first.scheme, host or first.host or socket.gethostname(), port)
+        public_port = port_of(sock)
+        port = public_port + OWN_PORT_OFFSET + index if first.port else 0
+        own = Listener(first.scheme, first.host if host else "127.0.0.1", port)
+        bound = bind(own)
+        return [(own, bound)], _url(own.scheme, host or "127.0.0.1", port_of(bound))
+
+    def _advertised_listener(self) -> tuple[Listener, socket.socket]:
+        wanted = self._config.text("rest.advertised.listener").lower()
+        schemes = [listener.scheme for listener, _ in self._public]
+        scheme = wanted or ("http" if "http" in schemes else "https")
+        for listener, sock in self._public:
+            if listener.scheme == scheme:
+                return listener, sock
+        return self._public[0]
+
+    def _read(self, slot: _Slot) -> None:
+        words = slot.line.receive() if slot.line is not None else None
+        if words is None:
+            self._drop_line(slot)
+            return
+        for word in words:
+            self._on_word(slot, word)
+
+    def _on_word(self, slot: _Slot, word: dict[str, Any]) -> None:
+        match word["word"]:
+            case "tick":
+                slot.ticked_s = SYSTEM_CLOCK.monotonic_s()
+                slot.member = word["member"] or slot.member
+                self._tell_problem(slot, word["problem"])
+            case "ready":
+                slot.ready = True
+                self._choose_accepting()
+                self._say_ready()
+            case "failed":
+                self._code = 78 if self._config.mode == "run" and word["code"] == 2 else word["code"]
+                self._begin_stop()
+
+    def _tell_problem(self, slot: _Slot, problem: str | None) -> None:
+        if problem != slot.problem:
+            slot.problem = problem
+            notify(f"STATUS={problem or 'running'}")
+
+    def _choose_accepting(self) -> None:
+        if self._accepting is not None or self._stopping_s is not None:
+            return
+        # before start-up is over somebody answers too: /health says what it waits for
+        candidates = sorted(
+            (slot for slot in self._slots if slot.line is not None),
+            key=lambda slot: (not slot.ready, slot.index),
+        )
+        for slot in candidates:
+            if slot.line is not None and slot.line.send("accept"):
+                self._accepting = slot
+                return
+
+    def _say_ready(self) -> None:
+        if not self._said_ready:
+            self._said_ready = True
+            addresses = ", ".join(
+                _url(listener.scheme, listener.host or "localhost", port_of(sock))
+                for listener, sock in self._public
+            )
+            _LOG.info("REST is served. addresses=%s", addresses)
+            notify("READY=1", f"STATUS=serving {addresses}")
+
+    def _on_death(self, slot: _Slot) -> None:
+        process, slot.process = slot.process, None
+        status = None if process is None else process.status
+        self._drop_line(slot)
+        if self._accepting is slot:
+            self._accepting = None
+        if self._stopping_s is not None:
+            return
+        self._restarts += 1
+        self._pause(slot)
+        _LOG.warning(
+            "A worker died and is started again. worker=%s status=%s", slot.index, status
+        )
+        if slot.member:
+            self._leave_for(slot)
+        self._choose_accepting()
+
+    def _leave_for(self, dead: _Slot) -> None:
+        for slot in self._slots:
+            if slot is not dead and slot.line is not None and slot.ready:
+                if slot.line.send("leave", member=dead.member):
+                    dead.member = ""
+                    return
+
+    def _pause(self, slot: _Slot) -> None:
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        lived_s = now_s - slot.started_s
+        doubled = max(slot.pause_s * 2, _FIRST_PAUSE_S)
+        slot.pause_s = _FIRST_PAUSE_S if lived_s > _SETTLED_S else min(doubled, _LONGEST_PAUSE_S)
+        slot.start_at_s = now_s + slot.pause_s
+
+    def _drop_line(self, slot: _Slot) -> None:
+        if slot.line is not None:
+            self._selector.unregister(slot.line)
+            slot.line.close()
+            slot.line = None
+
+    def _kill_stalled(self) -> None:
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        for slot in self._slots:
+            if slot.process is None or slot.process.ended:
+                continue
+            if self._stopping_s is not None:
+                if now_s > self._stopping_s + STOP_TIMEOUT_S:
+                    slot.process.kill()
+            elif now_s > slot.ticked_s + _STALLED_S:
+                _LOG.error("A worker made no progress and is killed. worker=%s", slot.index)
+                slot.ticked_s = now_s
+                slot.process.kill()
+
+    def _feed_watchdog(self) -> None:
+        interval_s = watchdog_interval_s()
+        if interval_s is None:
+            return
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        newest_s = max((slot.ticked_s for slot in self._slots), default=now_s)
+        if self._stopping_s is not None or now_s - newest_s < max(interval_s, 10):
+            notify("WATCHDOG=1")
+
+    # signals
+
+    def _on_signal(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            _LOG.info("Reading connector files again.")
+            for slot in self._slots:
+                if slot.ready and slot.line is not None and slot.line.send("reload"):
+                    return
+        else:
+            self._begin_stop()
+
+    def _begin_stop(self) -> None:
+        if self._stopping_s is not None:
+            return
+        self._stopping_s = SYSTEM_CLOCK.monotonic_s()
+        notify("STOPPING=1")
+        _LOG.info("Stopping. pid=%s", os.getpid())
+        for slot in self._slots:
+            if slot.line is not None:
+                slot.line.send("stop")
+
+
+def _url(scheme: str, host: str, port: int) -> str:
+    shown = f"[{host}]" if ":" in host else host
+    return f"{scheme}://{shown}:{port}/"
