@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import socket
 from pathlib import Path
 
@@ -59,15 +58,15 @@ def port_owner(port: int) -> str | None:
             fields = row.split()
             if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "0A":
                 inodes.add(f"socket:[{fields[9]}]")
-    for entry in os.scandir("/proc"):
-        if entry.name.isdigit() and _holds(entry.path, inodes):
-            name = Path(entry.path, "comm").read_text(encoding="utf-8").strip()
-            return f"{name} (pid {entry.name})"
+    for process in Path("/proc").glob("[0-9]*"):
+        if _holds(process, inodes):
+            name = (process / "comm").read_text(encoding="utf-8").strip()
+            return f"{name} (pid {process.name})"
     return None
 
 
-def _holds(process: str, inodes: set[str]) -> bool:
+def _holds(process: Path, inodes: set[str]) -> bool:
     try:
-        return any(os.readlink(fd.path) in inodes for fd in os.scandir(f"{process}/fd"))
+        return any(str(fd.readlink()) in inodes for fd in (process / "fd").iterdir())
     except OSError:
         return False

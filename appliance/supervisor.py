@@ -30,11 +30,7 @@ from appliance.worker.processes import Process, Spawner
 
 _LOG = logging.getLogger(__name__)
 
-PRELOAD: Final = (
-    "appliance.runtime.main",
-    "appliance.kafka.clients",
-    "appliance.host",
-)
+PRELOAD: Final = ("appliance.runtime.main", "appliance.kafka.clients")
 OWN_PORT_OFFSET: Final = 100
 STOP_TIMEOUT_S: Final = 40.0
 _FIRST_PAUSE_S: Final = 0.2
@@ -63,8 +59,14 @@ class _Slot:
 class Supervisor:
     """Keeps `appliance.workers` workers of one host running."""
 
-    def __init__(self, config: WorkerConfig, connectors: Sequence[str] = ()) -> None:
-        """Take the configuration, and connector files that the worker creates at its start."""
+    def __init__(
+        self,
+        config: WorkerConfig,
+        connectors: Sequence[str] = (),
+        entry: str = "appliance.host:main",
+    ) -> None:
+        """Take the configuration, connector files for the worker's start, and a worker's main."""
+        self._entry = entry
         self._config = config
         self._connectors = list(connectors)
         count = config.number("appliance.workers") if config.mode == "run" else 1
@@ -89,7 +91,7 @@ class Supervisor:
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.append(received))
         self._selector.register(wake, selectors.EVENT_READ, None)
-        self._spawner = Spawner.start(PRELOAD)
+        self._spawner = Spawner.start((*PRELOAD, self._entry.partition(":")[0]))
         try:
             while not self._done():
                 self._step(wake)
@@ -147,7 +149,7 @@ class Supervisor:
         }
         handed = [theirs, *(sock for _, sock in own), *(sock.dup() for _, sock in self._public)]
         slot.process = self._spawner.spawn(
-            "appliance.host:main",
+            self._entry,
             arguments,
             handed,
             name=f"ingest-worker-{slot.index}",
@@ -200,7 +202,9 @@ class Supervisor:
                 self._choose_accepting()
                 self._say_ready()
             case "failed":
-                self._code = 78 if self._config.mode == "run" and word["code"] == 2 else word["code"]
+                self._code = (
+                    78 if self._config.mode == "run" and word["code"] == 2 else word["code"]
+                )
                 self._begin_stop()
 
     def _tell_problem(self, slot: _Slot, problem: str | None) -> None:
@@ -241,19 +245,17 @@ class Supervisor:
             return
         self._restarts += 1
         self._pause(slot)
-        _LOG.warning(
-            "A worker died and is started again. worker=%s status=%s", slot.index, status
-        )
+        _LOG.warning("A worker died and is started again. worker=%s status=%s", slot.index, status)
         if slot.member:
             self._leave_for(slot)
         self._choose_accepting()
 
     def _leave_for(self, dead: _Slot) -> None:
         for slot in self._slots:
-            if slot is not dead and slot.line is not None and slot.ready:
-                if slot.line.send("leave", member=dead.member):
-                    dead.member = ""
-                    return
+            sibling = slot.line if slot is not dead and slot.ready else None
+            if sibling is not None and sibling.send("leave", member=dead.member):
+                dead.member = ""
+                return
 
     def _pause(self, slot: _Slot) -> None:
         now_s = SYSTEM_CLOCK.monotonic_s()

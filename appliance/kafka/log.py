@@ -63,7 +63,8 @@ class LogTopic:
 class LogClients:
     """The clients and the thread of a worker's logs.
 
-    `client_config` holds librdkafka's connection settings. Make the logs, subscribe to them, then start.
+    `client_config` holds librdkafka's connection settings. Make the logs, subscribe to them, then start;
+    `cluster_id` is known from then on.
     """
 
     def __init__(self, client_config: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> None:
@@ -77,6 +78,7 @@ class LogClients:
         self._asker: Consumer | None = None
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
+        self.cluster_id: str | None = None
         self._problem = ""
         self._problem_logged_s = float("-inf")
 
@@ -246,7 +248,9 @@ class LogClients:
 
     def _ensure_topics(self, timeout_s: float) -> None:
         admin = AdminClient(self._config)
-        existing = admin.list_topics(timeout=timeout_s).topics
+        metadata = admin.list_topics(timeout=timeout_s)
+        self.cluster_id = metadata.cluster_id
+        existing = metadata.topics
         missing = [log.topic for log in self._logs.values() if log.topic.name not in existing]
         if missing:
             self._create(admin, missing, timeout_s)

@@ -15,6 +15,7 @@ from appliance.errors import AlreadyExistsError, ConfigError, NotFoundError
 from appliance.journal.journal import masked
 from appliance.rest.context import Context
 
+
 class Secrets:
     """What REST shows of configurations and accepts for them."""
 
@@ -50,7 +51,6 @@ class Secrets:
                     f"Connector {name} is defined in the file {path}. Change it there and reload the "
                     "daemon."
                 )
-
 
 
 def _name_in(path: Path) -> str | None:

@@ -50,7 +50,8 @@ class RestServer:
 
     def accept(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
         """Serve these sockets too from now on."""
-        self._call(lambda: [self._start(scheme, sock) for scheme, sock in sockets])
+        for scheme, sock in sockets:
+            self._call(lambda scheme=scheme, sock=sock: self._start(scheme, sock))
 
     def stop(self) -> None:
         """End; requests under way get a moment to finish."""

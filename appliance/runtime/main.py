@@ -48,6 +48,8 @@ from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId, State
 from appliance.runtime.control import Control
 from appliance.runtime.hosted import HostedConnector
+from appliance.telemetry import logs
+from appliance.telemetry.loggers import LOGGERS
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerTask")
 
@@ -178,7 +180,7 @@ class Host:
             AskGroupOffsets: lambda m: self._in_thread(m.call, lambda: self._group_offsets(m)),
             AlterOffsets: lambda m: self._in_thread(m.call, lambda: self._alter(m)),
             Lease: self._renew,
-            SetLogLevel: lambda m: logging.getLogger(m.logger or None).setLevel(m.level),
+            SetLogLevel: lambda m: LOGGERS.apply(m.logger, m.level),
         }
 
     def run(self) -> int:
@@ -219,7 +221,8 @@ class Host:
 
     def _configure(self, message: Configure) -> None:
         mode: Any = message.mode
-        self._worker = WorkerConfig(message.properties, mode)
+        config = self._worker = WorkerConfig(message.properties, mode)
+        logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
         self._lock_dir = Path(message.lock_dir) if message.lock_dir else None
         self._lease = message.lease
 

@@ -74,6 +74,10 @@ class Loggers:
             self._apply()
             return changed
 
+    def apply(self, name: str, level: str) -> None:
+        """Set a level without asking what changed."""
+        self.set_level(name, level)
+
     def explicit(self) -> Mapping[str, str]:
         """Give the levels that were set, for a process that starts later."""
         with self._lock:

@@ -35,6 +35,7 @@ from typing import Any, Final
 import msgspec
 
 from appliance.errors import ConnectError
+from appliance.telemetry import logs
 
 log = logging.getLogger(__name__)
 
@@ -266,7 +267,7 @@ class _Holder:
 def serve(descriptor: int, preload: Sequence[str]) -> None:
     """Be the spawner: import `preload`, then fork on request until the first holder is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    logging.basicConfig(level=logging.INFO)
+    logs.configure()
     for name in preload:
         importlib.import_module(name)
     gc.collect()

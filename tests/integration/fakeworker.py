@@ -1,0 +1,42 @@
+"""A worker without Kafka for tests of the supervisor: it answers its index and speaks the control words."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from typing import Any
+
+from appliance.control import ControlLine
+
+
+def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
+    control = ControlLine(sockets[0])
+    own = len(arguments["own"])
+    public = sockets[1 + own : -1]
+    seen: list[str] = []
+    threading.Thread(
+        target=_serve, args=(sockets[1], arguments["index"], seen), daemon=True
+    ).start()
+    control.send("tick", member=f"member-{arguments['index']}", problem=None)
+    control.send("ready")
+    for word in control.words():
+        seen.append(f"{word['word']}:{word.get('member', '')}")
+        if word["word"] == "accept":
+            for sock in public:
+                threading.Thread(
+                    target=_serve, args=(sock, arguments["index"], seen), daemon=True
+                ).start()
+        if word["word"] == "stop":
+            return 0
+    return 1
+
+
+def _serve(sock: socket.socket, index: int, seen: list[str]) -> None:
+    while True:
+        connection, _ = sock.accept()
+        with connection:
+            connection.recv(4096)
+            body = f"{index} {os.getpid()} {','.join(seen)}".encode()
+            head = f"HTTP/1.1 200 OK\r\ncontent-length: {len(body)}\r\nconnection: close\r\n\r\n"
+            connection.sendall(head.encode() + body)

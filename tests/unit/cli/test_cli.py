@@ -1,0 +1,57 @@
+"""The command line refuses what will not do before anything is started."""
+
+from __future__ import annotations
+
+import socket
+
+import pytest
+
+import appliance
+from appliance import cli
+from appliance.config.listeners import Listener
+from appliance.errors import ConnectError
+from appliance.sockets import bind, port_of, port_owner
+
+
+def test_version_is_told_when_asked_for(capsys):
+    """`--version` prints the product's own version."""
+    with pytest.raises(SystemExit) as ended:
+        cli.main(["--version"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.strip() == appliance.__version__
+
+
+def test_usage_error_ends_with_connects_code(capsys):
+    """No command, an unknown one, or a missing file argument: 1."""
+    for arguments in ([], ["fly"], ["distributed"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 1
+    assert "usage:" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "code"), [("run", 78), ("distributed", 2), ("standalone", 2)])
+def test_file_and_finding_are_told_when_a_worker_file_will_not_do(command, code, tmp_path, capsys):
+    """A missing file and a wrong option each give one sentence and the mode's exit code."""
+    assert cli.main([command, str(tmp_path / "none.properties")]) == code
+    assert "none.properties: No such file" in capsys.readouterr().err
+
+    path = tmp_path / "bad.properties"
+    path.write_text("listeners=nope\n")
+    assert cli.main([command, str(path)]) == code
+    assert "Listener doesn't have the right format" in capsys.readouterr().err
+
+
+def test_owner_is_named_when_a_port_is_in_use():
+    """The sentence says who holds the port and which option to change."""
+    with bind(Listener("http", "127.0.0.1", 0)) as held:
+        port = port_of(held)
+        assert port_owner(port) is not None
+        with pytest.raises(ConnectError, match=r"in use by .* \(pid \d+\)\. Stop that process"):
+            bind(Listener("http", "127.0.0.1", port))
+
+
+def test_all_interfaces_are_served_when_no_host_is_given():
+    """An empty host listens on IPv4 and IPv6."""
+    with bind(Listener("http", "", 0)) as sock:
+        socket.create_connection(("127.0.0.1", port_of(sock))).close()

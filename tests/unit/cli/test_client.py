@@ -1,0 +1,88 @@
+"""The client of scripts, command line and console."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import ClassVar
+
+import pytest
+
+from appliance.client import AnswerError, Client, ServerEvent, UnreachableError
+
+STREAM = (
+    b": stream\nretry: 1000\n\n"
+    b'id: 7\nevent: task\ndata: {"key":"a-0"}\n\n'
+    b": beat\n\n"
+    b'event: rates\ndata: {"tasks":[]}\n\n'
+)
+
+
+class Handler(BaseHTTPRequestHandler):
+    seen: ClassVar[list[tuple[str, str, bytes, str | None]]] = []
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("content-length", "0")))
+        self.seen.append((self.command, self.path, body, self.headers.get("last-event-id")))
+        if self.path.endswith("/events"):
+            status, content = 200, STREAM
+        elif "missing" in self.path:
+            status, content = 404, b'{"error_code":404,"message":"Connector missing not found"}'
+        else:
+            status, content = 200, b'["a"]'
+        self.send_response(status)
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_GET = do_PUT = answer  # noqa: N815 - the names that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def client() -> Iterator[Client]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    Handler.seen.clear()
+    yield Client(f"127.0.0.1:{server.server_address[1]}", timeout_s=5)
+    server.shutdown()
+    server.server_close()
+
+
+def test_names_are_escaped_and_queries_spelt_when_asked(client):
+    """Segments are escaped whole, booleans are lower case, lists repeat."""
+    assert client.get("connectors", expand=["status", "info"], x=True) == ["a"]
+    client.put("connectors", "a/b %", "config", body={"k": "v"})
+
+    assert Handler.seen == [
+        ("GET", "/connectors?expand=status&expand=info&x=true", b"", None),
+        ("PUT", "/connectors/a%2Fb%20%25/config", b'{"k": "v"}', None),
+    ]
+
+
+def test_message_is_raised_when_the_daemon_refuses(client):
+    """An error answer carries status and message."""
+    with pytest.raises(AnswerError, match="Connector missing not found") as caught:
+        client.get("connectors", "missing")
+    assert caught.value.status == 404
+    assert not caught.value.retriable
+
+
+def test_events_are_parsed_when_streamed(client):
+    """Comments are skipped, ids kept, the place to resume from sent."""
+    events = list(client.events(after=6))
+
+    assert events == [
+        ServerEvent(7, "task", {"key": "a-0"}),
+        ServerEvent(None, "rates", {"tasks": []}),
+    ]
+    assert Handler.seen[0][3] == "6"
+
+
+def test_address_is_named_when_nobody_answers():
+    """The sentence names the address and asks the right question."""
+    with pytest.raises(UnreachableError, match=r"Cannot reach http://127\.0\.0\.1:1: .*running"):
+        Client("http://127.0.0.1:1").get("connectors")
