@@ -304,11 +304,10 @@ def read_mysql_gtid(body: bytes) -> Gtid:
     number = int.from_bytes(body[17:25], "little")
     commit = None
     if len(body) >= 49 and body[25] == 2:
-        immediate = int.from_bytes(body[42:49], "little")
-        commit = immediate & ~(1 << 55)
-        if immediate >> 55:
+        commit = int.from_bytes(body[42:49], "little")
+        if commit >> 55:  # the original time follows where it is another one
             commit = int.from_bytes(body[49:56], "little")
-    return Gtid(source, number, f"{source}:{number}", commit)
+    return tuple.__new__(Gtid, (source, number, f"{source}:{number}", commit, False))
 
 
 def read_tagged_gtid(body: bytes) -> Gtid:

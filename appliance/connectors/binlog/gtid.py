@@ -1,6 +1,6 @@
 """Sets of global transaction ids: MySQL's intervals per source, MariaDB's last number per domain.
 
-Both kinds offer the same: `add`, `contains`, `copy`, `text`. Not thread-safe. Semantics: MySQL 9.7
+Both kinds offer the same: `add_all`, `contains`, `copy`, `text`. Not thread-safe. Semantics: MySQL 9.7
 `GTID_SUBSET` with tags, MariaDB 10.11 `gtid_slave_pos`.
 """
 
@@ -55,9 +55,18 @@ class MySqlGtidSet:
                 merged.append(interval)
         self._intervals[source] = merged
 
-    def add(self, gtid: Gtid) -> None:
-        """Add one transaction."""
-        self.add_interval(gtid.source, gtid.number, gtid.number)
+    def add_all(self, gtids: Iterable[Gtid]) -> None:
+        """Add transactions; runs of neighbours, the usual case, are added at once."""
+        source, first, last = "", 0, -1
+        for name, number, *_ in gtids:
+            if name == source and number == last + 1:
+                last = number
+                continue
+            if source:
+                self.add_interval(source, first, last)
+            source, first, last = name, number, number
+        if source:
+            self.add_interval(source, first, last)
 
     def contains(self, gtid: Gtid) -> bool:
         """Whether a transaction is in the set."""
@@ -136,9 +145,9 @@ class MariaDbGtidSet:
                     )
                 self._last[domain] = f"{domain}-{rest}"
 
-    def add(self, gtid: Gtid) -> None:
-        """Move a domain on to this transaction."""
-        self._last[gtid.source] = gtid.text
+    def add_all(self, gtids: Iterable[Gtid]) -> None:
+        """Move domains on to these transactions, in order."""
+        self._last.update((gtid.source, gtid.text) for gtid in gtids)
 
     def contains(self, gtid: Gtid) -> bool:
         """Whether a transaction of its domain has been reached."""

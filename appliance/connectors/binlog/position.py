@@ -82,8 +82,7 @@ class Offsets:
         if self._base is None:
             return None
         result = self._base.copy()
-        for gtid in self._completed[:count]:
-            result.add(gtid)
+        result.add_all(self._completed[:count])
         return result
 
     def map(self, mark: Mark) -> dict[str, Any]:
@@ -158,8 +157,7 @@ class Position:
         """Give the maker of offset maps for marks from now on."""
         if self._completed and self._base is not None:
             self._base = self._base.copy()
-            for gtid in self._completed:
-                self._base.add(gtid)
+            self._base.add_all(self._completed)
         self._completed = []
         return Offsets(self._base, self._completed)
 

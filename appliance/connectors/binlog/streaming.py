@@ -359,6 +359,10 @@ class Streaming:
             self.take((kind, ts, server, event[3], event[4], body))
 
     def _query_event(self, event: Event) -> None:
+        if event[5].endswith(b"\0BEGIN") and not self._mariadb:
+            self._begin(event)  # once per transaction: not worth reading whole
+            self._thread = int.from_bytes(event[5][:4], "little")
+            return
         compressed = event[0] == EventType.QUERY_COMPRESSED
         query = (events.read_compressed_query if compressed else events.read_query)(event[5])
         match = _WORD.match(query.sql)
