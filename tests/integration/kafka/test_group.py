@@ -170,9 +170,10 @@ def test_work_moves_after_the_session_when_a_member_vanishes(start):
 
 def test_work_waits_for_the_delay_when_a_member_comes_back(start):
     """With a delay, a worker that comes back within it gets its work again and nobody else's moves."""
-    stays = start(delay_ms=8_000)
-    goes = start(delay_ms=8_000)
-    settle(stays, goes)
+    both = [start(delay_ms=8_000), start(delay_ms=8_000)]
+    settle(*both)
+    # The memory of what was lost is the leader's, so it has to be the other one that goes.
+    goes, stays = sorted(both, key=lambda worker: worker.member.is_leader)
     kept, lost = stays.work, goes.work
     goes.leave()
     wait_until(lambda: stays.received[-1].delay_ms > 0, "a delay", 10)
