@@ -1,0 +1,140 @@
+"""A local folder as a store: every file is synced before its name appears, renames never overwrite."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from appliance.connectors.storage.store import (
+    Entry,
+    SourceMissingError,
+    StoreError,
+    TargetExistsError,
+)
+
+
+@contextmanager
+def _translated(doing: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        remedy = {
+            errno.ENOSPC: "free some space",
+            errno.EROFS: "mount the file system for writing",
+            errno.EACCES: "give the daemon's user the right to write there",
+            errno.EXDEV: "staging and final folder must be on one file system",
+        }.get(error.errno or 0, "correct the cause; it is tried again")
+        raise StoreError(f"{doing}: {error.strerror or error}; {remedy}") from error
+
+
+class LocalStore:
+    """Paths are absolute paths of the file system."""
+
+    def length(self, path: str) -> int | None:
+        """Give a file's length in bytes, None when there is none."""
+        with _translated(f"looking at {path}"):
+            try:
+                return os.stat(path).st_size
+            except (FileNotFoundError, NotADirectoryError):
+                return None
+
+    def list(self, folder: str) -> list[Entry]:
+        """List a folder, [] when it does not exist."""
+        with _translated(f"listing {folder}"):
+            try:
+                with os.scandir(folder) as entries:
+                    return [
+                        Entry(e.name, e.is_dir(), 0 if e.is_dir() else e.stat().st_size)
+                        for e in entries
+                    ]
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+
+    def upload(self, local: Path, path: str) -> None:
+        """Copy, sync and check the length."""
+        with _translated(f"writing {path}"):
+            with local.open("rb") as source, open(path, "xb") as target:
+                shutil.copyfileobj(source, target, 1 << 20)
+                target.flush()
+                os.fsync(target.fileno())
+            if os.stat(path).st_size != local.stat().st_size:
+                raise StoreError(f"writing {path}: it is shorter than {local}")
+
+    def create(self, path: str, data: bytes) -> bool:
+        """Write a small new file; False when the name is taken."""
+        with _translated(f"writing {path}"):
+            Path(path).parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with open(path, "xb") as target:
+                    target.write(data)
+                    target.flush()
+                    os.fsync(target.fileno())
+            except FileExistsError:
+                return False
+            _sync_folder(path)
+            return True
+
+    def read(self, path: str) -> bytes:
+        """Give a small file's content."""
+        with _translated(f"reading {path}"):
+            return Path(path).read_bytes()
+
+    def rename(self, source: str, target: str) -> None:
+        """Rename without overwriting; a folder's target must not exist either."""
+        with _translated(f"renaming {source} to {target}"):
+            if os.path.isdir(source):
+                if os.path.lexists(target):
+                    raise TargetExistsError(f"renaming {source} to {target}: the name is taken")
+                os.rename(source, target)
+            else:
+                self._rename_file(source, target)
+            _sync_folder(target)
+
+    @staticmethod
+    def _rename_file(source: str, target: str) -> None:
+        try:
+            os.link(source, target)
+        except FileExistsError as error:
+            raise TargetExistsError(f"renaming {source} to {target}: the name is taken") from error
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if os.path.isdir(os.path.dirname(target)):
+                raise SourceMissingError(f"renaming {source}: it is not there") from error
+            raise
+        os.unlink(source)
+
+    def make_folders(self, folder: str) -> None:
+        """Make a folder and its parents, each synced into its parent."""
+        with _translated(f"making folder {folder}"):
+            missing = []
+            path = folder
+            while not os.path.isdir(path):
+                missing.append(path)
+                path = os.path.dirname(path)
+            for path in reversed(missing):
+                with_parent = os.path.dirname(path)
+                os.makedirs(path, exist_ok=True)
+                _sync_folder(os.path.join(with_parent, "x"))
+
+    def delete(self, path: str) -> None:
+        """Delete a file or folder with all in it; nothing there is fine."""
+        with _translated(f"deleting {path}"):
+            if os.path.isdir(path):
+                shutil.rmtree(path)
+            else:
+                Path(path).unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Hold nothing."""
+
+
+def _sync_folder(path: str) -> None:
+    """Make the names in the folder of `path` durable."""
+    descriptor = os.open(os.path.dirname(path) or ".", os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
