@@ -8,7 +8,13 @@ from typing import Any
 import pyarrow as pa
 
 from appliance.data import Schema, Type
-from appliance.data.logical import DATE_NAME, DECIMAL_NAME, MILLIS_PER_DAY, TIME_NAME, TIMESTAMP_NAME
+from appliance.data.logical import (
+    DATE_NAME,
+    DECIMAL_NAME,
+    MILLIS_PER_DAY,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+)
 from appliance.errors import DataError
 
 _PLAIN = {
@@ -70,7 +76,8 @@ def record_batch(schema: Schema, arrow: Any, rows: Sequence[tuple[Any, ...]]) ->
     columns = zip(*rows, strict=True) if rows else ((),) * len(schema.fields)
     try:
         arrays = [
-            _column(field.schema, column) for field, column in zip(schema.fields, columns, strict=True)
+            _column(field.schema, column)
+            for field, column in zip(schema.fields, columns, strict=True)
         ]
         return pa.RecordBatch.from_arrays(arrays, schema=arrow)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
@@ -88,12 +95,18 @@ def _column(schema: Schema, values: Sequence[Any]) -> Any:
     if schema.type is Type.STRUCT:
         mask = pa.array([value is None for value in values], pa.bool_())
         children = [
-            _column(field.schema, [None if value is None else value[field.index] for value in values])
+            _column(
+                field.schema, [None if value is None else value[field.index] for value in values]
+            )
             for field in schema.fields
         ]
-        fields = [_field(field.name, field.schema.replace(optional=True)) for field in schema.fields]
+        fields = [
+            _field(field.name, field.schema.replace(optional=True)) for field in schema.fields
+        ]
         made = pa.StructArray.from_arrays(children, fields=fields, mask=mask)
         return made.cast(arrow_type(schema)) if not schema.optional else made
     if schema.type is Type.MAP:
-        return pa.array([None if v is None else list(v.items()) for v in values], arrow_type(schema))
+        return pa.array(
+            [None if v is None else list(v.items()) for v in values], arrow_type(schema)
+        )
     return pa.array(values, arrow_type(schema))

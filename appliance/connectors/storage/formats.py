@@ -77,13 +77,17 @@ class StringFormat(Format):
     def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
         """Begin a file; values have to be texts."""
         if schema is not None and schema.type is not Type.STRING:
-            raise DataError(f"writing {topic} with StringFormat: values have to be STRING, not {schema.type.name}")
+            raise DataError(
+                f"writing {topic} with StringFormat: values have to be STRING, not {schema.type.name}"
+            )
 
         def encode(rows: Sequence[Any]) -> list[bytes]:
             try:
                 return [row.encode() for row in rows]
             except AttributeError as error:
-                raise DataError(f"writing {topic} with StringFormat: a value is no text") from error
+                raise DataError(
+                    f"writing {topic} with StringFormat: a value is no text"
+                ) from error
 
         return _LineWriter(path, encode)
 
@@ -228,7 +232,9 @@ class _ParquetWriter(RecordWriter):
     def _end_group(self) -> None:
         import pyarrow
 
-        self._writer.write_table(pyarrow.Table.from_batches(self._batches, self._arrow), row_group_size=_ROW_GROUP_ROWS)
+        self._writer.write_table(
+            pyarrow.Table.from_batches(self._batches, self._arrow), row_group_size=_ROW_GROUP_ROWS
+        )
         self._batches = []
         self._gathered = 0
 
@@ -251,5 +257,7 @@ def find_format(class_name: str) -> type[Format]:
     found = _FORMATS.get(simple)
     if found is None:
         known = ", ".join(f"{name.capitalize()}Format" for name in _FORMATS)
-        raise ConfigError.invalid(keys.FORMAT_CLASS, class_name, f"formats written here are {known}")
+        raise ConfigError.invalid(
+            keys.FORMAT_CLASS, class_name, f"formats written here are {known}"
+        )
     return found

@@ -24,7 +24,7 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 _DAILY: Final = "'year'=YYYY/'month'=MM/'day'=dd"
 _NAMES: Final = ("Default", "Field", "TimeBased", "Hourly", "Daily")
-_EPOCH: Final = datetime.datetime(1970, 1, 1)  # noqa: DTZ001 - local time, see _TimeBased
+_EPOCH: Final = datetime.datetime(1970, 1, 1)
 
 Timestamps = int | list[int | None]
 """The time of each row in ms, or one for the whole batch."""
@@ -42,7 +42,9 @@ def partitioner_name(class_name: str) -> str:
     simple = class_name.rpartition(".")[2].removesuffix("Partitioner")
     if simple not in _NAMES:
         raise ConfigError.invalid(
-            keys.PARTITIONER, class_name, f"use one of {', '.join(f'{name}Partitioner' for name in _NAMES)}"
+            keys.PARTITIONER,
+            class_name,
+            f"use one of {', '.join(f'{name}Partitioner' for name in _NAMES)}",
         )
     return simple
 
@@ -59,7 +61,11 @@ def make_partitioner(parsed: Mapping[str, Any]) -> Partitioner:
         "Hourly": (_HOUR_MS, f"{_DAILY}/'hour'=HH"),
         "Daily": (_DAY_MS, _DAILY),
     }.get(name, (parsed[keys.DURATION_MS], parsed[keys.PATH_FORMAT]))
-    return _TimeBased(duration, path.replace("/", delimiter) if delimiter != "/" else path, zone_of(parsed[keys.TIMEZONE]))
+    return _TimeBased(
+        duration,
+        path.replace("/", delimiter) if delimiter != "/" else path,
+        zone_of(parsed[keys.TIMEZONE]),
+    )
 
 
 class _Default:
@@ -80,10 +86,14 @@ class _Field:
     def folders(self, batch: Batch, partition: int, timestamps: Timestamps) -> list[str]:
         schema = batch.value_schema
         if schema is None or schema.type is not Type.STRUCT:
-            raise DataError("Error encoding partition. FieldPartitioner needs values with a STRUCT schema")
+            raise DataError(
+                "Error encoding partition. FieldPartitioner needs values with a STRUCT schema"
+            )
         getters = self._getters.get(schema)
         if getters is None:
-            getters = self._getters[schema] = [(name, _getter(schema, path)) for name, path in self._fields]
+            getters = self._getters[schema] = [
+                (name, _getter(schema, path)) for name, path in self._fields
+            ]
         return [self._folder(getters, row) for row in batch.values]
 
     def _folder(self, getters: list[tuple[str, Callable[[Any], Any]]], row: Any) -> str:
@@ -144,13 +154,17 @@ class _TimeBased:
 
     def _folder(self, timestamp: int | None) -> str:
         if timestamp is None:
-            raise DataError("Unable to determine timestamp using timestamp.extractor: the record has none")
+            raise DataError(
+                "Unable to determine timestamp using timestamp.extractor: the record has none"
+            )
         minute = timestamp // 60_000
         found = self._cache.get(minute)
         if found is None:
             if len(self._cache) > 10_000:
                 self._cache.clear()
-            found = self._cache[minute] = self._render(floor_local(minute * 60_000, self._duration_ms, self._zone))
+            found = self._cache[minute] = self._render(
+                floor_local(minute * 60_000, self._duration_ms, self._zone)
+            )
         return found
 
 
@@ -200,7 +214,9 @@ def compile_joda(pattern: str) -> Callable[[datetime.datetime], str]:
             parts.append(_letter(text))
         else:
             parts.append(text)
-    return lambda moment: "".join(part if isinstance(part, str) else part(moment) for part in parts)
+    return lambda moment: "".join(
+        part if isinstance(part, str) else part(moment) for part in parts
+    )
 
 
 def _letter(token: str) -> Callable[[datetime.datetime], str]:
@@ -267,7 +283,9 @@ def _timestamp_getter(schema: Schema, path: Sequence[str]) -> Callable[[Any], in
         indexes.append(field.index)
         schema = field.schema
     if schema.type not in (Type.INT32, Type.INT64, Type.STRING) and schema.name != TIMESTAMP_NAME:
-        raise DataError(f"Error extracting timestamp from record field {'.'.join(path)}: it is a {schema.type.name}")
+        raise DataError(
+            f"Error extracting timestamp from record field {'.'.join(path)}: it is a {schema.type.name}"
+        )
 
     def get(row: Any) -> int | None:
         for index in indexes:
@@ -288,7 +306,9 @@ def _moment(value: Any) -> int | None:
         try:
             moment = datetime.datetime.fromisoformat(value)
         except ValueError as error:
-            raise DataError(f"Error extracting timestamp: {value!r} is no ISO-8601 time") from error
+            raise DataError(
+                f"Error extracting timestamp: {value!r} is no ISO-8601 time"
+            ) from error
         aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
         return int(aware.timestamp() * 1000)
     raise DataError(f"Error extracting timestamp: {value!r} is neither a number nor a text")

@@ -1,0 +1,190 @@
+"""The sink task of the file-writing connectors: one writer per assigned topic partition."""
+
+from __future__ import annotations
+
+import abc
+import logging
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from appliance.api.batch import Batch
+from appliance.api.task import SinkTask, SinkTaskContext
+from appliance.clock import SYSTEM_CLOCK
+from appliance.config.define import ConfigDef
+from appliance.connectors.storage import config as keys
+from appliance.connectors.storage.commit import Committer
+from appliance.connectors.storage.compatibility import parse_mode
+from appliance.connectors.storage.formats import find_format
+from appliance.connectors.storage.partitioner import Extractor, make_partitioner, zone_of
+from appliance.connectors.storage.store import Store, StoreError
+from appliance.connectors.storage.writer import PartitionWriter, Rules
+from appliance.errors import ConfigError, ConnectError, DataError
+from appliance.ids import TopicPartition
+
+_LOG = logging.getLogger("io.confluent.connect.hdfs.DataWriter")
+
+
+def spool_folder(configured: str, task: str) -> Path:
+    """Give the task's own local folder for growing files, empty."""
+    root = Path(configured) if configured else _state_folder() / "spool"
+    folder = root / re.sub(r"[^\w.-]", "_", task)
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ConnectError(
+            f"making the spool folder {folder}: {error.strerror}; set spool.dir"
+        ) from error
+    return folder
+
+
+def _state_folder() -> Path:
+    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
+    return (
+        Path(state) if state else Path(tempfile.gettempdir()) / f"ingest-appliance-{os.getuid()}"
+    )
+
+
+class StorageSinkTask(SinkTask):
+    """Writes records into files of a store, each exactly once."""
+
+    @abc.abstractmethod
+    def config_def(self) -> ConfigDef:
+        """Give the connector's options."""
+
+    @abc.abstractmethod
+    def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
+        """Give the store and the root folder in it. Raises ConnectError."""
+
+    def start(self, context: SinkTaskContext, config: Mapping[str, str]) -> None:
+        """Make format, partitioner and store. Raises ConfigError."""
+        self._context = context
+        self._parsed = parsed = self.config_def().parse(config)
+        self._writers: dict[TopicPartition, PartitionWriter] = {}
+        self._store, self._root = self.open_store(parsed)
+        self._spool = spool_folder(parsed[keys.SPOOL_DIR], str(context.id))
+        self._format = find_format(parsed[keys.FORMAT_CLASS])(parsed)
+        self._partitioner = make_partitioner(parsed)
+        self._extractor = Extractor(
+            parsed[keys.EXTRACTOR], parsed[keys.TIMESTAMP_FIELD], SYSTEM_CLOCK
+        )
+
+    def open(self, partitions: Sequence[TopicPartition]) -> None:
+        """Take over partitions, each at the offset after its last committed file."""
+        for partition in partitions:
+            topics_dir = self._folder(self._parsed[keys.TOPICS_DIR], partition.topic)
+            logs_dir = self._folder(self._parsed[keys.LOGS_DIR], partition.topic)
+            committer = Committer(self._store, partition, topics_dir, logs_dir)
+            writer = PartitionWriter(partition, committer, self._rules(topics_dir), SYSTEM_CLOCK)
+            self._writers[partition] = writer
+            self._advance(writer)
+
+    def _folder(self, configured: str, topic: str) -> str:
+        folder = configured.replace("${topic}", topic)
+        pattern = self._parsed[keys.CAPTURE_REGEX]
+        if pattern:
+            match = re.fullmatch(pattern, topic)
+            if match is None:
+                raise ConfigError(f"Topic {topic} does not fully match the specified regex.")
+            for number in range(len(match.groups()) + 1):
+                folder = folder.replace(f"${{{number}}}", match[number] or "")
+        return f"{self._root.rstrip('/')}/{folder.strip('/')}"
+
+    def _rules(self, topics_dir: str) -> Rules:
+        parsed = self._parsed
+        return Rules(
+            flush_size=parsed[keys.FLUSH_SIZE],
+            rotate_ms=parsed[keys.ROTATE_MS],
+            schedule_ms=parsed[keys.SCHEDULE_MS],
+            zone=zone_of(parsed[keys.TIMEZONE]),
+            backoff_ms=parsed[keys.BACKOFF_MS],
+            pad_width=parsed[keys.PAD_WIDTH],
+            compatibility=parse_mode(parsed[keys.COMPATIBILITY]),
+            ignore_nulls=parsed[keys.NULL_VALUES].lower() == "ignore",
+            topics_dir=topics_dir,
+            spool=self._spool,
+            format=self._format,
+            partitioner=self._partitioner,
+            extractor=self._extractor,
+            report=self._report,
+        )
+
+    def _report(self, batch: Batch, row: int, error: DataError) -> None:
+        reporter = self._context.errant_record_reporter
+        if reporter is None:
+            offset = batch.offsets[row] if batch.offsets is not None else "?"
+            raise ConnectError(
+                f"writing record at offset {offset} of {batch.topic_at(row)}: {error}"
+            ) from error
+        reporter.report(batch, row, error)
+
+    def put(self, batches: list[Batch]) -> None:
+        """Buffer the batches and write what can be written; called with [] so that timers fire."""
+        for batch in batches:
+            batch = batch.expanded()
+            writer = self._writers.get(self._partition_of(batch))
+            if writer is not None and writer.recovered:
+                writer.buffer(batch)
+        for writer in self._writers.values():
+            self._advance(writer)
+
+    @staticmethod
+    def _partition_of(batch: Batch) -> TopicPartition:
+        topic = batch.original_topic or batch.topic_at(0)
+        partition = (
+            batch.partition_at(0) if batch.original_partition is None else batch.original_partition
+        )
+        return TopicPartition(topic, partition or 0)
+
+    def _advance(self, writer: PartitionWriter) -> None:
+        """Recover or write; after a store error the partition is paused until it works again."""
+        if not writer.due():
+            return
+        try:
+            if not writer.recovered:
+                self._recover(writer)
+            writer.progress()
+        except StoreError as error:
+            writer.failed(error)
+            if not writer.paused:
+                writer.paused = True
+                self._context.pause([writer.partition])
+            return
+        if writer.paused:
+            writer.paused = False
+            self._context.resume([writer.partition])
+
+    def _recover(self, writer: PartitionWriter) -> None:
+        position = writer.recover()
+        if position is not None:
+            self._context.seek({writer.partition: position})
+        _LOG.info("Took over a partition partition=%s position=%s", writer.partition, position)
+
+    def pre_commit(self, offsets: Mapping[TopicPartition, int]) -> Mapping[TopicPartition, int]:
+        """Give the offset after the last committed file of each partition."""
+        return {
+            partition: writer.committed_offset
+            for partition, writer in self._writers.items()
+            if writer.committed_offset is not None and partition in offsets
+        }
+
+    def close_partitions(self, partitions: Sequence[TopicPartition]) -> None:
+        """Give partitions up; what is not committed is read again by the next owner."""
+        for partition in partitions:
+            writer = self._writers.pop(partition, None)
+            if writer is not None:
+                writer.discard()
+
+    def close(self) -> None:
+        """Remove the spool and close the store."""
+        for writer in getattr(self, "_writers", {}).values():
+            writer.discard()
+        if hasattr(self, "_spool"):
+            shutil.rmtree(self._spool, ignore_errors=True)
+        if hasattr(self, "_store"):
+            self._store.close()

@@ -1,0 +1,336 @@
+"""One topic partition on its way into files: buffering, rotation, commit, and retries without loss.
+
+Semantics: Confluent's TopicPartitionWriter. Before each record the writer asks whether the open files of
+the partition are to be committed (`flush.size`, `rotate.interval.ms`, `rotate.schedule.interval.ms`,
+schema change); it looks at whole slices of a batch where the answer cannot change inside.
+"""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.api.batch import NULL, Batch
+from appliance.clock import Clock
+from appliance.connectors.storage.commit import Committer, FinishedFile
+from appliance.connectors.storage.compatibility import Mode, must_rotate, projection
+from appliance.connectors.storage.formats import Format, RecordWriter
+from appliance.connectors.storage.names import committed_name
+from appliance.connectors.storage.partitioner import Extractor, Partitioner, Timestamps
+from appliance.connectors.storage.store import StoreError
+from appliance.data import Schema
+from appliance.errors import DataError
+from appliance.ids import TopicPartition
+
+_LOG = logging.getLogger("io.confluent.connect.hdfs.TopicPartitionWriter")
+_DAY_MS: Final = 86_400_000
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rules:
+    """The parsed options that a writer follows; times in ms, -1 is off."""
+
+    flush_size: int
+    rotate_ms: int
+    schedule_ms: int
+    zone: datetime.tzinfo
+    backoff_ms: int
+    pad_width: int
+    compatibility: Mode
+    ignore_nulls: bool
+    topics_dir: str
+    spool: Path
+    format: Format
+    partitioner: Partitioner
+    extractor: Extractor
+    report: Callable[[Batch, int, DataError], None]
+
+
+@dataclasses.dataclass(slots=True)
+class _OpenFile:
+    """A growing local file; offsets inclusive."""
+
+    path: Path
+    folder: str
+    writer: RecordWriter
+    start: int
+    end: int
+
+
+class PartitionWriter:
+    """Takes the batches of one topic partition. Used on the task's thread."""
+
+    def __init__(
+        self, partition: TopicPartition, committer: Committer, rules: Rules, clock: Clock
+    ) -> None:
+        """Begin unrecovered; `progress` recovers first."""
+        self.partition = partition
+        self.paused = False
+        self.committed_offset: int | None = None
+        self._committer = committer
+        self._rules = rules
+        self._clock = clock
+        self._recovered = False
+        self._next_offset = 0
+        self._buffer: collections.deque[Batch] = collections.deque()
+        self._open: dict[str, _OpenFile] = {}
+        self._finishing: list[FinishedFile] | None = None
+        self._count = 0
+        self._schema: Schema | None = None
+        self._has_schema = False
+        self._last_rotate_ms: int | None = None
+        self._next_schedule_ms: int | None = None
+        self._retry_at_ms = 0
+        self._files_made = 0
+
+    def recover(self) -> int | None:
+        """Take the partition over; give the offset to seek to, None to stay where the group is.
+
+        Raises StoreError; may be called again.
+        """
+        position = self._committer.recover()
+        self._recovered = True
+        self._buffer.clear()
+        if position is not None:
+            self._next_offset = self.committed_offset = position
+        self._restart_timers()
+        return position
+
+    @property
+    def recovered(self) -> bool:
+        """Whether the partition has been taken over."""
+        return self._recovered
+
+    def buffer(self, batch: Batch) -> None:
+        """Queue a batch; `progress` writes it."""
+        self._buffer.append(batch)
+
+    def due(self) -> bool:
+        """Whether the pause after a store error is over."""
+        return self._clock.now_ms() >= self._retry_at_ms
+
+    def failed(self, error: StoreError) -> None:
+        """Note a store error: nothing is tried before `retry.backoff.ms` is over."""
+        self._retry_at_ms = self._clock.now_ms() + self._rules.backoff_ms
+        _LOG.warning(
+            "%s; trying again in %d ms partition=%s", error, self._rules.backoff_ms, self.partition
+        )
+
+    def progress(self) -> None:
+        """Write what is buffered and rotate where it is time. Raises StoreError, DataError, ConnectError."""
+        if self._finishing is not None:
+            self._commit()
+        while self._buffer:
+            self._write(self._buffer[0])
+            self._buffer.popleft()
+        if self._open and self._time_to_rotate(None):
+            self._rotate()
+        self._tick_schedule()
+
+    def _write(self, batch: Batch) -> None:
+        """Write a batch; rows before `next_offset` have been written already."""
+        offsets = batch.offsets
+        if offsets is None:
+            return
+        rows = [row for row in range(len(batch)) if offsets[row] >= self._next_offset]
+        rows = [row for row in rows if not self._is_null(batch, row)]
+        if not rows:
+            if len(batch):
+                self._next_offset = max(self._next_offset, offsets[-1] + 1)
+            return
+        if len(rows) != len(batch):
+            batch = batch.take(rows)
+        self._rotate_for_schema(batch.value_schema)
+        timestamps = self._timestamps(batch)
+        at = 0
+        while at < len(batch):
+            if self._open and self._time_to_rotate(_at(timestamps, at)):
+                self._rotate(_at(timestamps, at))
+            end = self._slice_end(batch, timestamps, at)
+            self._write_slice(batch, timestamps, at, end)
+            at = end
+            if self._count >= self._rules.flush_size:
+                self._rotate()
+
+    def _is_null(self, batch: Batch, row: int) -> bool:
+        value = batch.values[row]
+        if value is not None and value is not NULL:
+            return False
+        if not self._rules.ignore_nulls:
+            error = DataError(
+                f"Null valued records are not writeable: topic {self.partition.topic}, partition "
+                f"{self.partition.partition}; set behavior.on.null.values=ignore to skip them"
+            )
+            self._rules.report(batch, row, error)
+        return True
+
+    def _timestamps(self, batch: Batch) -> Timestamps:
+        return self._rules.extractor.timestamps(batch)
+
+    def _rotate_for_schema(self, schema: Schema | None) -> None:
+        if self._open and must_rotate(self._rules.compatibility, schema, self._schema):
+            self._rotate()
+        if not self._open:
+            self._schema = schema
+
+    def _slice_end(self, batch: Batch, timestamps: Timestamps, start: int) -> int:
+        end = min(len(batch), start + self._rules.flush_size - self._count)
+        if self._rules.rotate_ms > 0 and isinstance(timestamps, list):
+            last = self._last_rotate_ms
+            for row in range(start, end):
+                moment = timestamps[row]
+                if last is None:
+                    last = self._last_rotate_ms = moment
+                elif (
+                    moment is not None and moment - last >= self._rules.rotate_ms and (row > start)
+                ):
+                    return row
+        return end
+
+    def _write_slice(self, batch: Batch, timestamps: Timestamps, start: int, end: int) -> None:
+        """Write rows `start` to `end`, all or none; bad rows are reported one by one."""
+        part = batch if (start, end) == (0, len(batch)) else batch.take(range(start, end))
+        times = timestamps[start:end] if isinstance(timestamps, list) else timestamps
+        try:
+            self._append(part, times)
+        except DataError:
+            if len(part) == 1:
+                raise
+            for row in range(len(part)):
+                single = part.take([row])
+                try:
+                    self._append(single, [_at(times, row)] if isinstance(times, list) else times)
+                except DataError as error:
+                    self._rules.report(part, row, error)
+        self._count += end - start
+        offsets = batch.offsets
+        if offsets is not None:
+            self._next_offset = offsets[end - 1] + 1
+
+    def _append(self, batch: Batch, timestamps: Timestamps) -> None:
+        rules = self._rules
+        folders = rules.partitioner.folders(batch, self.partition.partition, timestamps)
+        values = batch.values
+        if batch.value_schema is not self._schema and batch.value_schema and self._schema:
+            values = projection(batch.value_schema, self._schema)(values)
+        offsets = batch.offsets or ()
+        if isinstance(folders, str):
+            self._append_rows(folders, values, offsets[0], offsets[-1])
+            return
+        groups: dict[str, list[int]] = {}
+        for row, folder in enumerate(folders):
+            groups.setdefault(folder, []).append(row)
+        for folder, rows in groups.items():
+            self._append_rows(
+                folder, [values[row] for row in rows], offsets[rows[0]], offsets[rows[-1]]
+            )
+
+    def _append_rows(self, folder: str, rows: list[Any], start: int, end: int) -> None:
+        file = self._open.get(folder)
+        if file is None:
+            file = self._open[folder] = self._begin_file(folder, start)
+        file.writer.write(rows)
+        file.end = end
+
+    def _begin_file(self, folder: str, start: int) -> _OpenFile:
+        rules = self._rules
+        self._files_made += 1
+        name = f"{self.partition.topic}+{self.partition.partition}-{self._files_made}{rules.format.extension}"
+        path = rules.spool / name
+        try:
+            writer = rules.format.open(path, self.partition.topic, self._schema)
+        except OSError as error:
+            raise StoreError(
+                f"writing {path}: {error.strerror or error}; free space or set spool.dir"
+            ) from error
+        return _OpenFile(path, folder, writer, start, start)
+
+    def _time_to_rotate(self, timestamp: int | None) -> bool:
+        rules = self._rules
+        now = self._clock.now_ms()
+        if self._next_schedule_ms is not None and now >= self._next_schedule_ms:
+            return True
+        if rules.rotate_ms <= 0 or self._last_rotate_ms is None:
+            return False
+        moment = timestamp if rules.extractor.by_record else now
+        return moment is not None and moment - self._last_rotate_ms >= rules.rotate_ms
+
+    def _rotate(self, timestamp: int | None = None) -> None:
+        """Close the open files and commit them together."""
+        files = []
+        try:
+            for file in self._open.values():
+                file.writer.close()
+                files.append(FinishedFile(file.path, self._target(file), file.start, file.end))
+        except OSError as error:
+            raise StoreError(
+                f"writing the spool of {self.partition}: {error.strerror or error}"
+            ) from error
+        self._open.clear()
+        self._finishing = files
+        self._count = 0
+        self._restart_timers(timestamp)
+        self._commit()
+
+    def _target(self, file: _OpenFile) -> str:
+        rules = self._rules
+        topic, number = self.partition
+        name = committed_name(
+            topic, number, file.start, file.end, rules.pad_width, rules.format.extension
+        )
+        return f"{rules.topics_dir}/{topic}/{file.folder}/{name}"
+
+    def _commit(self) -> None:
+        files = self._finishing or []
+        if files:
+            self._committer.commit(files)
+            self.committed_offset = max(file.end for file in files) + 1
+            for file in files:
+                file.local.unlink(missing_ok=True)
+        self._finishing = None
+
+    def _restart_timers(self, timestamp: int | None = None) -> None:
+        rules = self._rules
+        now = self._clock.now_ms()
+        self._last_rotate_ms = timestamp if rules.extractor.by_record else now
+        self._next_schedule_ms = (
+            next_schedule(now, rules.schedule_ms, rules.zone) if rules.schedule_ms > 0 else None
+        )
+
+    def _tick_schedule(self) -> None:
+        """An expired timer with nothing open just begins again."""
+        if not self._open and self._time_to_rotate(None):
+            self._restart_timers()
+
+    def discard(self) -> None:
+        """Drop what is not committed: it is read again by the next owner."""
+        for file in self._open.values():
+            try:
+                file.writer.close()
+            except (OSError, DataError):
+                _LOG.debug("closing a discarded file path=%s", file.path)
+            file.path.unlink(missing_ok=True)
+        for finished in self._finishing or []:
+            finished.local.unlink(missing_ok=True)
+        self._open.clear()
+        self._finishing = None
+        self._buffer.clear()
+
+
+def _at(timestamps: Timestamps, row: int) -> int | None:
+    return timestamps[row] if isinstance(timestamps, list) else timestamps
+
+
+def next_schedule(now_ms: int, interval_ms: int, zone: datetime.tzinfo) -> int:
+    """Give the next multiple of the interval after local midnight, at latest the next midnight."""
+    now = datetime.datetime.fromtimestamp(now_ms / 1000, zone)
+    midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
+    start_ms = int(midnight.timestamp() * 1000)
+    tomorrow = (midnight + datetime.timedelta(days=1)).replace(hour=0)
+    following = start_ms + ((now_ms - start_ms) // interval_ms + 1) * interval_ms
+    return min(following, int(tomorrow.timestamp() * 1000))
