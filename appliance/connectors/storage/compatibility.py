@@ -98,6 +98,10 @@ def _members(source: Schema, target: Schema) -> Callable[[Any], Any]:
     return lambda value: value
 
 
+def _always(value: Any) -> Callable[[Any], Any]:
+    return lambda _: value
+
+
 def _struct(source: Schema, target: Schema) -> Callable[[Any], Any]:
     parts: list[tuple[int, Callable[[Any], Any]]] = []
     for field in target.fields:
@@ -105,8 +109,7 @@ def _struct(source: Schema, target: Schema) -> Callable[[Any], Any]:
         if found is not None:
             parts.append((found.index, _value(found.schema, field.schema)))
         elif field.schema.optional or field.schema.default is not None:
-            default = _row_default(field.schema)
-            parts.append((0, lambda _, default=default: default))
+            parts.append((0, _always(_row_default(field.schema))))
         else:
             raise SchemaProjectorError(
                 f"Required field `{field.name}` is missing from source schema: {source}"

@@ -125,8 +125,7 @@ class StorageSinkTask(SinkTask):
 
     def put(self, batches: list[Batch]) -> None:
         """Buffer the batches and write what can be written; called with [] so that timers fire."""
-        for batch in batches:
-            batch = batch.expanded()
+        for batch in (given.expanded() for given in batches):
             writer = self._writers.get(self._partition_of(batch))
             if writer is not None and writer.recovered:
                 writer.buffer(batch)
