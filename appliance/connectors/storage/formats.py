@@ -78,7 +78,8 @@ class StringFormat(Format):
         """Begin a file; values have to be texts."""
         if schema is not None and schema.type is not Type.STRING:
             raise DataError(
-                f"writing {topic} with StringFormat: values have to be STRING, not {schema.type.name}"
+                f"writing {topic} with StringFormat: values have to be STRING, "
+                f"not {schema.type.name}"
             )
 
         def encode(rows: Sequence[Any]) -> list[bytes]:
@@ -118,7 +119,8 @@ class AvroFormat(Format):
         """Begin a file whose schema is that of its first record."""
         if schema is None:
             raise DataError(
-                f"writing {topic} as Avro: the records have no schema; use a converter with schemas or JsonFormat"
+                f"writing {topic} as Avro: the records have no schema; "
+                "use a converter with schemas or JsonFormat"
             )
         options = AvroOptions(self.parsed[keys.META_DATA], self.parsed[keys.OPTIONAL_MAP_KEYS])
         avro = json.dumps(avro_schema(schema, options), separators=(",", ":"))
@@ -126,9 +128,9 @@ class AvroFormat(Format):
 
 
 def _snappy(data: bytes) -> bytes:
-    import pyarrow
+    import pyarrow as pa
 
-    compressed: bytes = pyarrow.compress(data, codec="snappy", asbytes=True)
+    compressed: bytes = pa.compress(data, codec="snappy", asbytes=True)
     return compressed + zlib.crc32(data).to_bytes(4, "big")
 
 
@@ -230,10 +232,10 @@ class _ParquetWriter(RecordWriter):
         self._rows = []
 
     def _end_group(self) -> None:
-        import pyarrow
+        import pyarrow as pa
 
         self._writer.write_table(
-            pyarrow.Table.from_batches(self._batches, self._arrow), row_group_size=_ROW_GROUP_ROWS
+            pa.Table.from_batches(self._batches, self._arrow), row_group_size=_ROW_GROUP_ROWS
         )
         self._batches = []
         self._gathered = 0

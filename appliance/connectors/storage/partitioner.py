@@ -7,7 +7,7 @@ batch where it can, and looks at rows only where the folder depends on them.
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +24,7 @@ _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
 _DAILY: Final = "'year'=YYYY/'month'=MM/'day'=dd"
 _NAMES: Final = ("Default", "Field", "TimeBased", "Hourly", "Daily")
-_EPOCH: Final = datetime.datetime(1970, 1, 1)
+_EPOCH: Final = dt.datetime(1970, 1, 1)
 
 Timestamps = int | list[int | None]
 """The time of each row in ms, or one for the whole batch."""
@@ -140,7 +140,7 @@ def _folder_text(value: Any) -> str:
 class _TimeBased:
     """Folders named by the record's time, rounded down to the duration in local time."""
 
-    def __init__(self, duration_ms: int, path_format: str, zone: datetime.tzinfo) -> None:
+    def __init__(self, duration_ms: int, path_format: str, zone: dt.tzinfo) -> None:
         self._duration_ms = duration_ms
         self._render = compile_joda(path_format)
         self._zone = zone
@@ -168,24 +168,24 @@ class _TimeBased:
         return found
 
 
-def floor_local(timestamp_ms: int, duration_ms: int, zone: datetime.tzinfo) -> datetime.datetime:
+def floor_local(timestamp_ms: int, duration_ms: int, zone: dt.tzinfo) -> dt.datetime:
     """Give the local time of a moment, rounded down to a multiple of the duration."""
-    moment = datetime.datetime.fromtimestamp(timestamp_ms / 1000, zone)
-    local_ms = (moment.replace(tzinfo=None) - _EPOCH) // datetime.timedelta(milliseconds=1)
-    floored = _EPOCH + datetime.timedelta(milliseconds=local_ms // duration_ms * duration_ms)
+    moment = dt.datetime.fromtimestamp(timestamp_ms / 1000, zone)
+    local_ms = (moment.replace(tzinfo=None) - _EPOCH) // dt.timedelta(milliseconds=1)
+    floored = _EPOCH + dt.timedelta(milliseconds=local_ms // duration_ms * duration_ms)
     return floored.replace(tzinfo=zone)
 
 
-def zone_of(text: str) -> datetime.tzinfo:
+def zone_of(text: str) -> dt.tzinfo:
     """Give the zone for a region, UTC or `+hh:mm`. Raises ValueError or ZoneInfoNotFoundError."""
     match = re.fullmatch(r"([+-])(\d\d):?(\d\d)", text)
     if match:
-        offset = datetime.timedelta(hours=int(match[2]), minutes=int(match[3]))
-        return datetime.timezone(-offset if match[1] == "-" else offset)
-    return datetime.UTC if text in ("", "UTC", "Z") else zoneinfo.ZoneInfo(text)
+        offset = dt.timedelta(hours=int(match[2]), minutes=int(match[3]))
+        return dt.timezone(-offset if match[1] == "-" else offset)
+    return dt.UTC if text in ("", "UTC", "Z") else zoneinfo.ZoneInfo(text)
 
 
-_LETTERS: Final[dict[str, Callable[[datetime.datetime], int | str]]] = {
+_LETTERS: Final[dict[str, Callable[[dt.datetime], int | str]]] = {
     "Y": lambda t: t.year,
     "y": lambda t: t.year,
     "x": lambda t: t.isocalendar().year,
@@ -203,9 +203,9 @@ _LETTERS: Final[dict[str, Callable[[datetime.datetime], int | str]]] = {
 }
 
 
-def compile_joda(pattern: str) -> Callable[[datetime.datetime], str]:
+def compile_joda(pattern: str) -> Callable[[dt.datetime], str]:
     """Give the function that renders Joda's `pattern`; a trailing slash is dropped. Raises ConfigError."""
-    parts: list[Callable[[datetime.datetime], str] | str] = []
+    parts: list[Callable[[dt.datetime], str] | str] = []
     for token in re.finditer(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']+", pattern.rstrip("/")):
         text = token.group()
         if text.startswith("'"):
@@ -219,7 +219,7 @@ def compile_joda(pattern: str) -> Callable[[datetime.datetime], str]:
     )
 
 
-def _letter(token: str) -> Callable[[datetime.datetime], str]:
+def _letter(token: str) -> Callable[[dt.datetime], str]:
     letter, width = token[0], len(token)
     if letter == "M" and width >= 3:
         return lambda t: t.strftime("%b" if width == 3 else "%B")
@@ -278,13 +278,14 @@ def _timestamp_getter(schema: Schema, path: Sequence[str]) -> Callable[[Any], in
         field = schema.field(name) if schema.type is Type.STRUCT else None
         if field is None:
             raise DataError(
-                f"Unable to determine timestamp using timestamp.extractor RecordField: no field {'.'.join(path)}"
+                f"Unable to determine timestamp using timestamp.extractor RecordField: "
+                f"no field {'.'.join(path)}"
             )
         indexes.append(field.index)
         schema = field.schema
     if schema.type not in (Type.INT32, Type.INT64, Type.STRING) and schema.name != TIMESTAMP_NAME:
         raise DataError(
-            f"Error extracting timestamp from record field {'.'.join(path)}: it is a {schema.type.name}"
+            f"Error extracting timestamp from record field {'.'.join(path)}: a {schema.type.name}"
         )
 
     def get(row: Any) -> int | None:
@@ -304,11 +305,11 @@ def _moment(value: Any) -> int | None:
         if re.fullmatch(r"-?\d+", value):
             return int(value)
         try:
-            moment = datetime.datetime.fromisoformat(value)
+            moment = dt.datetime.fromisoformat(value)
         except ValueError as error:
             raise DataError(
                 f"Error extracting timestamp: {value!r} is no ISO-8601 time"
             ) from error
-        aware = moment if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        aware = moment if moment.tzinfo else moment.replace(tzinfo=dt.UTC)
         return int(aware.timestamp() * 1000)
     raise DataError(f"Error extracting timestamp: {value!r} is neither a number nor a text")

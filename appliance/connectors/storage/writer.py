@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import collections
 import dataclasses
-import datetime
+import datetime as dt
 import logging
 from collections.abc import Callable
 from pathlib import Path
@@ -18,12 +18,13 @@ from typing import Any, Final
 from appliance.api.batch import NULL, Batch
 from appliance.clock import Clock
 from appliance.connectors.storage.commit import Committer, FinishedFile
-from appliance.connectors.storage.compatibility import Mode, must_rotate, projection
+from appliance.connectors.storage.compatibility import Mode, must_rotate
 from appliance.connectors.storage.formats import Format, RecordWriter
 from appliance.connectors.storage.names import committed_name
 from appliance.connectors.storage.partitioner import Extractor, Partitioner, Timestamps
 from appliance.connectors.storage.store import StoreError
 from appliance.data import Schema
+from appliance.data.projector import projector
 from appliance.errors import DataError
 from appliance.ids import TopicPartition
 
@@ -38,7 +39,7 @@ class Rules:
     flush_size: int
     rotate_ms: int
     schedule_ms: int
-    zone: datetime.tzinfo
+    zone: dt.tzinfo
     backoff_ms: int
     pad_width: int
     compatibility: Mode
@@ -217,7 +218,8 @@ class PartitionWriter:
         folders = rules.partitioner.folders(batch, self.partition.partition, timestamps)
         values = batch.values
         if batch.value_schema is not self._schema and batch.value_schema and self._schema:
-            values = projection(batch.value_schema, self._schema)(values)
+            project = projector(batch.value_schema, self._schema)
+            values = [row if row is None or row is NULL else project(row) for row in values]
         offsets = batch.offsets or ()
         if isinstance(folders, str):
             self._append_rows(folders, values, offsets[0], offsets[-1])
@@ -326,11 +328,11 @@ def _at(timestamps: Timestamps, row: int) -> int | None:
     return timestamps[row] if isinstance(timestamps, list) else timestamps
 
 
-def next_schedule(now_ms: int, interval_ms: int, zone: datetime.tzinfo) -> int:
+def next_schedule(now_ms: int, interval_ms: int, zone: dt.tzinfo) -> int:
     """Give the next multiple of the interval after local midnight, at latest the next midnight."""
-    now = datetime.datetime.fromtimestamp(now_ms / 1000, zone)
+    now = dt.datetime.fromtimestamp(now_ms / 1000, zone)
     midnight = now.replace(hour=0, minute=0, second=0, microsecond=0)
     start_ms = int(midnight.timestamp() * 1000)
-    tomorrow = (midnight + datetime.timedelta(days=1)).replace(hour=0)
+    tomorrow = (midnight + dt.timedelta(days=1)).replace(hour=0)
     following = start_ms + ((now_ms - start_ms) // interval_ms + 1) * interval_ms
     return min(following, int(tomorrow.timestamp() * 1000))

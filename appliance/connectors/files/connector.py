@@ -1,0 +1,75 @@
+"""The local files sink: the storage sink on a folder of this machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, ClassVar, Final
+from urllib.parse import unquote, urlsplit
+
+from appliance.config.define import NO_DEFAULT, ConfigDef, ConfigKey, Importance, Width
+from appliance.config.types import ConfigType
+from appliance.connectors.files.store import LocalStore
+from appliance.connectors.storage import config as keys
+from appliance.connectors.storage.connector import StorageSinkConnector
+from appliance.connectors.storage.store import Store
+from appliance.connectors.storage.task import StorageSinkTask
+from appliance.errors import ConfigError
+
+_URL: Final = ConfigKey(
+    keys.STORE_URL,
+    ConfigType.STRING,
+    NO_DEFAULT,
+    importance=Importance.HIGH,
+    doc="The folder to write to: /data/lake or file:///data/lake.",
+    group="Storage",
+    order=0,
+    width=Width.LONG,
+    display_name="Store URL",
+)
+CONFIG_DEF: Final = ConfigDef(
+    [_URL, *keys.common_keys("io.confluent.connect.hdfs.json.JsonFormat")]
+)
+
+
+def local_root(url: str) -> str:
+    """Give the folder that `store.url` names. Raises ConfigError."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        raise ConfigError.invalid(keys.STORE_URL, url, "give an absolute folder or file:///folder")
+    path = unquote(parts.path)
+    if not path.startswith("/"):
+        raise ConfigError.invalid(keys.STORE_URL, url, "give an absolute folder or file:///folder")
+    return path
+
+
+class FilesSinkConnector(StorageSinkConnector):
+    """Writes topics into files of a local folder."""
+
+    config_def: ClassVar = CONFIG_DEF
+    version: ClassVar[str] = "0.1.0"
+
+    def check_store(self, parsed: Mapping[str, Any]) -> dict[str, str]:
+        """Find out whether the folder can be written."""
+        try:
+            root = Path(local_root(parsed[keys.STORE_URL]))
+            root.mkdir(parents=True, exist_ok=True)
+        except ConfigError as error:
+            return {keys.STORE_URL: str(error)}
+        except OSError as error:
+            return {
+                keys.STORE_URL: f"making the folder {parsed[keys.STORE_URL]}: {error.strerror}"
+            }
+        return {}
+
+
+class FilesSinkTask(StorageSinkTask):
+    """Writes partitions into a local folder."""
+
+    def config_def(self) -> ConfigDef:
+        """Give the connector's options."""
+        return CONFIG_DEF
+
+    def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
+        """Give the local file system."""
+        return LocalStore(), local_root(parsed[keys.STORE_URL])
