@@ -138,11 +138,10 @@ class GroupRole:
             return encode_shares(failed, told, {})
         round_ = self._round(protocol, told)
         self.last_round = round_
-        self._owners = {
-            name: self.workers[member]
-            for member, work in round_.owned.items()
-            for name in (*work.connectors, *work.tasks)
-        }
+        self._owners = {}
+        for member, work in round_.owned.items():
+            self._owners.update(dict.fromkeys(work.connectors, self.workers[member]))
+            self._owners.update(dict.fromkeys(work.tasks, self.workers[member]))
         template = Assignment(
             leader,
             self._url,

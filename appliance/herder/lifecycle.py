@@ -14,7 +14,7 @@ from concurrent.futures import Future
 from typing import Any, Protocol
 
 from appliance.clock import Clock
-from appliance.errors import ConnectError
+from appliance.errors import ConnectError, java_trace
 from appliance.herder.herder import JournalSink
 from appliance.herder.inbox import StateEvent
 from appliance.ids import ConnectorTaskId, State, TargetState
@@ -35,7 +35,9 @@ class Runner(Protocol):
         self, name: str, config: Mapping[str, str], target: TargetState
     ) -> Future[State]: ...
 
-    def connector_task_configs(self, name: str, max_tasks: int) -> Future[list[dict[str, str]]]: ...
+    def connector_task_configs(
+        self, name: str, max_tasks: int
+    ) -> Future[list[dict[str, str]]]: ...
 
     def set_connector_target(self, name: str, target: TargetState) -> None: ...
 
@@ -67,6 +69,10 @@ class Runner(Protocol):
     def metrics(self) -> dict[ConnectorTaskId, dict[str, float | int | str]]: ...
 
     def lease(self, until_monotonic_s: float) -> None: ...
+
+    def fence_producers(
+        self, name: str, config: Mapping[str, str], transactional_ids: Sequence[str]
+    ) -> Future[None]: ...
 
     def set_log_level(self, logger: str, level: str) -> None: ...
 
@@ -154,14 +160,29 @@ class Lifecycle:
 
     def start_task(self, id: ConnectorTaskId, state: ClusterConfigState) -> None:
         """Start a task from its configuration; the worker reports what becomes of it."""
-        config, task_config = state.config(id.connector), state.task_config(id)
-        if config is None or task_config is None:
+        self.announce_task(id, state)
+        self.start_announced_task(id, state)
+
+    def announce_task(self, id: ConnectorTaskId, state: ClusterConfigState) -> None:
+        """Count a task as one of this worker's from now on; it is started later."""
+        task_config = state.task_config(id)
+        if task_config is None:
             log.warning("A task has no configuration yet and is not started. task=%s", id)
             return
         self._running[id] = _Running(task_config)
+
+    def start_announced_task(self, id: ConnectorTaskId, state: ClusterConfigState) -> None:
+        """Start a task that was announced and not stopped since."""
+        config, running = state.config(id.connector), self._running.get(id)
+        if config is None or running is None:
+            return
         log.info("Starting a task. task=%s", id)
         texts = {key: value for key, value in config.items() if value is not None}
-        self.worker.start_task(id, texts, task_config, state.target_state(id.connector))
+        self.worker.start_task(id, texts, running.config, state.target_state(id.connector))
+
+    def fail_task(self, id: ConnectorTaskId, error: BaseException) -> None:
+        """Write that an announced task could not be started."""
+        self.take(StateEvent(id, State.FAILED, java_trace(error), None))
 
     def stop(self, names: Collection[Name], *, report: bool = True) -> None:
         """Stop what runs of `names` and write UNASSIGNED, unless the group went on without us."""
@@ -195,9 +216,9 @@ class Lifecycle:
         """Pass a new target state to a connector and its tasks, as far as they run here."""
         if connector in self._running:
             self.worker.set_connector_target(connector, target)
-        for id in self.tasks:
-            if id.connector == connector:
-                self.worker.set_task_target(id, target)
+        for task in self.tasks:
+            if task.connector == connector:
+                self.worker.set_task_target(task, target)
 
     def take(self, event: StateEvent) -> bool:
         """Write what the worker reported; False when it is about something that was stopped since."""

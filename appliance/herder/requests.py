@@ -95,7 +95,9 @@ def _run(step: Step, future: Future[Any]) -> None:
         future.set_result(answer)
 
 
-def chain(source: Future[Any], target: Future[Any], form: Callable[[Any], Any] | None = None) -> None:
+def chain(
+    source: Future[Any], target: Future[Any], form: Callable[[Any], Any] | None = None
+) -> None:
     """Let `target` end as `source` does, its value put through `form`."""
 
     def ended(done: Future[Any]) -> None:

@@ -48,9 +48,7 @@ def sign(key: SessionKey, algorithm: str, body: bytes) -> Mapping[str, str]:
     return {SIGNATURE_HEADER: signature, ALGORITHM_HEADER: algorithm}
 
 
-def verify(
-    signature: InternalSignature, key: SessionKey | None, accepted: Sequence[str]
-) -> None:
+def verify(signature: InternalSignature, key: SessionKey | None, accepted: Sequence[str]) -> None:
     """Raise SignatureError unless the request is signed with the key by an accepted algorithm."""
     algorithm = signature.algorithm
     if signature.signature is None or algorithm is None:

@@ -68,7 +68,9 @@ class Tick:
         self.requests = RequestQueue(clock, self.wake)
         self.settled_state = ClusterConfigState()
         """The configuration that the last assignment was made from."""
+        self.topics_read = False
         self.started = False
+        self.ticked_s = clock.monotonic_s()
         self.stage: Stage | None = None
         self.delay_until_ms: int | None = None
         self.start_task: Callable[[ConnectorTaskId], None] = self._start_task
@@ -83,11 +85,17 @@ class Tick:
         self._on_failure = on_failure
         self._member: Membership | None = None
         self._stopping = threading.Event()
+        self._ended = threading.Event()
         self._rebalance: _Rebalance | None = None
         self._rejoin_cause = "joining the group"
         self._settled = False
         self._threads: list[threading.Thread] = []
         inbox.wake_with(self.wake)
+
+    @property
+    def has_member(self) -> bool:
+        """Tell whether `start` was called."""
+        return self._member is not None
 
     @property
     def member(self) -> Membership:
@@ -148,6 +156,7 @@ class Tick:
             self._wind_down()
         finally:
             self.requests.close()
+            self._ended.set()
 
     def _start_up(self) -> bool:
         with self.doing("initializing and reading to the end of internal topics"):
@@ -165,6 +174,7 @@ class Tick:
         if not self._stopping.is_set():
             self._stores.configs.go_live()
             self._role.state = self._stores.configs.snapshot()
+            self.topics_read = True
         return True
 
     def _turn_safely(self) -> None:
@@ -180,6 +190,7 @@ class Tick:
             self._clock.wait(self._stopping, TURN_S)
 
     def _turn(self) -> None:
+        self.ticked_s = self._clock.monotonic_s()
         with self.doing("ensuring membership in the cluster"):
             joined = self.member.ensure_active(TURN_S)
         if self._stopping.is_set():
@@ -295,20 +306,23 @@ class Tick:
         role, lifecycle = self._role, self._lifecycle
         work = role.work
         wanted = {*work.connectors, *work.tasks}
-        lifecycle.stop([
-            name for name in (*lifecycle.connectors, *lifecycle.tasks) if name not in wanted
-        ])
-        self.settled_state = role.state
-        log.info(
-            "Starting connectors and tasks using config offset %d", assignment.config_offset
+        running: list[str | ConnectorTaskId] = [*lifecycle.connectors, *lifecycle.tasks]
+        lifecycle.stop(
+            [
+                name
+                for name in running
+                if name not in wanted or not lifecycle.is_current(name, role.state)
+            ]
         )
+        self.settled_state = role.state
+        log.info("Starting connectors and tasks using config offset %d", assignment.config_offset)
         with self.doing("starting assigned connectors and tasks"):
             for name in work.connectors:
                 if not lifecycle.runs(name):
                     lifecycle.start_connector(name, role.state)
-            for id in work.tasks:
-                if not lifecycle.runs(id):
-                    self.start_task(id)
+            for task in work.tasks:
+                if not lifecycle.runs(task):
+                    self.start_task(task)
 
     def _start_task(self, id: ConnectorTaskId) -> None:
         self._lifecycle.start_task(id, self._role.state)
@@ -351,10 +365,10 @@ class Tick:
 
     def _renew_leases(self) -> None:
         session_s = self._session_timeout_s or 0.0
-        while not self._stopping.is_set():
+        while not self._ended.is_set():
             until_s = self._clock.monotonic_s() - self.member.silence_s + session_s * LEASE_SHARE
             self._lifecycle.worker.lease(until_s)
-            self._clock.wait(self._stopping, max(session_s / 5, 0.2))
+            self._clock.wait(self._ended, max(session_s / 5, 0.2))
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

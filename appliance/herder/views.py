@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from appliance.errors import NotFoundError
 from appliance.herder.entities import (
     ConnectorInfo,
     ConnectorStateInfo,
     ConnectorType,
+    GroupSnapshot,
+    HerderSnapshot,
     InstanceState,
     TaskInfo,
     TaskName,
     TaskState,
+    WorkerSnapshot,
 )
+from appliance.herder.grouprole import GroupRole
+from appliance.herder.tick import Tick
 from appliance.ids import ConnectorTaskId
 from appliance.storage.snapshot import ClusterConfigState, Config
 from appliance.storage.statuses import Status, StatusStore
@@ -53,13 +58,18 @@ def connector_state(
     if status is None:
         raise NotFoundError(f"No status found for connector {name}")
     config = state.config(name)
+    kind = "unknown" if config is None else type_of(config)
+    return _state_info(name, status, statuses.tasks(name), kind)
+
+
+def _state_info(
+    name: str, status: Status, tasks: Mapping[int, Status], kind: ConnectorType
+) -> ConnectorStateInfo:
     return ConnectorStateInfo(
         name,
-        InstanceState(
-            status.state.value, status.worker_id, status.version, status.trace or None
-        ),
-        tuple(_task_state(number, task) for number, task in statuses.tasks(name).items()),
-        "unknown" if config is None else type_of(config),
+        InstanceState(status.state.value, status.worker_id, status.version, status.trace or None),
+        tuple(_task_state(number, task) for number, task in tasks.items()),
+        kind,
     )
 
 
@@ -74,4 +84,70 @@ def task_state(statuses: StatusStore, id: ConnectorTaskId) -> TaskState:
 def _task_state(number: int, status: Status) -> TaskState:
     return TaskState(
         number, status.state.value, status.worker_id, status.version, status.trace or None
+    )
+
+
+def herder_snapshot(
+    state: ClusterConfigState,
+    statuses: StatusStore,
+    role: GroupRole,
+    tick: Tick,
+    metrics: Mapping[ConnectorTaskId, Mapping[str, float | int | str]],
+    *,
+    worker_id: str,
+    group_id: str,
+    now_ms: int,
+    type_of: TypeOf,
+) -> HerderSnapshot:
+    """Give everything that the console shows, from the local copy of the internal topics."""
+    states: dict[str, ConnectorStateInfo] = {}
+    running: dict[str, list[int]] = {worker_id: [0, 0]}
+    by_connector = statuses.all_tasks()
+    for name in sorted(state.connectors):
+        status = statuses.get(name)
+        if status is None:
+            continue
+        tasks = by_connector.get(name, {})
+        states[name] = _state_info(name, status, tasks, type_of(state.connector_configs[name]))
+        running.setdefault(status.worker_id, [0, 0])[0] += 1
+        for task in tasks.values():
+            running.setdefault(task.worker_id, [0, 0])[1] += 1
+    alive = {url.split("://")[-1].rstrip("/") for url in role.workers.values() if url}
+    return HerderSnapshot(
+        now_ms,
+        _group(role, tick, group_id),
+        tuple(
+            WorkerSnapshot(worker, worker == worker_id, *running.get(worker, (0, 0)))
+            for worker in sorted(alive | running.keys())
+        ),
+        {name: connector_info(state, name, type_of) for name in sorted(state.connectors)},
+        states,
+        {name: state.target_state(name).value for name in sorted(state.connectors)},
+        {str(task): figures for task, figures in metrics.items()},
+        state.offset,
+    )
+
+
+def _group(role: GroupRole, tick: Tick, group_id: str) -> GroupSnapshot:
+    if not tick.has_member:
+        return GroupSnapshot(group_id, -1, None, False, "", "starting")
+    member = tick.member
+    fault = member.fault
+    if not tick.topics_read:
+        phase = "starting"
+    elif fault is not None:
+        phase = "lost"
+    elif not tick.settled:
+        phase = "joining"
+    else:
+        phase = "stable" if tick.delay_until_ms is None else "waiting"
+    return GroupSnapshot(
+        group_id,
+        member.generation,
+        role.leader_url,
+        member.is_leader,
+        member.member_id,
+        phase,
+        tick.delay_until_ms,
+        fault,
     )

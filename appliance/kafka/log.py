@@ -103,6 +103,11 @@ class LogClients:
         for log in self._logs.values():
             log.read_to_end(timeout_s)
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until what was sent is written, at most so long."""
+        if self._producer is not None:
+            self._producer.flush(timeout_s)
+
     def stop(self) -> None:
         """End the thread and close the clients; what was not sent is dropped."""
         self._closing.set()

@@ -87,6 +87,19 @@ class StatusStore:
             }
         return dict(sorted(found.items()))
 
+    def all_tasks(self) -> dict[str, dict[int, Status]]:
+        """Give the statuses of all tasks by connector and number, in order."""
+        with self._lock:
+            found = [
+                (name, status)
+                for name, status in self._statuses.items()
+                if isinstance(name, ConnectorTaskId)
+            ]
+        grouped: dict[str, dict[int, Status]] = {}
+        for name, status in sorted(found, key=lambda item: item[0]):
+            grouped.setdefault(name.connector, {})[name.task] = status
+        return grouped
+
     def topics(self, connector: str) -> tuple[str, ...]:
         """Give the topics that a connector has used since the last reset."""
         with self._lock:

@@ -23,6 +23,9 @@ class Logs(Protocol):
     def start(self, timeout_s: float) -> None:
         """Read everything to its end. RetriableError: call again; other ConnectError: give up."""
 
+    def flush(self, timeout_s: float) -> None:
+        """Wait until what was sent is written, at most so long."""
+
     def stop(self) -> None:
         """Give back clients and threads."""
 
@@ -77,6 +80,9 @@ class _FileOnly:
     def start(self, timeout_s: float) -> None:
         """Read the offset file."""
         self._offsets.load()
+
+    def flush(self, timeout_s: float) -> None:
+        """Do nothing: every write was complete."""
 
     def stop(self) -> None:
         """Do nothing: every write was complete."""

@@ -43,6 +43,8 @@ from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, RetriableError, java_trace
 from appliance.ids import ConnectorTaskId, State, TargetState
+from appliance.kafka.clients import connector_admin
+from appliance.kafka.fencing import fence_producers
 from appliance.storage.offsets import OffsetStore
 from appliance.worker.calls import Calls
 from appliance.worker.hosts import Host, Hosts
@@ -62,6 +64,7 @@ _RETRY_S: Final = 1.0
 _KILL_WAIT_S: Final = 5.0
 _SIBLINGS_S: Final = 2.0
 _LAPSED_STATUS: Final = 75
+_FENCING_TIMEOUT_S: Final = 30.0
 _DEATHS_ALLOWED: Final = 5
 _DEATHS_WITHIN_S: Final = 60.0
 
@@ -385,6 +388,17 @@ class Worker:
     ) -> Future[str]:
         """Change offsets (None: reset all); the future gives the message for the user."""
         return self._starters.submit(self._altering.alter, name, dict(config), offsets)
+
+    def fence_producers(
+        self, name: str, config: Mapping[str, str], transactional_ids: Sequence[str]
+    ) -> Future[None]:
+        """Shut out the producers of a source's earlier tasks."""
+        return self._starters.submit(self._fence, name, dict(config), transactional_ids)
+
+    def _fence(self, name: str, raw: Mapping[str, str], ids: Sequence[str]) -> None:
+        connector = ConnectorConfig(self._providers.resolve(raw), "source")
+        settings = connector_admin(self._config, connector, f"connector-adminclient-{name}")
+        fence_producers(settings, ids, _FENCING_TIMEOUT_S)
 
     # group, logs, end
 

@@ -1,0 +1,156 @@
+"""StandaloneHerder: the one worker of a group of one, with everything but offsets in memory.
+
+A configuration write is answered when its connector has started and its tasks are configured, or with
+the reason why it did not start (it then stays, FAILED).
+
+Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.runtime.standalone.StandaloneHerder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.config.worker import WorkerConfig
+from appliance.errors import ConnectError, NotFoundError
+from appliance.herder.abstract import AbstractHerder, done
+from appliance.herder.entities import ConnectorInfo, Created, InternalSignature
+from appliance.herder.grouprole import GroupRole
+from appliance.herder.herder import ConfigCheck, JournalSink
+from appliance.herder.inbox import Inbox
+from appliance.herder.lifecycle import Runner
+from appliance.herder.protocol import ConnectProtocol
+from appliance.herder.views import TypeOf, connector_info
+from appliance.ids import ConnectorTaskId, State, TargetState
+from appliance.kafka.membership import Membership, SoloMember
+from appliance.storage.stores import Stores
+
+
+class StandaloneHerder(AbstractHerder):
+    """A `Herder` that always leads."""
+
+    def __init__(
+        self,
+        config: WorkerConfig,
+        stores: Stores,
+        worker: Runner,
+        inbox: Inbox,
+        worker_id: str,
+        *,
+        type_of: TypeOf,
+        check: ConfigCheck,
+        set_log_level: Callable[[str, str], None],
+        on_failure: Callable[[ConnectError], None],
+        journal: JournalSink | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        super().__init__(
+            config,
+            stores,
+            worker,
+            inbox,
+            GroupRole(stores.configs, "", ConnectProtocol.COMPATIBLE, 0, clock),
+            worker_id,
+            type_of=type_of,
+            check=check,
+            set_log_level=set_log_level,
+            on_failure=on_failure,
+            journal=journal,
+            clock=clock,
+            session_timeout_s=None,
+        )
+        self._written: dict[str, tuple[bool, Future[Created]]] = {}
+        self._changes.on_connector = self._on_connector
+
+    def _new_member(self) -> Membership:
+        return SoloMember(self._role)
+
+    def _require_leader(self, what: str) -> None:
+        """Do nothing: there is nobody else to lead."""
+
+    def _require_owner(self, name: str | ConnectorTaskId, what: str) -> None:
+        """Do nothing: all work is this worker's."""
+
+    def _on_turn(self) -> None:
+        self._changes.take_events()
+        if self._tick.settled:
+            self._changes.take_changes()
+
+    def _publish_tasks(self, name: str, configs: Sequence[Mapping[str, str]]) -> Future[None]:
+        self._stores.configs.put_task_configs(name, configs)
+        return done(None)
+
+    def _before_offsets_change(self, name: str) -> Future[None]:
+        return done(None)
+
+    # Writes that wait for the start.
+
+    def _put(
+        self,
+        name: str,
+        config: Mapping[str, str | None],
+        target: TargetState | None,
+        *,
+        allow_replace: bool,
+    ) -> Future[Created]:
+        created = super()._put(name, config, target, allow_replace=allow_replace)
+        assert isinstance(created, Created)  # noqa: S101
+        earlier = self._written.pop(name, None)
+        answer: Future[Created] = Future()
+        self._written[name] = (created.created, answer)
+        if earlier is not None:
+            earlier[1].set_result(Created(earlier[0], self._info(name)))
+        return answer
+
+    def _info(self, name: str) -> ConnectorInfo:
+        return connector_info(self._known, name, self._type_of)
+
+    def _on_connector(self, name: str, state: State, trace: str | None) -> None:
+        written = self._written.pop(name, None)
+        if written is None:
+            return
+        created, answer = written
+        if state is not State.FAILED:
+            answer.set_result(Created(created, self._info(name)))
+            return
+        failed = ConnectError(f"Failed to transition connector {name} to state STARTED")
+        failed.__cause__ = ConnectError(trace or "no trace")
+        answer.set_exception(failed)
+
+    def delete_connector(self, name: str) -> Future[None]:
+        """Remove a connector; its offsets stay. NotFoundError."""
+
+        def deleted(_: Future[None]) -> None:
+            self._tick.requests.submit(lambda: self._forget(name), anytime=True)
+
+        answer = super().delete_connector(name)
+        answer.add_done_callback(deleted)
+        return answer
+
+    def _forget(self, name: str) -> None:
+        written = None if self._known.contains(name) else self._written.pop(name, None)
+        if written is not None:
+            written[1].set_exception(NotFoundError(f"Connector {name} not found"))
+
+    # What needs other workers.
+
+    def put_task_configs(
+        self, name: str, configs: Sequence[Mapping[str, str]], signature: InternalSignature
+    ) -> Future[None]:
+        """Refuse: there is no other worker that could send them."""
+        return _refused(
+            "Kafka Connect in standalone mode does not support externally setting task configurations."
+        )
+
+    def fence_zombies(self, name: str, signature: InternalSignature) -> Future[None]:
+        """Refuse: exactly-once sources need a group."""
+        return _refused(
+            "Kafka Connect in standalone mode does not support exactly-once source connectors."
+        )
+
+
+def _refused(message: str) -> Future[None]:
+    answer: Future[None] = Future()
+    answer.set_exception(ConnectError(message))
+    return answer
