@@ -151,7 +151,10 @@ class Lifecycle:
         log.info("Starting a connector. connector=%s", name)
         null = next((key for key, value in config.items() if value is None), None)
         if null is not None:
-            trace = f"java.lang.ClassCastException: Non-string value found in original settings for key {null}: null"
+            trace = (
+                "java.lang.ClassCastException: Non-string value found in original settings for key "
+                f"{null}: null"
+            )
             self.take(StateEvent(name, State.FAILED, trace, None))
             failed.set_exception(ConnectError(trace))
             return failed
