@@ -35,6 +35,7 @@ from appliance.storage.stores import Stores
 log = logging.getLogger("org.apache.kafka.connect.runtime.distributed.DistributedHerder")
 
 TURN_S = 1.0
+FIRST_PAUSE_S = 0.1
 START_TIMEOUT_S = 30.0
 LEASE_SHARE = 0.7
 """The part of the session that a task may go on without a good heartbeat of its worker."""
@@ -159,6 +160,7 @@ class Tick:
             self._ended.set()
 
     def _start_up(self) -> bool:
+        pause_s = FIRST_PAUSE_S
         with self.doing("initializing and reading to the end of internal topics"):
             while not self._stopping.is_set():
                 try:
@@ -166,7 +168,8 @@ class Tick:
                     break
                 except RetriableError as error:
                     log.warning("Cannot start yet; trying again. error=%s", error)
-                    self._clock.wait(self._stopping, TURN_S)
+                    self._clock.wait(self._stopping, pause_s)
+                    pause_s = min(pause_s * 2, TURN_S)
                 except ConnectError as error:
                     log.error("The worker cannot start. error=%s", error)
                     self._on_failure(error)

@@ -1,0 +1,242 @@
+"""The main of one worker process: everything of a worker is made, wired and ended here.
+
+Threads: the main thread runs the event loop of the REST servers; the herder, the internal topics, the
+processes of connectors and tasks have threads of their own; one thread reads the supervisor's words and
+one tells it of progress.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import socket
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.clock import SYSTEM_CLOCK
+from appliance.config.connectorfile import read_connector_file
+from appliance.config.worker import Mode, WorkerConfig
+from appliance.control import ControlLine
+from appliance.errors import ConfigError, ConnectError
+from appliance.herder.distributed import DistributedHerder
+from appliance.herder.entities import ConnectorType
+from appliance.herder.inbox import Inbox
+from appliance.herder.standalone import StandaloneHerder
+from appliance.journal.journal import Journal, journal_topic
+from appliance.kafka.clients import worker_client
+from appliance.kafka.log import LogClients
+from appliance.rest.app import create_app
+from appliance.rest.context import Context
+from appliance.rest.forward import WorkerClient
+from appliance.rest.server import RestServer
+from appliance.storage.stores import Stores, kafka_stores, standalone_stores
+from appliance.telemetry import logs
+from appliance.telemetry.loggers import LOGGERS
+from appliance.worker.plugins import Plugins
+from appliance.worker.processes import Spawner
+from appliance.worker.validation import Validator
+from appliance.worker.worker import Worker
+
+_LOG = logging.getLogger(__name__)
+
+EXIT_WORKER: Final = 2
+EXIT_CONNECTOR: Final = 3
+_REPORT_S: Final = 1.0
+_STOP_S: Final = 35.0
+_SPARE_S: Final = 30.0
+
+
+def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
+    """Be a worker of the daemon until told to stop; gives the exit code.
+
+    `arguments` and `sockets` are the supervisor's: the control line, this worker's own listening sockets,
+    the public ones, and the spawner's.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    mode: Mode = arguments["mode"]
+    config = WorkerConfig(arguments["properties"], mode)
+    logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
+    control, *listening, spawner = sockets
+    own = len(arguments["own"])
+    host = Host(config, arguments["url"], Spawner(spawner), ControlLine(control))
+    return host.run(
+        list(zip(arguments["own"], listening[:own], strict=True)),
+        list(zip(arguments["public"], listening[own:], strict=True)),
+        [Path(path) for path in arguments["connectors"]],
+    )
+
+
+class Host:
+    """One worker: herder, runtime of connectors and tasks, REST."""
+
+    def __init__(
+        self, config: WorkerConfig, url: str, spawner: Spawner, control: ControlLine
+    ) -> None:
+        """Make everything; nothing runs yet."""
+        self._config = config
+        self._control = control
+        self._spawner = spawner
+        self._plugins = Plugins.discover(config["plugin.path"] or ())
+        self._types: dict[str, ConnectorType] = {}
+        self._stopping = threading.Event()
+        worker_id = url.rsplit("://", maxsplit=1)[-1].rstrip("/")
+        inbox = Inbox()
+        self._logs: LogClients | None = None
+        self._stores, self._journal = self._open_stores(inbox, worker_id)
+        self._worker = Worker(
+            config, self._plugins, inbox, spawner, self._stores.offsets, worker_id=worker_id
+        )
+        validator = Validator(config, spawner)
+        self._herder: DistributedHerder | StandaloneHerder
+        if config.standalone:
+            self._herder = StandaloneHerder(
+                config,
+                self._stores,
+                self._worker,
+                inbox,
+                worker_id,
+                type_of=self._type_of,
+                check=validator,
+                set_log_level=LOGGERS.apply,
+                on_failure=self._on_failure,
+                journal=self._journal,
+            )
+        else:
+            self._herder = DistributedHerder(
+                config,
+                self._stores,
+                self._worker,
+                inbox,
+                url,
+                type_of=self._type_of,
+                check=validator,
+                client=WorkerClient(config),
+                set_log_level=LOGGERS.apply,
+                on_failure=self._on_failure,
+                journal=self._journal,
+            )
+        context = Context(
+            config,
+            self._herder,
+            self._plugins,
+            validator,
+            LOGGERS,
+            self._journal,
+            self._cluster_id,
+            self._worker.set_log_level,
+        )
+        self._server = RestServer(create_app(context), config)
+
+    def _open_stores(self, inbox: Inbox, worker_id: str) -> tuple[Stores, Journal]:
+        config = self._config
+        if config.standalone:
+            file = Path(config.text("offset.storage.file.filename"))
+            return standalone_stores(file, inbox), Journal(None, worker_id)
+        self._logs = LogClients(worker_client(config, f"connect-{worker_id}"))
+        stores = kafka_stores(config, inbox, self._logs)
+        return stores, Journal(self._logs.log(journal_topic(config)), worker_id)
+
+    def _type_of(self, config: Mapping[str, str | None]) -> ConnectorType:
+        name = config.get("connector.class") or ""
+        if name not in self._types:
+            try:
+                kind = self._plugins.find_connector(name).kind
+                self._types[name] = "source" if kind == "source" else "sink"
+            except ConnectError:
+                return "unknown"
+        return self._types[name]
+
+    def _cluster_id(self) -> str | None:
+        return self._logs.cluster_id if self._logs is not None else None
+
+    # Life.
+
+    def run(
+        self,
+        own: list[tuple[str, socket.socket]],
+        public: list[tuple[str, socket.socket]],
+        connectors: list[Path],
+    ) -> int:
+        """Serve until told to stop; gives the exit code."""
+        self._herder.start()
+        self._herder.ready().add_done_callback(lambda done: self._on_ready(done, connectors))
+        for name, target in (
+            ("control", lambda: self._listen(public)),
+            ("progress", self._report),
+        ):
+            threading.Thread(target=target, name=name, daemon=True).start()
+        self._server.run(own)
+        return 0
+
+    def _listen(self, public: list[tuple[str, socket.socket]]) -> None:
+        """Do as the supervisor says; its end is ours."""
+        for word in self._control.words():
+            match word["word"]:
+                case "accept":
+                    self._server.accept(public)
+                case "leave":
+                    self._leave_for(word["member"])
+                case "stop":
+                    break
+        self._stop()
+
+    def _leave_for(self, member_id: str) -> None:
+        member = self._herder.member
+        if member is not None:
+            member.leave_group(member_id, "its process died", 5.0)
+
+    def _report(self) -> None:
+        """Tell the supervisor of progress for as long as the herder makes any."""
+        patience_s = self._config.seconds("task.shutdown.graceful.timeout.ms") + _SPARE_S
+        while not self._stopping.is_set():
+            if SYSTEM_CLOCK.monotonic_s() - self._herder.ticked_s < patience_s:
+                member = self._herder.member
+                self._control.send(
+                    "tick",
+                    member="" if member is None else member.member_id,
+                    problem=None if member is None else member.fault,
+                )
+            SYSTEM_CLOCK.wait(self._stopping, _REPORT_S)
+
+    def _on_ready(self, done: Future[None], connectors: list[Path]) -> None:
+        if done.exception() is not None:
+            return
+        self._control.send("ready")
+        if connectors:
+            threading.Thread(
+                target=self._create, args=(connectors,), name="connector-files", daemon=True
+            ).start()
+
+    def _create(self, files: list[Path]) -> None:
+        """Create the connectors of the command line, in order; the first that fails ends the worker."""
+        for file in files:
+            try:
+                given = read_connector_file(file)
+                config = {**given.config, "name": given.name}
+                created = self._herder.put_connector_config(
+                    given.name, config, given.target, allow_replace=False
+                ).result()
+                _LOG.info("Created a connector. connector=%s file=%s", created.info.name, file)
+            except ConnectError as error:
+                _LOG.error("Failed to create a connector. file=%s error=%s", file, error)
+                self._control.send("failed", code=EXIT_CONNECTOR, problem=str(error))
+                return
+
+    def _on_failure(self, error: ConnectError) -> None:
+        code = EXIT_WORKER if isinstance(error, ConfigError) else 1
+        self._control.send("failed", code=code, problem=str(error))
+
+    def _stop(self) -> None:
+        """Hand the work over, then end."""
+        _LOG.info("Stopping.")
+        try:
+            self._herder.stop(_STOP_S)
+            self._worker.close()
+            self._stores.logs.stop()
+        finally:
+            self._stopping.set()
+            self._server.stop()
