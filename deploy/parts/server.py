@@ -7,15 +7,17 @@ started them ends, so nothing outlives a killed run; start servers from a thread
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import BinaryIO, Self
 
 from deploy.parts.folder import PartError, progress
 
@@ -23,21 +25,37 @@ HOST = "127.0.0.1"
 FIRST_PORT = 20000
 LAST_PORT = 32767
 POLL_SECONDS = 0.03
+_reserved: dict[int, BinaryIO] = {}
 
 
 def free_ports(count: int, base: int | None = None) -> list[int]:
     """Give ports nobody listens on, from `base` (INGEST_BASE_PORT, 20000) upwards.
 
-    They stay below the kernel's range for outgoing connections, so that none of those takes one.
+    They stay below the kernel's range for outgoing connections, so that none of those takes one, and
+    are kept from other processes that ask here until this process ends.
     """
     start = base or int(os.environ.get("INGEST_BASE_PORT", FIRST_PORT))
     found: list[int] = []
     for port in range(start, LAST_PORT + 1):
-        if port not in found and _is_free(port):
+        if port not in _reserved and _is_free(port) and _reserve(port):
             found.append(port)
             if len(found) == count:
                 return found
     raise PartError(f"No {count} free ports between {start} and {LAST_PORT}: end some servers.")
+
+
+def _reserve(port: int) -> bool:
+    """Keep a port for this process: between the look and the server's bind another could take it."""
+    folder = Path(tempfile.gettempdir()) / f"ingest-ports-{os.getuid()}"
+    folder.mkdir(exist_ok=True)
+    lock = (folder / str(port)).open("wb")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        return False
+    _reserved[port] = lock
+    return True
 
 
 def _is_free(port: int) -> bool:

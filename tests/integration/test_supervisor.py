@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from deploy.parts import free_ports
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -26,7 +27,7 @@ port = sys.argv[1]
 config = WorkerConfig({"listeners": f"http://127.0.0.1:{port}", "appliance.workers": "2"}, "run")
 sys.exit(Supervisor(config, (), "tests.integration.fakeworker:main").run())
 """
-PORT = 22210
+PORT = free_ports(1)[0]
 
 
 def answer(port: int = PORT) -> tuple[int, int, str]:
