@@ -62,7 +62,7 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, ready: bool = True) -> Daemon:
+    def start(self, ready: bool = True) -> Self:
         """Start it; with `ready` wait until /health says healthy."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
