@@ -92,7 +92,9 @@ def test_hdfs_is_ready_again_when_datanode_is_killed(tmp_path):
 
 def test_start_says_what_happened_when_server_ends_at_once(tmp_path):
     """A server that cannot start gives the end of its log, not a time-out."""
-    server = MariaDb(tmp_path / "database", options={"bind-address": "203.0.113.1"})
+    server = MariaDb(tmp_path / "database").start()
+    server.stop()
+    (tmp_path / "database" / "data" / "ibdata1").write_bytes(b"no page of a table space")
     with pytest.raises(PartError, match=r"mariadb ended while starting; its log .* ends: "):
         server.start()
 
