@@ -234,10 +234,10 @@ class PostgreSql(Database):
         return ["--reuid", "nobody", "--regid", "nogroup", "--clear-groups"]
 
     def prepare(self) -> None:
-        if (self.data / "data/PG_VERSION").exists():
-            return
         if os.geteuid() == 0:
             self._open_to_nobody()
+        if (self.data / "data/PG_VERSION").exists():
+            return
         cluster = str(self.data / "data")
         initdb = [str(self._home / "bin/initdb"), "-D", cluster, "-U", self.user]
         run(
@@ -248,14 +248,19 @@ class PostgreSql(Database):
         )
 
     def _open_to_nobody(self) -> None:
+        """Give the data folder to `nobody`, with a copy of programs that it could not reach."""
         shutil.chown(self.data, "nobody", "nogroup")
-        for folder in (self.data, self._home):
-            closed = [p for p in folder.parents if not p.stat().st_mode & 0o001]
-            if closed:
-                raise PartError(
-                    f"PostgreSQL does not run as root, and the user nobody cannot enter {closed[0]}: "
-                    "choose a folder that is open to all (chmod o+x), or do not run as root."
-                )
+        closed = _closed_to_others(self.data)
+        if closed:
+            raise PartError(
+                f"PostgreSQL does not run as root, and the user nobody cannot enter {closed}: "
+                "choose a folder that is open to all (chmod o+x), or do not run as root."
+            )
+        if self._root and _closed_to_others(self._home):
+            copy = self.data / "programs"
+            shutil.copytree(self._root, copy, symlinks=True, dirs_exist_ok=True)
+            self._home = copy / self._home.relative_to(self._root)
+            self._root = copy
 
     def command(self) -> list[str]:
         settings = {
@@ -333,6 +338,11 @@ def _program(root: Path | None, name: str) -> str:
     if root is None:
         return _installed(name) or name
     return next(str(p) for p in (root / f"usr/{d}/{name}" for d in ("sbin", "bin")) if p.exists())
+
+
+def _closed_to_others(folder: Path) -> Path | None:
+    """The first folder on the way that only its owner or group may enter."""
+    return next((p for p in folder.parents if not p.stat().st_mode & 0o001), None)
 
 
 def _with_libraries(root: Path | None) -> dict[str, str]:

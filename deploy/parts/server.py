@@ -37,7 +37,7 @@ def free_ports(count: int, base: int | None = None) -> list[int]:
     start = base or int(os.environ.get("INGEST_BASE_PORT", FIRST_PORT))
     found: list[int] = []
     for port in range(start, LAST_PORT + 1):
-        if port not in _reserved and _is_free(port) and _reserve(port):
+        if port not in _reserved and port_is_free(port) and _reserve(port):
             found.append(port)
             if len(found) == count:
                 return found
@@ -58,7 +58,8 @@ def _reserve(port: int) -> bool:
     return True
 
 
-def _is_free(port: int) -> bool:
+def port_is_free(port: int) -> bool:
+    """Whether a server could listen on that port of the loopback address now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
