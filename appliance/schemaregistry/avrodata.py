@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import dataclasses
 import decimal
+import re
 import struct
+import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -50,6 +52,19 @@ class AvroOptions:
 
     connect_meta_data: bool = True
     allow_optional_map_keys: bool = False
+    scrub_invalid_names: bool = False
+
+    def scrubbed(self, name: str) -> str:
+        """Give a name, dotted or not, as Avro allows it when names are to be scrubbed."""
+        if not self.scrub_invalid_names:
+            return name
+        return ".".join(scrub(part) for part in name.split("."))
+
+
+def scrub(name: str) -> str:
+    """Give one part of a name with everything that Avro does not allow replaced."""
+    made = re.sub(r"[^A-Za-z0-9_]", "_", urllib.parse.quote_plus(name, safe="*-._"))
+    return f"x{made}" if made[:1].isdigit() else made
 
 
 class _Names:
@@ -126,7 +141,9 @@ def _map(schema: Schema, options: AvroOptions, names: _Names) -> dict[str, Any]:
         raise DataError(f"writing {schema} as Avro: its key schema is not known")
     if key.type is Type.STRING and (not key.optional or options.allow_optional_map_keys):
         return {"type": "map", "values": _avro(_item(schema), options, names)}
-    namespace, _, name = (schema.name or f"{NAMESPACE}.{MAP_ENTRY}").rpartition(".")
+    namespace, _, name = options.scrubbed(schema.name or f"{NAMESPACE}.{MAP_ENTRY}").rpartition(
+        "."
+    )
     entry: dict[str, Any] = {
         "type": "record",
         "name": name,
@@ -142,7 +159,7 @@ def _map(schema: Schema, options: AvroOptions, names: _Names) -> dict[str, Any]:
 
 
 def _record(schema: Schema, options: AvroOptions, names: _Names) -> Any:
-    full = schema.name or f"{NAMESPACE}.{names.next_default()}"
+    full = options.scrubbed(schema.name or f"{NAMESPACE}.{names.next_default()}")
     if schema.name is not None and names.seen.get(full) == schema:
         return full
     names.seen[full] = schema
@@ -156,7 +173,10 @@ def _record(schema: Schema, options: AvroOptions, names: _Names) -> Any:
 
 
 def _field(field: Field, options: AvroOptions, names: _Names) -> dict[str, Any]:
-    made: dict[str, Any] = {"name": field.name, "type": _avro(field.schema, options, names)}
+    made: dict[str, Any] = {
+        "name": scrub(field.name) if options.scrub_invalid_names else field.name,
+        "type": _avro(field.schema, options, names),
+    }
     if field.schema.default is not None:
         made["default"] = avro_default(field.schema, field.schema.default)
     elif field.schema.optional:

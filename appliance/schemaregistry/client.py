@@ -1,0 +1,254 @@
+"""A client of Confluent's schema registry REST API, for use inside a task process.
+
+Semantics: Confluent CachedSchemaRegistryClient and RestService. Synchronous; a connection lives for one
+request, so that nothing has to survive a fork and answers come from the caches on the hot path. Several
+URLs are tried in turn. Raises RegistryError (what the registry answered), RetriableError (time-outs and
+errors of the server after the last try), ConfigError. Not thread-safe: each converter has its own.
+"""
+
+from __future__ import annotations
+
+import base64
+import dataclasses
+import http.client
+import json
+import random
+import ssl
+import time
+import urllib.parse
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from appliance.errors import ConfigError, ConnectError, RetriableError
+
+MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
+AVRO: Final = "AVRO"
+_RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+
+
+class RegistryError(ConnectError):
+    """The registry refused a request; `code` is its error_code, `status` the HTTP status."""
+
+    java_class = "io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException"
+
+    def __init__(self, message: str, status: int, code: int) -> None:
+        """Keep the codes beside the message."""
+        super().__init__(f"{message}; error code: {code}")
+        self.status = status
+        self.code = code
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class SchemaText:
+    """A schema as the registry keeps it; `references` are maps of name, subject and version."""
+
+    text: str
+    kind: str = AVRO
+    references: tuple[tuple[str, str, int], ...] = ()
+
+    def body(self) -> dict[str, Any]:
+        """Give the members of a request that stand for the schema."""
+        body: dict[str, Any] = {"schema": self.text}
+        if self.kind != AVRO:
+            body["schemaType"] = self.kind
+        if self.references:
+            body["references"] = [
+                {"name": name, "subject": subject, "version": version}
+                for name, subject, version in self.references
+            ]
+        return body
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> SchemaText:
+        """Read the members of an answer that stand for a schema."""
+        references = tuple(
+            (str(r["name"]), str(r["subject"]), int(r["version"]))
+            for r in answer.get("references") or ()
+        )
+        return cls(answer["schema"], answer.get("schemaType") or AVRO, references)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ClientOptions:
+    """How the registry is reached; times in milliseconds, `headers` complete with credentials."""
+
+    urls: tuple[str, ...]
+    headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    url_credentials: bool = True
+    tls: ssl.SSLContext | None = None
+    max_retries: int = 3
+    retry_wait_ms: int = 1000
+    retry_max_wait_ms: int = 20000
+    timeout_ms: int = 60000
+    latest_ttl_s: int = -1
+
+
+class RegistryClient:
+    """Registers and finds schemas, each asked for once."""
+
+    def __init__(
+        self,
+        options: ClientOptions,
+        sleep: Callable[[float], None] = time.sleep,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Reach the registry as `options` say."""
+        if not options.urls:
+            raise ConfigError("schema.registry.url names no registry: give at least one URL")
+        self._options = options
+        self._sleep = sleep
+        self._monotonic = monotonic
+        self._current = 0
+        self._ids: dict[tuple[str, SchemaText, bool, bool], int] = {}
+        self._schemas: dict[int, SchemaText] = {}
+        self._versions: dict[tuple[str, SchemaText], int] = {}
+        self._latest: dict[str, tuple[float, int, SchemaText]] = {}
+
+    def register(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> int:
+        """Give the id of `schema` under `subject`, registering it if it is new."""
+        return self._id_of("/versions", subject, schema, normalize)
+
+    def lookup(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> int:
+        """Give the id of a schema that must be registered under `subject`."""
+        return self._id_of("", subject, schema, normalize)
+
+    def _id_of(self, tail: str, subject: str, schema: SchemaText, normalize: bool) -> int:
+        key = (subject, schema, normalize, bool(tail))
+        known = self._ids.get(key)
+        if known is None:
+            path = f"/subjects/{_quoted(subject)}{tail}" + ("?normalize=true" if normalize else "")
+            known = self._ids[key] = int(self.request("POST", path, schema.body())["id"])
+        return known
+
+    def version(self, subject: str, schema: SchemaText) -> int:
+        """Give the version of `schema` under `subject`, soft-deleted ones included."""
+        key = (subject, schema)
+        known = self._versions.get(key)
+        if known is None:
+            path = f"/subjects/{_quoted(subject)}?deleted=true"
+            known = int(self.request("POST", path, schema.body())["version"])
+            self._versions[key] = known
+        return known
+
+    def by_id(self, schema_id: int, subject: str | None = None) -> SchemaText:
+        """Give the schema with an id; `subject` says where it is expected."""
+        known = self._schemas.get(schema_id)
+        if known is None:
+            tail = f"&subject={_quoted(subject)}" if subject else ""
+            path = f"/schemas/ids/{schema_id}?fetchMaxId=false{tail}"
+            known = self._schemas[schema_id] = SchemaText.of(self.request("GET", path))
+        return known
+
+    def by_version(self, subject: str, version: int) -> SchemaText:
+        """Give one version of a subject, soft-deleted ones included."""
+        path = f"/subjects/{_quoted(subject)}/versions/{version}?deleted=true"
+        return SchemaText.of(self.request("GET", path))
+
+    def latest(self, subject: str) -> tuple[int, SchemaText]:
+        """Give id and schema of the newest version of a subject."""
+        now, ttl = self._monotonic(), self._options.latest_ttl_s
+        known = self._latest.get(subject)
+        if known is None or (ttl >= 0 and now - known[0] > ttl):
+            answer = self.request("GET", f"/subjects/{_quoted(subject)}/versions/latest")
+            known = (now, int(answer["id"]), SchemaText.of(answer))
+            self._latest[subject] = known
+        return known[1:]
+
+    def resolved(self, schema: SchemaText) -> list[tuple[str, SchemaText]]:
+        """Give the schemas that `schema` refers to, by name, each after those it needs itself."""
+        found: dict[str, SchemaText] = {}
+        self._resolve(schema, found)
+        return list(found.items())
+
+    def _resolve(self, schema: SchemaText, found: dict[str, SchemaText]) -> None:
+        for name, subject, version in schema.references:
+            if name not in found:
+                referred = self.by_version(subject, version)
+                self._resolve(referred, found)
+                found[name] = referred
+
+    def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Give the parsed answer to one request, trying again as the options say."""
+        options = self._options
+        for attempt in range(options.max_retries + 1):
+            if attempt:
+                ceiling = min(
+                    options.retry_max_wait_ms, options.retry_wait_ms * 2 ** (attempt - 1)
+                )
+                self._sleep(random.uniform(0, ceiling) / 1000)
+            try:
+                return self._ask_all(method, path, body)
+            except RegistryError as error:
+                if error.status not in _RETRIED:
+                    raise
+                last: Exception = error
+            except (OSError, http.client.HTTPException) as error:
+                last = error
+        urls = ", ".join(_without_credentials(url) for url in options.urls)
+        raise RetriableError(f"Asking the schema registry at {urls} ({method} {path}): {last}")
+
+    def _ask_all(self, method: str, path: str, body: Any) -> Any:
+        urls = self._options.urls
+        for turn in range(len(urls)):
+            number = (self._current + turn) % len(urls)
+            try:
+                answer = self._ask(urls[number], method, path, body)
+            except (OSError, http.client.HTTPException):
+                if turn == len(urls) - 1:
+                    raise
+                continue
+            self._current = number
+            return answer
+        return None
+
+    def _ask(self, url: str, method: str, path: str, body: Any) -> Any:
+        parts = urllib.parse.urlsplit(url)
+        seconds = self._options.timeout_ms / 1000
+        host = parts.hostname or ""
+        connection: http.client.HTTPConnection
+        if parts.scheme == "https":
+            context = self._options.tls or ssl.create_default_context()
+            connection = http.client.HTTPSConnection(
+                host, parts.port, timeout=seconds, context=context
+            )
+        else:
+            connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
+        headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, **self._options.headers}
+        if self._options.url_credentials and parts.username is not None:
+            pair = f"{parts.username}:{parts.password or ''}"
+            headers["Authorization"] = basic(urllib.parse.unquote(pair))
+        try:
+            data = None if body is None else json.dumps(body).encode()
+            connection.request(method, parts.path.rstrip("/") + path, data, headers)
+            answer = connection.getresponse()
+            return _content(answer.status, answer.read())
+        finally:
+            connection.close()
+
+
+def _content(status: int, data: bytes) -> Any:
+    try:
+        content = json.loads(data) if data else None
+    except ValueError:
+        content = None
+        if status < 300:
+            raise RegistryError("The answer is not JSON", status, 50005) from None
+    if status < 300:
+        return content
+    if isinstance(content, dict) and "error_code" in content:
+        raise RegistryError(str(content.get("message")), status, int(content["error_code"]))
+    raise RegistryError(f"HTTP status {status}", status, status)
+
+
+def basic(pair: str) -> str:
+    """Give the Authorization header of `user:password`."""
+    return "Basic " + base64.b64encode(pair.encode()).decode()
+
+
+def _quoted(subject: str) -> str:
+    return urllib.parse.quote(subject, safe="")
+
+
+def _without_credentials(url: str) -> str:
+    parts = urllib.parse.urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()

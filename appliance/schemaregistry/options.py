@@ -1,0 +1,198 @@
+"""The options that every converter with a schema registry has, and the client they describe.
+
+Semantics: Confluent AbstractKafkaSchemaSerDeConfig and SchemaRegistryClientConfig; names of strategies as
+in Java. Subjects: TopicNameStrategy, RecordNameStrategy and TopicRecordNameStrategy.
+"""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+
+from appliance.config import ConfigDef, ConfigType, Importance
+from appliance.config.validators import OneOf
+from appliance.errors import ConfigError, DataError
+from appliance.schemaregistry.client import ClientOptions, RegistryClient, basic
+
+_STRATEGIES: Final = "io.confluent.kafka.serializers.subject."
+_TOPIC: Final = f"{_STRATEGIES}TopicNameStrategy"
+_HIGH, _MEDIUM, _LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
+
+CONFIG: Final = ConfigDef()
+for _name, _type, _default, _importance, _doc in (
+    (
+        "auto.register.schemas",
+        ConfigType.BOOLEAN,
+        True,
+        _MEDIUM,
+        "Register schemas not yet known.",
+    ),
+    (
+        "use.latest.version",
+        ConfigType.BOOLEAN,
+        False,
+        _LOW,
+        "Without automatic registration: write with the newest schema of the subject.",
+    ),
+    (
+        "latest.compatibility.strict",
+        ConfigType.BOOLEAN,
+        True,
+        _LOW,
+        "Refuse records that the newest schema of the subject cannot hold.",
+    ),
+    (
+        "normalize.schemas",
+        ConfigType.BOOLEAN,
+        False,
+        _MEDIUM,
+        "Let the registry put schemas into normal form before comparing them.",
+    ),
+    ("use.schema.id", ConfigType.INT, -1, _LOW, "Write with the schema of this id; -1 for none."),
+    (
+        "key.subject.name.strategy",
+        ConfigType.STRING,
+        _TOPIC,
+        _MEDIUM,
+        "How key subjects are named.",
+    ),
+    (
+        "value.subject.name.strategy",
+        ConfigType.STRING,
+        _TOPIC,
+        _MEDIUM,
+        "How value subjects are named.",
+    ),
+    (
+        "basic.auth.user.info",
+        ConfigType.PASSWORD,
+        None,
+        _MEDIUM,
+        "User and password, `user:password`.",
+    ),
+    ("bearer.auth.token", ConfigType.PASSWORD, None, _MEDIUM, "Token sent with STATIC_TOKEN."),
+    (
+        "schema.registry.ssl.ca.location",
+        ConfigType.STRING,
+        None,
+        _LOW,
+        "PEM file of trusted roots.",
+    ),
+    ("schema.registry.ssl.truststore.location", ConfigType.STRING, None, _LOW, "PEM trust store."),
+    ("schema.registry.ssl.keystore.location", ConfigType.STRING, None, _LOW, "PEM key and chain."),
+    ("schema.registry.ssl.key.password", ConfigType.PASSWORD, None, _LOW, "Password of the key."),
+    ("max.retries", ConfigType.INT, 3, _LOW, "Further tries of a request that failed."),
+    ("retries.wait.ms", ConfigType.INT, 1000, _LOW, "Longest wait before the second try."),
+    ("retries.max.wait.ms", ConfigType.INT, 20000, _LOW, "Longest wait between later tries."),
+    ("http.read.timeout.ms", ConfigType.INT, 60000, _LOW, "Longest wait for an answer."),
+    (
+        "latest.cache.ttl.sec",
+        ConfigType.INT,
+        -1,
+        _LOW,
+        "Age at which a newest schema is asked again.",
+    ),
+):
+    CONFIG.define(_name, _type, _default, importance=_importance, doc=_doc)
+CONFIG.define(
+    "schema.registry.url",
+    ConfigType.LIST,
+    importance=_HIGH,
+    doc="URLs of the registry, tried in turn.",
+)
+CONFIG.define(
+    "basic.auth.credentials.source",
+    ConfigType.STRING,
+    "URL",
+    validator=OneOf(("URL", "USER_INFO")),
+    importance=_MEDIUM,
+    doc="Where user and password stand: in the URL, or in `basic.auth.user.info` (USER_INFO).",
+)
+CONFIG.define(
+    "bearer.auth.credentials.source",
+    ConfigType.STRING,
+    None,
+    importance=_MEDIUM,
+    doc="STATIC_TOKEN to send `bearer.auth.token`.",
+)
+
+
+def client_of(config: Mapping[str, str], parsed: Mapping[str, Any]) -> RegistryClient:
+    """Give the client that a converter's options describe. Raises ConfigError."""
+    headers = {
+        name.removeprefix("request.header."): value
+        for name, value in config.items()
+        if name.startswith("request.header.")
+    }
+    source = parsed["bearer.auth.credentials.source"]
+    if source not in (None, "STATIC_TOKEN"):
+        raise ConfigError.invalid(
+            "bearer.auth.credentials.source", source, "only STATIC_TOKEN can be used"
+        )
+    token, user = parsed["bearer.auth.token"], parsed["basic.auth.user.info"]
+    if source and token:
+        headers["Authorization"] = f"Bearer {token.value}"
+    elif parsed["basic.auth.credentials.source"] == "USER_INFO" and user:
+        headers["Authorization"] = basic(user.value)
+    return RegistryClient(
+        ClientOptions(
+            urls=tuple(url.strip() for url in parsed["schema.registry.url"]),
+            headers=headers,
+            url_credentials="Authorization" not in headers,
+            tls=_tls(parsed),
+            max_retries=parsed["max.retries"],
+            retry_wait_ms=parsed["retries.wait.ms"],
+            retry_max_wait_ms=parsed["retries.max.wait.ms"],
+            timeout_ms=parsed["http.read.timeout.ms"],
+            latest_ttl_s=parsed["latest.cache.ttl.sec"],
+        )
+    )
+
+
+def _tls(parsed: Mapping[str, Any]) -> ssl.SSLContext | None:
+    prefix = "schema.registry.ssl."
+    roots = parsed[f"{prefix}ca.location"] or parsed[f"{prefix}truststore.location"]
+    chain, secret = parsed[f"{prefix}keystore.location"], parsed[f"{prefix}key.password"]
+    if not roots and not chain:
+        return None
+    try:
+        context = ssl.create_default_context(cafile=roots or None)
+        if chain:
+            context.load_cert_chain(chain, password=secret.value if secret else None)
+    except (OSError, ssl.SSLError) as error:
+        raise ConfigError(
+            f"Reading the TLS files of the schema registry ({roots}, {chain}): {error}; give PEM files"
+        ) from error
+    return context
+
+
+class Subjects:
+    """Names the subject of a topic's keys or values."""
+
+    def __init__(self, parsed: Mapping[str, Any], *, is_key: bool) -> None:
+        """Take the strategy of the side. Raises ConfigError for one that is not known."""
+        self._kind = "key" if is_key else "value"
+        self._option = f"{self._kind}.subject.name.strategy"
+        self._class = parsed[self._option]
+        self._strategy = self._class.rpartition(".")[2]
+        if self._strategy not in (
+            "TopicNameStrategy",
+            "RecordNameStrategy",
+            "TopicRecordNameStrategy",
+            "AssociatedNameStrategy",
+        ):
+            raise ConfigError.invalid(self._option, self._class, "not a known strategy")
+
+    def of(self, topic: str, record_name: str | None) -> str:
+        """Give the subject. Raises DataError when the strategy needs a record and there is none."""
+        if self._strategy in ("TopicNameStrategy", "AssociatedNameStrategy"):
+            return f"{topic}-{self._kind}"
+        if not record_name:
+            raise DataError(
+                f"In configuration {self._option} = {self._class}, the message {self._kind} "
+                "must only be a record schema"
+            )
+        if self._strategy == "RecordNameStrategy":
+            return record_name
+        return f"{topic}-{record_name}"

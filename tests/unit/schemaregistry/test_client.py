@@ -1,0 +1,92 @@
+"""The registry client: retries, several URLs, caches, errors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from appliance.errors import ConfigError, RetriableError
+from appliance.schemaregistry.client import (
+    ClientOptions,
+    RegistryClient,
+    RegistryError,
+    SchemaText,
+)
+
+
+class Scripted(RegistryClient):
+    """A client whose single requests are answered from a script of answers and errors."""
+
+    def __init__(self, script: list[Any], urls: tuple[str, ...] = ("http://a",)) -> None:
+        """Answer in the order of `script`."""
+        self.slept: list[float] = []
+        super().__init__(ClientOptions(urls), sleep=self.slept.append)
+        self._script = script
+        self.asked: list[tuple[str, str]] = []
+
+    def _ask(self, url: str, method: str, path: str, body: Any) -> Any:
+        self.asked.append((url, path))
+        answer = self._script.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def test_second_url_answers_when_first_is_down() -> None:
+    """The next URL is tried at once and kept."""
+    client = Scripted([OSError("refused"), {"id": 4}, {"id": 5}], ("http://a", "http://b"))
+    assert client.register("s", SchemaText('"int"')) == 4
+    assert client.register("s", SchemaText('"long"')) == 5
+    assert [url for url, _ in client.asked] == ["http://a", "http://b", "http://b"]
+    assert client.slept == []
+
+
+def test_request_is_retried_when_the_server_fails() -> None:
+    """Status 503 is tried again after a wait within bounds."""
+    client = Scripted([RegistryError("busy", 503, 50003), {"id": 1}])
+    assert client.register("s", SchemaText('"int"')) == 1
+    assert len(client.slept) == 1
+    assert 0 <= client.slept[0] <= 1
+
+
+def test_error_is_retriable_without_credentials_when_tries_are_used_up() -> None:
+    """After the last try the task may try later; a password in the URL is not printed."""
+    client = Scripted([OSError("refused")] * 4, ("http://u:secret@a",))
+    with pytest.raises(RetriableError, match="http://a ") as raised:
+        client.latest("s")
+    assert "secret" not in str(raised.value)
+
+
+def test_refusal_is_not_retried_when_the_schema_is_bad() -> None:
+    """A 409 comes back at once."""
+    client = Scripted([RegistryError("incompatible", 409, 409)])
+    with pytest.raises(RegistryError, match="incompatible"):
+        client.register("s", SchemaText('"int"'))
+    assert client.slept == []
+
+
+def test_answers_are_kept_when_asked_again() -> None:
+    """One request per schema and id; subjects are quoted."""
+    client = Scripted([{"id": 1}, {"schema": '"int"'}])
+    for _ in range(2):
+        assert client.register("a/b", SchemaText('"int"')) == 1
+        assert client.by_id(1) == SchemaText('"int"')
+    assert [path for _, path in client.asked] == [
+        "/subjects/a%2Fb/versions",
+        "/schemas/ids/1?fetchMaxId=false",
+    ]
+
+
+def test_references_come_in_order_of_need_when_resolved() -> None:
+    """A referred schema stands after those it needs itself."""
+    inner = {"schema": "{}", "references": [{"name": "C", "subject": "c", "version": 2}]}
+    client = Scripted([inner, {"schema": "[]"}])
+    found = client.resolved(SchemaText("x", references=(("B", "b", 1),)))
+    assert [name for name, _ in found] == ["C", "B"]
+
+
+def test_no_url_is_a_config_error_when_empty() -> None:
+    """A registry must be named."""
+    with pytest.raises(ConfigError, match=r"schema\.registry\.url"):
+        RegistryClient(ClientOptions(()))
