@@ -30,6 +30,13 @@ def _debezium(name: str, module: str) -> Plugin:
     )
 
 
+def _other(java_class: str, target: str) -> Plugin:
+    return Plugin("transformation", java_class, f"{_HERE}.{target}")
+
+
+_CONFLUENT = "io.confluent.connect.transforms"
+_AIVEN = "io.aiven.kafka.connect.transforms"
+
 PLUGINS: tuple[Plugin, ...] = (
     *_both("Cast"),
     _one("DropHeaders", "headers"),
@@ -52,4 +59,15 @@ PLUGINS: tuple[Plugin, ...] = (
     _debezium("ExtractNewRecordState", "unwrap"),
     _debezium("Filter", "scripting"),
     _debezium("outbox.EventRouter", "outbox"),
+    _other(f"{_CONFLUENT}.ExtractTopic$Key", "routing_by_field:ConfluentTopicOfKey"),
+    _other(f"{_CONFLUENT}.ExtractTopic$Value", "routing_by_field:ConfluentTopicOfValue"),
+    _other(f"{_CONFLUENT}.TombstoneHandler", "tombstones:TombstoneHandler"),
+    _other(f"{_AIVEN}.ExtractTopic$Key", "routing_by_field:AivenTopicOfKey"),
+    _other(f"{_AIVEN}.ExtractTopic$Value", "routing_by_field:AivenTopicOfValue"),
+    _other(f"{_AIVEN}.ExtractTimestamp$Key", "routing_by_field:ExtractTimestampOfKey"),
+    _other(f"{_AIVEN}.ExtractTimestamp$Value", "routing_by_field:ExtractTimestampOfValue"),
+    _other(f"{_AIVEN}.Hash$Key", "routing_by_field:HashOfKey"),
+    _other(f"{_AIVEN}.Hash$Value", "routing_by_field:HashOfValue"),
+    _other(f"{_AIVEN}.TombstoneHandler", "tombstones:AivenTombstoneHandler"),
+    _other(f"{_AIVEN}.MakeTombstone", "tombstones:MakeTombstone"),
 )
