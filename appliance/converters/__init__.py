@@ -21,6 +21,11 @@ _BOTH_WAYS = (
 PLUGINS: tuple[Plugin, ...] = (
     *(Plugin("converter", java_class, target) for java_class, target in _BOTH_WAYS),
     Plugin("converter", "io.confluent.connect.avro.AvroConverter", f"{_HERE}.avro:AvroConverter"),
+    Plugin(
+        "converter",
+        "io.confluent.connect.json.JsonSchemaConverter",
+        f"{_HERE}.registry_json:JsonSchemaConverter",
+    ),
     *(Plugin("header_converter", java_class, target) for java_class, target in _BOTH_WAYS),
     Plugin(
         "header_converter",
