@@ -31,6 +31,11 @@ CONFIG = ConfigDef([CONVERTER_TYPE]).merged(REGISTRY_CONFIG)
 for _name, _default, _doc in (
     ("connect.meta.data", True, "Keep names, versions, docs and parameters as schema properties."),
     ("scrub.invalid.names", False, "Replace characters in names that Avro does not allow."),
+    (
+        "ignore.default.for.nullables",
+        False,
+        "Write null where an optional field is null, instead of the field's default.",
+    ),
     ("allow.optional.map.keys", False, "Write maps with optional text keys as Avro maps."),
 ):
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=Importance.LOW, doc=_doc)
@@ -65,6 +70,7 @@ class AvroConverter(Converter):
             parsed["connect.meta.data"],
             parsed["allow.optional.map.keys"],
             parsed["scrub.invalid.names"],
+            parsed["ignore.default.for.nullables"],
         )
 
     def check(self, schema: Schema | None, value: Any) -> None:

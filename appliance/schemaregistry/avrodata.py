@@ -25,6 +25,7 @@ from appliance.data.logical import (
     TIMESTAMP_NAME,
 )
 from appliance.data.schema import Field, Schema, Type
+from appliance.data.struct import unwrap
 from appliance.errors import DataError
 
 NAMESPACE: Final = "io.confluent.connect.avro"
@@ -53,6 +54,7 @@ class AvroOptions:
     connect_meta_data: bool = True
     allow_optional_map_keys: bool = False
     scrub_invalid_names: bool = False
+    ignore_default_for_nullables: bool = False
 
     def scrubbed(self, name: str) -> str:
         """Give a name, dotted or not, as Avro allows it when names are to be scrubbed."""
@@ -278,9 +280,17 @@ class _Generator:
     def expression(self, schema: Schema, name: str) -> str:
         inner = self._required(schema, name)
         if not schema.optional:
-            return inner
+            if schema.default is None:
+                return inner
+            return f"({self._default(schema)!r} if {name} is None else {inner})"
         null, branch = (b"\x02", b"\x00") if schema.default is not None else (b"\x00", b"\x02")
+        if schema.default is not None and not self._options.ignore_default_for_nullables:
+            null = branch + self._default(schema)
         return f"({null!r} if {name} is None or {name} is NULL else {branch!r} + {inner})"
+
+    def _default(self, schema: Schema) -> bytes:
+        encode = avro_encoder(schema.replace(optional=False, default=None), self._options)
+        return encode([unwrap(schema.default)])[0]
 
     def _required(self, schema: Schema, name: str) -> str:
         if schema.name == DECIMAL_NAME:

@@ -127,7 +127,7 @@ def test_logical_types_return_when_written_and_read() -> None:
         "acme.Order",
     )
     row = (decimal.Decimal("-12.34"), 19000 * 86_400_000, 3_600_000, 1_641_600_000_000, None)
-    converter, _ = _converter()
+    converter, _ = _converter(ignore_default_for_nullables="true")
     (run,) = converter.decode("t", converter.encoder("t", schema)([row, None], ()))
     assert run.rows == [row, None]
     assert run.schema == schema.replace(version=1)
@@ -240,3 +240,17 @@ def test_a_misfit_is_a_data_error_when_written() -> None:
     converter, _ = _converter()
     with pytest.raises(DataError, match="Failed to serialize Avro data from topic t"):
         converter.encoder("t", Schema(Type.STRING))([7], ())
+
+
+def test_default_takes_the_place_of_null_when_written() -> None:
+    """A null becomes the default of its field, optional or not."""
+    schema = _struct(
+        {
+            "a": Schema(Type.STRING, optional=True, default="x"),
+            "b": Schema(Type.INT32, default=7),
+            "c": Schema(Type.INT32, optional=True),
+        }
+    )
+    converter, _ = _converter()
+    (run,) = converter.decode("t", converter.encoder("t", schema)([(None, None, None)], ()))
+    assert run.rows == [("x", 7, None)]
