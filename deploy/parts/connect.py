@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tarfile
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -94,6 +95,9 @@ class ConnectWorker(JavaServer):
     def ready(self) -> bool:
         try:
             urllib.request.urlopen(f"{self.url}/connectors", timeout=5).close()
+        except urllib.error.HTTPError as answer:
+            answer.close()  # its connection would stay open until the exception is collected
+            return False
         except OSError:
             return False
         return True

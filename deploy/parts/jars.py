@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,32 +66,39 @@ def obtain_files(name: str, list_name: str) -> Path:
 def _fetch(pins: list[Pin], folder: Path) -> None:
     by_coordinate = {pin.coordinate: pin for pin in pins}
     cache = parts_folder() / "maven"
-    process = subprocess.Popen(
-        [str(tools_python()), str(HERE / "fetch_coordinates.py"), str(cache), *by_coordinate],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    assert process.stderr is not None
-    for done, line in enumerate(process.stdout, 1):
-        coordinate, _, path = line.rstrip("\n").partition("\t")
-        pin = by_coordinate[coordinate]
-        if not _good(Path(path), pin):
-            Path(path).unlink(missing_ok=True)
+    command = [str(tools_python()), str(HERE / "fetch_coordinates.py"), str(cache), *by_coordinate]
+    # A file takes what it says on stderr: a pipe that nobody reads yet would stop it when full.
+    with (
+        tempfile.TemporaryFile("w+", errors="replace") as words,
+        subprocess.Popen(command, stdout=subprocess.PIPE, stderr=words, text=True) as process,
+    ):
+        assert process.stdout is not None
+        try:
+            for done, line in enumerate(process.stdout, 1):
+                coordinate, _, path = line.rstrip("\n").partition("\t")
+                _take(Path(path), by_coordinate[coordinate], folder)
+                if done % 20 == 0:
+                    progress(f"{done} of {len(pins)} files")
+        except BaseException:
             process.kill()
-            process.wait()
+            raise
+        if process.wait():
+            words.seek(0)
+            last = " / ".join(words.read().strip().splitlines()[-2:])
             raise PartError(
-                f"{pin.path} does not have the expected sha256: the repository that Maven's "
-                "client asks serves another file; ask again, or check the mirror."
+                f"Fetching from the Maven repository failed: {last}; run again to resume."
             )
-        shutil.move(path, folder / pin.file_name)
-        if done % 20 == 0:
-            progress(f"{done} of {len(pins)} files")
-    words = process.stderr.read()
-    if process.wait():
-        last = " / ".join(words.strip().splitlines()[-2:])
-        raise PartError(f"Fetching from the Maven repository failed: {last}; run again to resume.")
+
+
+def _take(path: Path, pin: Pin, folder: Path) -> None:
+    """Move a fetched file to its place. Raises PartError when it is not the pinned one."""
+    if not _good(path, pin):
+        path.unlink(missing_ok=True)
+        raise PartError(
+            f"{pin.path} does not have the expected sha256: the repository that Maven's "
+            "client asks serves another file; ask again, or check the mirror."
+        )
+    shutil.move(path, folder / pin.file_name)
 
 
 def _good(path: Path, pin: Pin) -> bool:

@@ -97,6 +97,7 @@ def test_start_says_what_happened_when_server_ends_at_once(tmp_path):
     (tmp_path / "database" / "data" / "ibdata1").write_bytes(b"no page of a table space")
     with pytest.raises(PartError, match=r"mariadb ended while starting; its log .* ends: "):
         server.start()
+    assert not server.running
 
 
 def test_run_wide_servers_answer_when_asked_for(
