@@ -78,6 +78,7 @@ class PostgreSqlDatabase:
             **options,
         )
         self._connection: Any = None
+        self._cursor: Any = None
         self._type_names: dict[int, tuple[str, str]] = {}
         self._not_null: dict[tuple[int, int], bool] = {}
 
@@ -96,7 +97,7 @@ class PostgreSqlDatabase:
         connection = self._connected()
         if binds:
             sql = sql.replace("%", "%%").replace("?", "%s")
-        cursor = connection.cursor(name="ingest_appliance")
+        cursor = self._cursor = connection.cursor(name="ingest_appliance")
         cursor.itersize = fetch_size
         cursor.execute(sql, tuple(binds) or None)
         return _PostgreSqlRows(cursor, self._columns(connection, cursor))
@@ -197,8 +198,11 @@ class PostgreSqlDatabase:
         return state is None or str(state).startswith(_TRANSIENT_STATES)
 
     def close(self) -> None:
-        """Close the connection."""
+        """Close the connection at once, and then the cursor that an unread result left open."""
         connection, self._connection = self._connection, None
+        cursor, self._cursor = self._cursor, None
         if connection is not None:
             connection.invalidate()
+        if cursor is not None:
+            cursor.close()
         self._engine.dispose()
