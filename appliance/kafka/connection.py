@@ -237,7 +237,7 @@ def _wrap(stream: socket.socket, tls: ssl.SSLContext, address: Address) -> ssl.S
             f"checking the certificate of Kafka broker {address}: {error.verify_message}; correct"
             " ssl.truststore.* or ssl.endpoint.identification.algorithm"
         ) from error
-    except (ssl.SSLEOFError, TimeoutError, ConnectionError) as error:
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, TimeoutError, ConnectionError) as error:
         stream.close()
         raise RetriableError(
             f"opening TLS to Kafka broker {address}: {error}; check that this listener speaks TLS"
