@@ -1,0 +1,110 @@
+"""The model: a snapshot and the events after it."""
+
+from __future__ import annotations
+
+import importlib.util
+import re
+from pathlib import Path
+
+import pytest
+
+from tui.model import Model
+from tui.palette import THEMES, chosen
+from tui.text import age, count, cut
+
+SPEC = importlib.util.spec_from_file_location("daemon", Path(__file__).parent / "daemon.py")
+assert SPEC is not None
+assert SPEC.loader is not None
+daemon = importlib.util.module_from_spec(SPEC)
+SPEC.loader.exec_module(daemon)
+
+
+def loaded(**shape) -> Model:
+    model = Model()
+    model.load(daemon.snapshot(**shape))
+    return model
+
+
+def test_task_fails_in_place_when_an_event_says_so():
+    """A task's event changes its state, error and rate, and marks its row."""
+    model = loaded(failed=0)
+    known = model.apply(8, "task", daemon.task_event("orders-1-2", "FAILED", "Boom: x\n\tat y"))
+    task = model.tasks["orders-1:2"]
+    assert known
+    assert (task.state, task.error, task.rate) == ("FAILED", "Boom: x", None)
+    assert model.dirty == {"orders-1:2"}
+    assert model.seq == 8
+
+
+def test_new_owner_stays_when_the_old_one_tells_that_it_gave_up_the_task():
+    """UNASSIGNED from a worker that no longer holds the task changes nothing."""
+    model = loaded(failed=0)
+    model.apply(8, "task", daemon.task_event("orders-1-2", "UNASSIGNED"))
+    assert model.tasks["orders-1:2"].worker == "10.0.4.11:8083"
+    assert model.tasks["orders-1:2"].state == "RUNNING"
+
+
+def test_snapshot_is_asked_for_when_events_cannot_tell():
+    """An unknown task, a rebalance and a resync need a new snapshot."""
+    model = loaded()
+    rebalance = {"ts": 1, "generation": 43, "cause": "w left", "assigned": []}
+    assert not model.apply(8, "task", daemon.task_event("new-0", "RUNNING"))
+    assert not model.apply(9, "rebalance", rebalance)
+    assert not model.apply(10, "resync", {})
+
+
+def test_problems_stand_first_when_tasks_are_listed():
+    """Failed tasks come before those that run; names and numbers order the rest."""
+    model = loaded(failed=0)
+    model.apply(8, "task", daemon.task_event("orders-3-4", "FAILED", "x"))
+    order = model.problems_first()
+    assert order[:3] == ["orders-3:4", "orders-0:0", "orders-0:1"]
+
+
+def test_rates_keep_the_event_id_when_they_have_none():
+    """Rates are not events of the journal: the place to resume stays."""
+    model = loaded()
+    model.apply(None, "rates", {"tasks": [["orders-1:2", 5.0, 9.0], ["gone:1", 1.0, None]]})
+    assert model.seq == 7
+    assert (model.tasks["orders-1:2"].rate, model.tasks["orders-1:2"].lag) == (5.0, 9.0)
+
+
+def test_numbers_and_spans_are_short_when_written():
+    """Figures fit their columns."""
+    assert [count(value) for value in (None, 0, 7.25, 941, 36_900)] == [
+        "-", "0", "7.2", "941", "36.9k",
+    ]  # fmt: skip
+    assert [age(value) for value in (12, 61, 11_250, 540_000)] == ["12s", "1m", "3h 7m", "6d 6h"]
+    assert cut("two\nlines here", 6) == "two l…"
+
+
+def light(colour: str) -> float:
+    """Give the relative luminance that WCAG defines."""
+    found = re.search(r"#(\w\w)(\w\w)(\w\w)", colour)
+    assert found is not None
+    parts = [int(part, 16) / 255 for part in found.groups()]
+    red, green, blue = (
+        part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(one: str, other: str) -> float:
+    low, high = sorted((light(one), light(other)))
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("palette", THEMES, ids=lambda palette: palette.name)
+def test_text_is_legible_when_drawn_in_each_theme(palette):
+    """Every colour of a theme stands 4.5 to 1 or better against the ground it is drawn on."""
+    for ground, on_cursor in ((palette.background, False), (palette.cursor, True)):
+        styles = [palette.style(role, on_cursor=on_cursor) for role in palette.roles]
+        for style in [palette.text, palette.accent, palette.sink, *styles]:
+            if "#" in style:
+                assert contrast(style, ground) >= 4.5, (style, ground)
+
+
+def test_theme_is_without_colour_when_no_color_is_set():
+    """NO_COLOR wins over the option; a locale without UTF-8 asks for ASCII."""
+    assert chosen("light", {"NO_COLOR": "1", "LANG": "C.UTF-8"}, ascii=False).name == "mono"
+    assert chosen(None, {"LANG": "C"}, ascii=False).ascii

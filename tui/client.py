@@ -1,0 +1,207 @@
+"""A client of the daemon's REST API on asyncio streams: requests, and the event stream.
+
+One connection per request. Nothing is imported that the first paint would have to wait for.
+Runs on the console's event loop. Raises UnreachableError, AnswerError.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import json
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import Any, NamedTuple
+from urllib.parse import quote, unquote, urlsplit
+
+TIMEOUT_S = 10.0
+SILENCE_S = 12.0
+PREFIX = "/appliance/v1"
+
+
+class ClientError(Exception):
+    """A request failed; the text says what to do."""
+
+
+class UnreachableError(ClientError):
+    """Nobody answers at the address."""
+
+
+class AnswerError(ClientError):
+    """The daemon answered with an error."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+class ServerEvent(NamedTuple):
+    """One event of the stream; `id` is None for rates."""
+
+    id: int | None
+    type: str
+    data: dict[str, Any]
+
+
+class _Answer(NamedTuple):
+    """An answer whose body has still to be read."""
+
+    status: int
+    headers: dict[str, str]
+    reader: asyncio.StreamReader
+
+
+class Client:
+    """The daemon at one address; user and password may stand in the URL."""
+
+    def __init__(self, url: str, cafile: str | None = None) -> None:
+        self._parts = urlsplit(url if "//" in url else f"http://{url}")
+        self._cafile = cafile
+
+    @property
+    def url(self) -> str:
+        """Give the address without user and password."""
+        return f"{self._parts.scheme}://{self._host}:{self._port}{self._parts.path}"
+
+    async def get(self, path: str) -> Any:
+        """GET a resource by its escaped path."""
+        return await self.request("GET", path)
+
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Give the JSON of the answer, None when it is empty."""
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                reader, writer = await self._connect()
+                try:
+                    answer = await self._send(reader, writer, method, path, body, {})
+                    content = b"".join([chunk async for chunk in _body(answer)])
+                finally:
+                    writer.close()
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+            raise UnreachableError(self._unreachable(error)) from error
+        if answer.status >= 400:
+            raise AnswerError(answer.status, _message(answer.status, content))
+        return json.loads(content) if content else None
+
+    async def events(self, after: int | None) -> AsyncGenerator[ServerEvent | None]:
+        """Give what happens after event `after`; None for each heartbeat.
+
+        Raises UnreachableError when the line breaks or stays silent for SILENCE_S.
+        """
+        headers = {"Accept": "text/event-stream"}
+        if after is not None:
+            headers["Last-Event-ID"] = str(after)
+        writer: asyncio.StreamWriter | None = None
+        try:
+            async with asyncio.timeout(TIMEOUT_S):
+                reader, writer = await self._connect()
+                path = f"{PREFIX}/events"
+                answer = await self._send(reader, writer, "GET", path, None, headers)
+            if answer.status != 200:
+                content = b"".join([chunk async for chunk in _body(answer)])
+                raise AnswerError(answer.status, _message(answer.status, content))
+            async for event in _parsed(answer):
+                yield event
+        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+            raise UnreachableError(self._unreachable(error)) from error
+        finally:
+            if writer is not None:
+                writer.close()
+        raise UnreachableError(f"The daemon at {self.url} closed the event stream.")
+
+    @property
+    def _host(self) -> str:
+        return self._parts.hostname or "127.0.0.1"
+
+    @property
+    def _port(self) -> int:
+        return self._parts.port or (443 if self._parts.scheme == "https" else 8083)
+
+    async def _connect(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        context = None
+        if self._parts.scheme == "https":
+            context = ssl.create_default_context(cafile=self._cafile)
+        return await asyncio.open_connection(self._host, self._port, ssl=context, limit=1 << 24)
+
+    async def _send(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        method: str,
+        path: str,
+        body: Any,
+        headers: dict[str, str],
+    ) -> _Answer:
+        content = b"" if body is None else json.dumps(body).encode()
+        sent = {"Host": f"{self._host}:{self._port}", "Accept": "application/json", **headers}
+        sent["Connection"] = "close"
+        if self._parts.username is not None:
+            pair = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
+            sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
+        if method not in {"GET", "DELETE"} or content:
+            sent["Content-Type"] = "application/json"
+            sent["Content-Length"] = str(len(content))
+        lines = [f"{method} {self._parts.path.rstrip('/')}{path} HTTP/1.1"]
+        lines += [f"{name}: {value}" for name, value in sent.items()]
+        writer.write("\r\n".join([*lines, "", ""]).encode() + content)
+        await writer.drain()
+        status = int((await reader.readuntil(b"\r\n")).split()[1])
+        found: dict[str, str] = {}
+        while line := (await reader.readuntil(b"\r\n")).strip():
+            name, _, value = line.decode("latin-1").partition(":")
+            found[name.lower()] = value.strip()
+        return _Answer(status, found, reader)
+
+    def _unreachable(self, error: Exception) -> str:
+        cause = str(error) or type(error).__name__
+        return f"Cannot reach {self.url}: {cause}. Is the daemon running, and is this its address?"
+
+
+def escaped(segment: str) -> str:
+    """Give a name as one segment of a path."""
+    return quote(segment, safe="")
+
+
+async def _body(answer: _Answer) -> AsyncIterator[bytes]:
+    reader = answer.reader
+    if answer.headers.get("transfer-encoding") == "chunked":
+        while size := int((await reader.readuntil(b"\r\n")).partition(b";")[0], 16):
+            yield await reader.readexactly(size)
+            await reader.readexactly(2)
+    elif "content-length" in answer.headers:
+        yield await reader.readexactly(int(answer.headers["content-length"]))
+    elif answer.status not in {204, 304}:
+        yield await reader.read()
+
+
+async def _parsed(answer: _Answer) -> AsyncIterator[ServerEvent | None]:
+    """Give the events of a stream, however its bytes are cut into chunks."""
+    chunks = aiter(_body(answer))
+    rest = b""
+    while True:
+        try:
+            async with asyncio.timeout(SILENCE_S):
+                rest += await anext(chunks)
+        except StopAsyncIteration:
+            return
+        *frames, rest = rest.split(b"\n\n")
+        for frame in frames:
+            yield _event(frame.decode())
+
+
+def _event(frame: str) -> ServerEvent | None:
+    fields: dict[str, str] = {}
+    for line in frame.splitlines():
+        name, _, value = line.partition(":")
+        fields[name] = value.strip()
+    if "data" not in fields:
+        return None
+    number = int(fields["id"]) if "id" in fields else None
+    return ServerEvent(number, fields.get("event", "message"), json.loads(fields["data"]))
+
+
+def _message(status: int, content: bytes) -> str:
+    try:
+        return str(json.loads(content)["message"])
+    except (ValueError, KeyError, TypeError):
+        return f"The daemon answered with HTTP status {status}."

@@ -1,0 +1,76 @@
+"""The one task that keeps the model current: a snapshot, then the event stream, for ever.
+
+A lost line is tried again after 1, 2, 4, then every 8 s; `retry_now` ends the wait. Runs on the
+console's event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from contextlib import aclosing
+from typing import Final
+
+from tui.client import PREFIX, Client, ClientError
+from tui.model import Model
+
+_BACK_OFF_S: Final = (1.0, 2.0, 4.0, 8.0)
+
+
+class Feed:
+    """Link state beside the model: `live`, else `error` and `retry_at_s`; times by `clock`."""
+
+    def __init__(self, client: Client, model: Model, clock: Callable[[], float]) -> None:
+        self.client = client
+        self.live = False
+        self.error: str | None = None
+        self.retry_at_s = 0.0
+        self.heard_s: float | None = None
+        self._model = model
+        self._clock = clock
+        self._again = asyncio.Event()
+
+    async def run(self) -> None:
+        """Follow the daemon until cancelled."""
+        failures = 0
+        while True:
+            try:
+                await self._load()
+                failures = 0
+                await self._follow()
+            except ClientError as error:
+                self.live = False
+                self.error = str(error)
+                wait_s = _BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)]
+                failures += 1
+                await self._wait(wait_s)
+
+    def retry_now(self) -> None:
+        """Try the daemon at once, where the feed waits to."""
+        self._again.set()
+
+    async def _load(self) -> None:
+        self._model.load(await self.client.get(f"{PREFIX}/snapshot"))
+        self._heard()
+
+    async def _follow(self) -> None:
+        # closed here, not by the garbage collector: the connection goes with it
+        async with aclosing(self.client.events(self._model.seq)) as events:
+            async for event in events:
+                self._heard()
+                if event is not None and not self._model.apply(*event):
+                    await self._load()
+
+    def _heard(self) -> None:
+        self.live = True
+        self.error = None
+        self.heard_s = self._clock()
+
+    async def _wait(self, wait_s: float) -> None:
+        self.retry_at_s = self._clock() + wait_s
+        self._again.clear()
+        try:
+            async with asyncio.timeout(wait_s):
+                await self._again.wait()
+        except TimeoutError:
+            return

@@ -1,0 +1,117 @@
+"""Colours and glyphs: a state is always glyph, word and colour, never colour alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from types import MappingProxyType
+from typing import Final
+
+# state: (glyph, ASCII glyph, word, role); the order is that of "problems first"
+STATES: Final[Mapping[str, tuple[str, str, str, str]]] = MappingProxyType(
+    {
+        "FAILED": ("✗", "X", "FAIL", "red"),
+        "DEGRADED": ("▲", "!", "DEGR", "amber"),
+        "UNASSIGNED": ("○", "o", "UNAS", "amber"),
+        "RESTARTING": ("↻", "~", "RSTR", "violet"),
+        "PAUSED": ("‖", "=", "PAUS", "blue"),
+        "STOPPED": ("■", "#", "STOP", "grey"),
+        "RUNNING": ("●", "+", "RUN", "green"),
+    }
+)
+RANK: Final[Mapping[str, int]] = MappingProxyType({name: at for at, name in enumerate(STATES)})
+
+
+@dataclass(frozen=True, slots=True)
+class Palette:
+    """Rich styles by role; `ascii` asks for the ASCII glyphs and frames."""
+
+    name: str
+    background: str = "#0f141a"
+    chrome: str = "#1b2530"
+    cursor: str = "#1d384c"
+    alarm: str = "#5c2f33"
+    text: str = "#d3dce6"
+    grey: str = "#7c8a99"
+    accent: str = "#4fb3bf"
+    sink: str = "#8fabd3"
+    roles: Mapping[str, str] = field(
+        default_factory=lambda: {
+            "red": "bold #f2726b",
+            "amber": "#e8b552",
+            "green": "#7fc97a",
+            "blue": "#6cb6ff",
+            "violet": "#b79cf0",
+            "grey": "#7c8a99",
+        }
+    )
+    # red and grey on the cursor's own background, where the usual ones are too dark
+    lifted: Mapping[str, str] = field(
+        default_factory=lambda: {"red": "bold #ff9d97", "grey": "#d3dce6"}
+    )
+    ascii: bool = False
+
+    def style(self, role: str, *, on_cursor: bool = False) -> str:
+        """Give the style of a role."""
+        if on_cursor and role in self.lifted:
+            return self.lifted[role]
+        return self.roles.get(role, role)
+
+    def state(self, state: str) -> tuple[str, str, str]:
+        """Give glyph, word and role of a state."""
+        glyph, plain, word, role = STATES.get(state, ("?", "?", state[:4], "grey"))
+        return (plain if self.ascii else glyph), word, role
+
+
+DARK: Final = Palette("dark")
+LIGHT: Final = Palette(
+    "light",
+    background="#fbfcfd",
+    chrome="#e6ebf0",
+    cursor="#cfe3f2",
+    alarm="#f6d5d3",
+    text="#1d2733",
+    grey="#55616e",
+    accent="#0b6670",
+    sink="#3f5c86",
+    roles={
+        "red": "bold #b3261e",
+        "amber": "#7a5200",
+        "green": "#1f6b2a",
+        "blue": "#0b5cad",
+        "violet": "#6340b0",
+        "grey": "#55616e",
+    },
+    lifted={"red": "bold #8f1d17", "grey": "#1d2733"},
+)
+MONO: Final = Palette(
+    "mono",
+    background="#101010",
+    chrome="#202020",
+    cursor="#404040",
+    alarm="#202020",
+    text="#d8d8d8",
+    grey="#9a9a9a",
+    accent="bold #f0f0f0",
+    sink="#b8b8b8",
+    roles={
+        "red": "bold reverse",
+        "amber": "bold",
+        "green": "#d8d8d8",
+        "blue": "#d8d8d8",
+        "violet": "underline",
+        "grey": "dim",
+    },
+    lifted={"grey": "#d8d8d8"},
+)
+THEMES: Final = (DARK, LIGHT, MONO)
+
+
+def chosen(theme: str | None, environ: Mapping[str, str], *, ascii: bool) -> Palette:
+    """Give the palette for a wish, NO_COLOR and the locale; decided before the App is made."""
+    locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
+    plain = ascii or "utf" not in locale.lower()
+    if environ.get("NO_COLOR"):
+        theme = "mono"
+    found = next((palette for palette in THEMES if palette.name == theme), DARK)
+    return replace(found, ascii=plain)

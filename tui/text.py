@@ -1,0 +1,66 @@
+"""Numbers, ages and lines of dots as the console writes them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+_STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_BRAILLE_LEFT = (0x40, 0x04, 0x02, 0x01)
+_BRAILLE_RIGHT = (0x80, 0x20, 0x10, 0x08)
+
+
+def count(value: float | None) -> str:
+    """Give a number in at most five cells: 941, 4.1k, 36.9k; a dash for none."""
+    if value is None:
+        return "-"
+    for size, unit in _STEPS:
+        if abs(value) >= size:
+            return f"{value / size:.1f}{unit}"
+    return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
+
+
+def age(seconds: float) -> str:
+    """Give a span: 12s, 5m, 3h 7m, 6d 4h."""
+    whole = max(0, int(seconds))
+    if whole < 60:
+        return f"{whole}s"
+    if whole < 3600:
+        return f"{whole // 60}m"
+    if whole < 86400:
+        return f"{whole // 3600}h {whole % 3600 // 60}m"
+    return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
+def lag(value: float | None, unit: str | None) -> str:
+    """Give how far a task is behind: records as a number, milliseconds as a span."""
+    if value is None:
+        return "-"
+    return age(value / 1000) if unit == "ms" else count(value)
+
+
+def cut(text: str, width: int, *, ascii: bool = False) -> str:
+    """Give the text on one line of at most `width` cells, its end marked where it was cut."""
+    line = " ".join(text.split())
+    if len(line) <= width:
+        return line
+    end = "." if ascii else "…"
+    return line[: max(0, width - 1)] + end if width > 0 else ""
+
+
+def dots(values: Sequence[float], width: int, *, ascii: bool = False) -> str:
+    """Give the newest values as one line of `width` cells, scaled to their highest."""
+    per_cell = 1 if ascii else 2
+    shown = list(values)[-width * per_cell :]
+    top = max(shown, default=0.0)
+    if top <= 0:
+        return ""
+    if ascii:
+        return "".join("_.-=+*#@"[min(7, int(value / top * 7.99))] for value in shown)
+    levels = [min(3, int(value / top * 3.99)) for value in shown]
+    cells = []
+    for at in range(0, len(levels), 2):
+        bits = _BRAILLE_LEFT[levels[at]]
+        if at + 1 < len(levels):
+            bits |= _BRAILLE_RIGHT[levels[at + 1]]
+        cells.append(chr(0x2800 + bits))
+    return "".join(cells)
