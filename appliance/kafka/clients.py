@@ -262,14 +262,20 @@ def connector_consumer(
     worker: WorkerConfig, connector: ConnectorConfig, client_id: str
 ) -> Settings:
     """Give the settings of a sink's consumer."""
-    java = {
+    return translated(consumer_options(worker, connector, client_id)) | _CONSUMER_FIXED
+
+
+def consumer_options(
+    worker: WorkerConfig, connector: ConnectorConfig, client_id: str
+) -> dict[str, str]:
+    """Give the same under Java's names."""
+    return {
         **CONSUMER_DEFAULTS,
         "group.id": sink_group(connector),
         "client.id": client_id,
         **worker.client_settings("consumer"),
         **connector.overrides("consumer"),
     }
-    return translated(java) | _CONSUMER_FIXED
 
 
 def sink_group(connector: ConnectorConfig) -> str:

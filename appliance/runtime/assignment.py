@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from appliance.api import SinkTask
@@ -18,13 +18,14 @@ from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId, TopicPartition
-from appliance.kafka.clients import connector_consumer
+from appliance.kafka.clients import connector_consumer, consumer_options
 from appliance.kafka.library import Consumer, KafkaError, KafkaException, Place
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
 MAX_MESSAGES = 2000
 REGEX_REFRESH_S = 30.0
+DISMISS_S = 5.0
 _METADATA_TIMEOUT_S = 10.0
 _HARMLESS = (
     KafkaError._PARTITION_EOF,
@@ -82,7 +83,9 @@ class Assignment:
         self._config = config
         self._task = task
         self._owner = owner
-        settings = connector_consumer(worker, config, f"connector-consumer-{id}")
+        client_id = f"connector-consumer-{id}"
+        self._options = consumer_options(worker, config, client_id)
+        settings = connector_consumer(worker, config, client_id)
         limit = (worker.client_settings("consumer") | config.overrides("consumer")).get(
             "max.poll.records"
         )
@@ -105,6 +108,29 @@ class Assignment:
         self.messages: dict[TopicPartition, list[Any]] = {}
 
     # subscription
+
+    def member_id(self) -> str:
+        """Give this consumer's name in its group; empty before it has one."""
+        return self._consumer.memberid() or ""
+
+    def dismiss(self, members: Sequence[str]) -> None:
+        """Take consumers of killed processes out of the group: nobody then waits for them."""
+        if not members:
+            return
+        # lazily: needed after a kill only
+        from appliance.kafka.coordinator import GroupSettings, leave_group
+
+        for member in members:
+            try:
+                settings = GroupSettings.from_config(self._options)
+                leave_group(settings, member, "its process was killed", DISMISS_S)
+            except ConnectError as error:
+                log.warning(
+                    "%s: the group forgets %s only when its session ends: %s",
+                    self._id,
+                    member,
+                    error,
+                )
 
     def subscribe(self) -> None:
         """Join the group for the configured topics."""

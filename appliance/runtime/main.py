@@ -7,7 +7,6 @@ second copy waits until the first one, however stuck, is gone.
 
 from __future__ import annotations
 
-import fcntl
 import gc
 import hashlib
 import logging
@@ -19,7 +18,7 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import orjson
 
@@ -48,6 +47,7 @@ from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId, State
 from appliance.runtime.control import Control
 from appliance.runtime.hosted import HostedConnector
+from appliance.runtime.lock import TaskLock
 from appliance.telemetry import logs
 from appliance.telemetry.loggers import LOGGERS
 
@@ -55,8 +55,6 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerTask")
 
 ORPHAN_GRACE_S: Final = 0.8
 LAPSE_GRACE_S: Final = 1.0
-LOCK_POLL_S: Final = 0.05
-LOCK_WARN_S: Final = 5.0
 _EXIT_LAPSED: Final = 75
 
 
@@ -96,7 +94,7 @@ class RunningTask:
         try:
             with TaskLock(self._host.lock_path(self.id)) as lock:
                 if lock.acquire(self.id, self.control):
-                    self._runner = self._make_runner()
+                    self._runner = self._make_runner(lock)
                     self._runner.run()
         except BaseException as error:  # noqa: BLE001 - every end of a task is reported
             log.error(
@@ -110,51 +108,19 @@ class RunningTask:
             status = TaskStatus(self.id, State.UNASSIGNED, lapsed=True)
         self._host.ended(self, status)
 
-    def _make_runner(self) -> Any:
+    def _make_runner(self, lock: TaskLock) -> Any:
         # lazily: a process of connectors alone needs neither loop nor client
         if self._start.plugins["task"].kind == "source":
             from appliance.runtime.source import SourceRunner
 
-            make: Callable[..., Any] = SourceRunner
-        else:
-            from appliance.runtime.sink import SinkRunner
+            return SourceRunner(
+                self._start, self._worker, self.control, self._host.report, SYSTEM_CLOCK
+            )
+        from appliance.runtime.sink import SinkRunner
 
-            make = SinkRunner
-        return make(self._start, self._worker, self.control, self._host.report, SYSTEM_CLOCK)
-
-
-class TaskLock:
-    """The lock file of one task on this host; the kernel frees it when the process dies."""
-
-    def __init__(self, path: Path | None) -> None:
-        self._path = path
-        self._descriptor: int | None = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def acquire(self, id: ConnectorTaskId, control: Control) -> bool:
-        """Wait until no other copy of the task lives; give False when asked to stop meanwhile."""
-        if self._path is None:
-            return True
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        started, warned = time.monotonic(), False
-        while True:
-            try:
-                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if not warned and time.monotonic() - started > LOCK_WARN_S:
-                    warned = True
-                    log.warning("%s: waiting for another copy on this host to end", id)
-                if control.wait(LOCK_POLL_S):
-                    return False
-            else:
-                return True
-
-    def __exit__(self, *_: object) -> None:
-        if self._descriptor is not None:
-            os.close(self._descriptor)
+        return SinkRunner(
+            self._start, self._worker, self.control, self._host.report, SYSTEM_CLOCK, lock
+        )
 
 
 class Host:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from appliance.api import Batch, SinkTask
 from appliance.channel import Figures as FiguresMessage
@@ -36,6 +36,16 @@ RETRY_PAUSE_S = 1.0
 LAPSED_COMMIT_S = 0.5
 
 
+class Notes(Protocol):
+    """Notes that outlive the process."""
+
+    def left_behind(self) -> list[str]:
+        """Take the notes of processes of this connector that were killed on this host."""
+
+    def set_note(self, text: str) -> None:
+        """Note something, nothing with an empty text."""
+
+
 class SinkRunner:
     """Runs one sink task from start to end."""
 
@@ -46,8 +56,10 @@ class SinkRunner:
         control: Control,
         report: Report,
         clock: Clock,
+        notes: Notes,
     ) -> None:
         """Parse the configuration. Raises ConfigError."""
+        self._notes = notes
         self._start = start
         self._worker = worker
         self._control = control
@@ -71,6 +83,7 @@ class SinkRunner:
         self._queue: DeadLetterQueue | None = None
         self._next_commit_s = now_s + self._commit_every_s
         self._held: list[Batch] | None = None
+        self._member = ""
         self._held_next: dict[TopicPartition, int] = {}
         self._retry_at_s = 0.0
         self._topics: set[str] = set()
@@ -93,10 +106,17 @@ class SinkRunner:
         try:
             if not self._control.stopping:
                 task.start(context, self._start.config)
+            assignment.dismiss(self._notes.left_behind())
             assignment.subscribe()
             self._loop(task, pipeline, assignment, context)
         finally:
-            for close in (assignment.close, task.close, pipeline.close, self._close_queue):
+            for close in (
+                assignment.close,
+                self._forget_member,
+                task.close,
+                pipeline.close,
+                self._close_queue,
+            ):
                 try:
                     close()
                 except Exception:
@@ -220,6 +240,10 @@ class SinkRunner:
             self._next_commit_s = self._clock.monotonic_s() + self._commit_every_s
         context.apply_seeks()
         if self._ticker.tick(now_s, paused=paused):
+            member = assignment.member_id()
+            if member != self._member:
+                self._member = member
+                self._notes.set_note(member)
             self.figures.gauges["partition-count"] = len(assignment.partitions)
             self.figures.gauges["sink-record-lag-max"] = assignment.lag()
             active = assignment.uncommitted
@@ -313,6 +337,9 @@ class SinkRunner:
                 self._worker, self.config, self._start.id, self.figures, self._clock
             )
             self.errors.reporters.insert(0, self._queue)
+
+    def _forget_member(self) -> None:
+        self._notes.set_note("")
 
     def _close_queue(self) -> None:
         if self._queue is not None:

@@ -12,7 +12,7 @@ import pytest
 from confluent_kafka import Consumer
 
 from appliance.ids import ConnectorTaskId, State, TargetState
-from tests.integration.harness import STRING, Rig, consume, produce
+from tests.integration.harness import JSON, STRING, Rig, consume, produce
 from tests.waiting import wait_until
 
 SOURCE = "org.apache.kafka.connect.file.FileStreamSourceConnector"
@@ -81,6 +81,22 @@ def test_nothing_is_lost_when_the_task_process_is_killed(rig, unique_name, tmp_p
     values = [m.value() for m in consume(rig.bootstrap, unique_name, 3)]
     assert [v.split(b'"payload":')[1] for v in values] == [b'"a"}', b'"b"}', b'"c"}']
     assert rig.pid(task) != first
+
+
+def test_sink_goes_on_at_once_when_its_process_is_killed(rig, unique_name, tmp_path):
+    """The group does not wait for the dead consumer's session (45 s) to end."""
+    out = tmp_path / "out.txt"
+    produce(rig.bootstrap, unique_name, [b'"a"'])
+    options = {"value.converter": JSON, "value.converter.schemas.enable": "false"}
+    (task,) = rig.start(sink(f"{unique_name}-out", out, unique_name, **options))
+    wait_until(lambda: out.exists() and "a" in out.read_text(), "the first line")
+    lock = next((tmp_path / "run").rglob(f"*{unique_name}-out*.lock"))
+    wait_until(lock.read_text, "the member is noted")
+    os.kill(rig.pid(task), signal.SIGKILL)
+    produce(rig.bootstrap, unique_name, [b'"b"'])
+    wait_until(lambda: "b" in out.read_text(), "a line after the kill", 15)
+    rig.worker.stop_tasks([task], 10)
+    assert lock.read_text() == ""
 
 
 def test_task_is_killed_when_it_hangs_beyond_the_timeout(rig, unique_name, tmp_path):
