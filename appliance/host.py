@@ -21,6 +21,7 @@ from appliance.config.connectorfile import read_connector_file
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.control import ControlLine
 from appliance.errors import ConfigError, ConnectError
+from appliance.herder.abstract import HerderContext
 from appliance.herder.distributed import DistributedHerder
 from appliance.herder.entities import ConnectorType
 from appliance.herder.inbox import Inbox
@@ -92,33 +93,21 @@ class Host:
         )
         validator = Validator(config, spawner)
         self._herder: DistributedHerder | StandaloneHerder
+        wiring = HerderContext(
+            config,
+            self._stores,
+            self._worker,
+            inbox,
+            self._type_of,
+            validator,
+            LOGGERS.apply,
+            self._on_failure,
+            self._journal,
+        )
         if config.standalone:
-            self._herder = StandaloneHerder(
-                config,
-                self._stores,
-                self._worker,
-                inbox,
-                worker_id,
-                type_of=self._type_of,
-                check=validator,
-                set_log_level=LOGGERS.apply,
-                on_failure=self._on_failure,
-                journal=self._journal,
-            )
+            self._herder = StandaloneHerder(wiring, worker_id)
         else:
-            self._herder = DistributedHerder(
-                config,
-                self._stores,
-                self._worker,
-                inbox,
-                url,
-                type_of=self._type_of,
-                check=validator,
-                client=WorkerClient(config),
-                set_log_level=LOGGERS.apply,
-                on_failure=self._on_failure,
-                journal=self._journal,
-            )
+            self._herder = DistributedHerder(wiring, url, WorkerClient(config))
         context = Context(
             config,
             self._herder,

@@ -11,12 +11,12 @@ Semantics: Kafka Connect 4.3.1 AbstractHerder and DistributedHerder.
 from __future__ import annotations
 
 import abc
-import logging
+import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from appliance.clock import Clock
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.config.worker import WorkerConfig
 from appliance.errors import (
     AlreadyExistsError,
@@ -60,8 +60,6 @@ from appliance.kafka.membership import Membership
 from appliance.storage.snapshot import ClusterConfigState
 from appliance.storage.stores import Stores
 
-log = logging.getLogger("org.apache.kafka.connect.runtime.AbstractHerder")
-
 T = TypeVar("T")
 
 NOT_STOPPED = (
@@ -70,65 +68,75 @@ NOT_STOPPED = (
 )
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class HerderContext:
+    """What a herder works with, made by the worker's main.
+
+    `check` refuses a configuration, `type_of` tells a source from a sink, `set_log_level` sets a level of
+    this process, `on_failure` hears why the worker cannot start.
+    """
+
+    config: WorkerConfig
+    stores: Stores
+    worker: Runner
+    inbox: Inbox
+    type_of: TypeOf
+    check: ConfigCheck
+    set_log_level: Callable[[str, str], None]
+    on_failure: Callable[[ConnectError], None]
+    journal: JournalSink | None = None
+    clock: Clock = SYSTEM_CLOCK
+
+
 class AbstractHerder(abc.ABC):
     """The part of a `Herder` that both modes share; see the module's text for threads."""
 
     def __init__(
         self,
-        config: WorkerConfig,
-        stores: Stores,
-        worker: Runner,
-        inbox: Inbox,
+        context: HerderContext,
         role: GroupRole,
         worker_id: str,
-        *,
-        type_of: TypeOf,
-        check: ConfigCheck,
-        set_log_level: Callable[[str, str], None],
-        on_failure: Callable[[ConnectError], None],
-        journal: JournalSink | None,
-        clock: Clock,
         session_timeout_s: float | None,
     ) -> None:
-        self._config = config
-        self._stores = stores
-        self._worker = worker
+        self._config = context.config
+        self._stores = context.stores
+        self._worker = context.worker
         self._role = role
         self._worker_id = worker_id
-        self._type_of = type_of
-        self._check = check
-        self._clock = clock
+        self._type_of = context.type_of
+        self._check = context.check
+        self._clock = context.clock
         self._threads = ThreadPoolExecutor(4, "herder-blocking")
         self._lifecycle = Lifecycle(
-            worker,
-            stores.statuses,
+            context.worker,
+            context.stores.statuses,
             worker_id,
-            clock,
-            journal,
-            config.seconds("task.shutdown.graceful.timeout.ms"),
+            context.clock,
+            context.journal,
+            context.config.seconds("task.shutdown.graceful.timeout.ms"),
         )
         self._tick = Tick(
-            stores,
+            context.stores,
             role,
             self._lifecycle,
-            inbox,
-            clock,
-            journal,
+            context.inbox,
+            context.clock,
+            context.journal,
             session_timeout_s,
             self._on_turn,
-            on_failure,
+            context.on_failure,
         )
         self._changes = ChangeHandler(
-            config,
-            stores,
-            worker,
-            inbox,
+            context.config,
+            context.stores,
+            context.worker,
+            context.inbox,
             role,
             self._lifecycle,
             self._tick,
-            journal,
-            type_of=type_of,
-            set_log_level=set_log_level,
+            context.journal,
+            type_of=context.type_of,
+            set_log_level=context.set_log_level,
             publish=self._publish_tasks,
         )
 

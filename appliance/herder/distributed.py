@@ -11,14 +11,12 @@ Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.runtime.distributed.Dist
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from urllib.parse import quote
 
 import orjson
 
-from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.config.worker import WorkerConfig
 from appliance.errors import (
     BadRequestError,
     ConnectError,
@@ -26,21 +24,17 @@ from appliance.errors import (
     NotFoundError,
     NotLeaderError,
 )
-from appliance.herder.abstract import AbstractHerder, done
+from appliance.herder.abstract import AbstractHerder, HerderContext, done
 from appliance.herder.entities import InternalSignature
 from appliance.herder.grouprole import GroupRole
-from appliance.herder.herder import ConfigCheck, InternalClient, JournalSink
-from appliance.herder.inbox import Inbox
-from appliance.herder.lifecycle import Runner
+from appliance.herder.herder import InternalClient
 from appliance.herder.protocol import ConnectProtocol
 from appliance.herder.requests import chain
 from appliance.herder.signatures import is_stale, new_session_key, sign, verify
-from appliance.herder.views import TypeOf
 from appliance.ids import ConnectorTaskId, TargetState
 from appliance.kafka.coordinator import GroupSettings
 from appliance.kafka.group import GroupMember
 from appliance.kafka.membership import Membership
-from appliance.storage.stores import Stores
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.distributed.DistributedHerder")
 
@@ -48,46 +42,18 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.distributed.Distribute
 class DistributedHerder(AbstractHerder):
     """A `Herder`; `url` is this worker's address as others call it, `http://host:port/`."""
 
-    def __init__(
-        self,
-        config: WorkerConfig,
-        stores: Stores,
-        worker: Runner,
-        inbox: Inbox,
-        url: str,
-        *,
-        type_of: TypeOf,
-        check: ConfigCheck,
-        client: InternalClient,
-        set_log_level: Callable[[str, str], None],
-        on_failure: Callable[[ConnectError], None],
-        journal: JournalSink | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
+    def __init__(self, context: HerderContext, url: str, client: InternalClient) -> None:
+        config = context.config
         worker_id = url.rsplit("://", maxsplit=1)[-1].rstrip("/")
         self._settings = GroupSettings.from_config(config.originals, worker_id)
         role = GroupRole(
-            stores.configs,
+            context.stores.configs,
             url,
             ConnectProtocol.from_config(config.text("connect.protocol")),
             config.number("scheduled.rebalance.max.delay.ms"),
-            clock,
+            context.clock,
         )
-        super().__init__(
-            config,
-            stores,
-            worker,
-            inbox,
-            role,
-            worker_id,
-            type_of=type_of,
-            check=check,
-            set_log_level=set_log_level,
-            on_failure=on_failure,
-            journal=journal,
-            clock=clock,
-            session_timeout_s=self._settings.session_timeout_ms / 1000,
-        )
+        super().__init__(context, role, worker_id, self._settings.session_timeout_ms / 1000)
         self._client = client
         self._claimed_generation = -1
         self._fencing: dict[str, Future[None]] = {}

@@ -8,58 +8,25 @@ Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.runtime.standalone.Stand
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
-from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, NotFoundError
-from appliance.herder.abstract import AbstractHerder, done
+from appliance.herder.abstract import AbstractHerder, HerderContext, done
 from appliance.herder.entities import ConnectorInfo, Created, InternalSignature
 from appliance.herder.grouprole import GroupRole
-from appliance.herder.herder import ConfigCheck, JournalSink
-from appliance.herder.inbox import Inbox
-from appliance.herder.lifecycle import Runner
 from appliance.herder.protocol import ConnectProtocol
-from appliance.herder.views import TypeOf, connector_info
+from appliance.herder.views import connector_info
 from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.kafka.membership import Membership, SoloMember
-from appliance.storage.stores import Stores
 
 
 class StandaloneHerder(AbstractHerder):
     """A `Herder` that always leads."""
 
-    def __init__(
-        self,
-        config: WorkerConfig,
-        stores: Stores,
-        worker: Runner,
-        inbox: Inbox,
-        worker_id: str,
-        *,
-        type_of: TypeOf,
-        check: ConfigCheck,
-        set_log_level: Callable[[str, str], None],
-        on_failure: Callable[[ConnectError], None],
-        journal: JournalSink | None = None,
-        clock: Clock = SYSTEM_CLOCK,
-    ) -> None:
-        super().__init__(
-            config,
-            stores,
-            worker,
-            inbox,
-            GroupRole(stores.configs, "", ConnectProtocol.COMPATIBLE, 0, clock),
-            worker_id,
-            type_of=type_of,
-            check=check,
-            set_log_level=set_log_level,
-            on_failure=on_failure,
-            journal=journal,
-            clock=clock,
-            session_timeout_s=None,
-        )
+    def __init__(self, context: HerderContext, worker_id: str) -> None:
+        role = GroupRole(context.stores.configs, "", ConnectProtocol.COMPATIBLE, 0, context.clock)
+        super().__init__(context, role, worker_id, session_timeout_s=None)
         self._written: dict[str, tuple[bool, Future[Created]]] = {}
         self._changes.on_connector = self._on_connector
 

@@ -42,7 +42,8 @@ class RestServer:
         self._servers: list[_Server] = []
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopped = asyncio.Event()
-        self.serving = threading.Event()
+        self._lock = threading.Lock()
+        self._early: list[Any] = []
 
     def run(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
         """Serve (scheme, socket) pairs until `stop`; blocks."""
@@ -58,10 +59,13 @@ class RestServer:
         self._call(self._stopped.set)
 
     async def _run(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
-        self._loop = asyncio.get_running_loop()
         for scheme, sock in sockets:
             self._start(scheme, sock)
-        self.serving.set()
+        with self._lock:
+            self._loop = asyncio.get_running_loop()
+            early, self._early = self._early, []
+        for function in early:
+            function()
         await self._stopped.wait()
         for server in self._servers:
             server.should_exit = True
@@ -74,6 +78,7 @@ class RestServer:
             self._app,
             lifespan="off",
             log_config=None,
+            log_level="warning",
             access_log=False,
             server_header=False,
             http="h11",
@@ -89,7 +94,11 @@ class RestServer:
         task.add_done_callback(self._tasks.discard)
 
     def _call(self, function: Any) -> None:
-        loop = self._loop
+        """Call on the loop's thread, at once or as soon as the loop runs."""
+        with self._lock:
+            loop = self._loop
+            if loop is None:
+                self._early.append(function)
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(function)
 
