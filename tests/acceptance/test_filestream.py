@@ -117,29 +117,37 @@ def test_nothing_is_lost_when_task_worker_and_daemon_are_killed(daemon, unique_n
     wait_until(lambda: "0" in lines_of(out), "the first line")
     victims = ("task", "worker", "daemon")
     for number, victim in enumerate(victims, 1):
-        found = daemon.processes()
-        if victim == "daemon":
-            daemon.kill()
-            wait_until(
-                lambda found=found: not any(alive(pid) for pids in found.values() for pid in pids),
-                "all processes of the daemon have ended",
-                5,
-            )
-            daemon.process.wait()
-            daemon.start()
-        else:
-            pid = next(
-                pids[0]
-                for name, pids in found.items()
-                if name.startswith("ingest-worker") == (victim == "worker")
-                and name.startswith("ingest-")
-                and "spawn" not in name
-            )
-            os.kill(pid, signal.SIGKILL)
-        append(file, str(number))
-        wait_until(lambda n=number: str(n) in lines_of(out), f"a line after the {victim} died", 60)
+        kill(daemon, victim)
+        line = str(number)
+        append(file, line)
+        await_line(out, line, victim)
     firsts = list(dict.fromkeys(lines_of(out)))
     assert firsts == [str(number) for number in range(len(victims) + 1)]
+
+
+def kill(daemon: Daemon, victim: str) -> None:
+    """Send SIGKILL to a task's process, a worker or the daemon; start the daemon again."""
+    found = daemon.processes()
+    if victim != "daemon":
+        is_worker = victim == "worker"
+        pids = [
+            pids[0]
+            for name, pids in found.items()
+            if name.startswith("ingest-")
+            and "spawn" not in name
+            and name.startswith("ingest-worker") == is_worker
+        ]
+        os.kill(pids[0], signal.SIGKILL)
+        return
+    daemon.kill()
+    every = [pid for pids in found.values() for pid in pids]
+    wait_until(lambda: not any(map(alive, every)), "all processes of the daemon have ended", 5)
+    daemon.stop()
+    daemon.start()
+
+
+def await_line(file: Path, line: str, victim: str) -> None:
+    wait_until(lambda: line in lines_of(file), f"a line after the {victim} died", 60)
 
 
 def alive(pid: int) -> bool:
