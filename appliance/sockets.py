@@ -13,7 +13,12 @@ _BACKLOG = 128
 
 
 def bind(listener: Listener) -> socket.socket:
-    """Give a listening socket. Raises ConnectError naming the port and, where it can be seen, its owner."""
+    """Give a listening socket that does not block.
+
+    A copy shares that flag with every process that holds one: a copy made blocking would hold up the event
+    loop of the worker that serves it. Raises ConnectError naming the port and, where it can be seen, its
+    owner.
+    """
     host = listener.host.strip("[]")
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
@@ -23,6 +28,7 @@ def bind(listener: Listener) -> socket.socket:
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
         sock.bind((host, listener.port))
         sock.listen(_BACKLOG)
+        sock.setblocking(False)
     except OSError as error:
         sock.close()
         raise ConnectError(_reason(listener, error)) from error

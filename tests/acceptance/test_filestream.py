@@ -121,6 +121,7 @@ def test_nothing_is_lost_when_task_worker_and_daemon_are_killed(daemon, unique_n
         line = str(number)
         append(file, line)
         await_line(out, line, victim)
+        await_running(daemon, "in")
     firsts = list(dict.fromkeys(lines_of(out)))
     assert firsts == [str(number) for number in range(len(victims) + 1)]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import threading
 from typing import Any
@@ -34,7 +35,12 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
 
 def _serve(sock: socket.socket, index: int, seen: list[str]) -> None:
     while True:
-        connection, _ = sock.accept()
+        select.select([sock], [], [])
+        try:
+            connection, _ = sock.accept()
+        except BlockingIOError:
+            continue
+        connection.setblocking(True)
         with connection:
             connection.recv(4096)
             body = f"{index} {os.getpid()} {','.join(seen)}".encode()

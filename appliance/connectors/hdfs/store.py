@@ -7,6 +7,7 @@ lengths are checked; a file of a broken upload keeps its lease, so names are nev
 
 from __future__ import annotations
 
+import logging
 import os
 import pwd
 from collections.abc import Iterator
@@ -27,6 +28,9 @@ from appliance.connectors.storage.store import (
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60
 _CHUNK_BYTES: Final = 1 << 20
+
+# the package tells of every request at the level of news
+logging.getLogger("hdfs").setLevel(logging.WARNING)
 
 
 class HdfsStore:
