@@ -1,8 +1,8 @@
 """Words between the supervisor and its workers: one JSON object a line on a socket pair.
 
 Down: `accept` (serve the public sockets), `leave` (take a dead sibling's member out of the group), `stop`,
-`reload` (read connector files again). Up: `ready`, `tick` (the herder made progress; member and problem
-with it), `failed` (why a start gave up, and the exit code for it), `accepted`.
+`reload` (apply the folder of connector files). Up: `ready`, `tick` (the herder made progress; member and
+problem with it), `failed` (why a start gave up, and the exit code for it), `reloaded` (problems with it).
 """
 
 from __future__ import annotations

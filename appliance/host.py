@@ -19,6 +19,7 @@ from typing import Any, Final
 from appliance.clock import SYSTEM_CLOCK
 from appliance.config.connectorfile import read_connector_file
 from appliance.config.worker import Mode, WorkerConfig
+from appliance.connectorfolder import ConnectorFolder
 from appliance.control import ControlLine
 from appliance.errors import ConfigError, ConnectError
 from appliance.herder.abstract import HerderContext
@@ -104,10 +105,17 @@ class Host:
             self._on_failure,
             self._journal,
         )
+        client = WorkerClient(config)
         if config.standalone:
             self._herder = StandaloneHerder(wiring, worker_id)
         else:
-            self._herder = DistributedHerder(wiring, url, WorkerClient(config))
+            self._herder = DistributedHerder(wiring, url, client)
+        self._folder = ConnectorFolder(
+            Path(config.text("appliance.connectors.dir")),
+            self._herder,
+            client.send,
+            self._journal,
+        )
         context = Context(
             config,
             self._herder,
@@ -169,6 +177,8 @@ class Host:
                     self._server.accept(public)
                 case "leave":
                     self._leave_for(word["member"])
+                case "reload":
+                    threading.Thread(target=self._reload, name="reload", daemon=True).start()
                 case "stop":
                     break
         self._stop()
@@ -177,6 +187,9 @@ class Host:
         member = self._herder.member
         if member is not None:
             member.leave_group(member_id, "its process died", 5.0)
+
+    def _reload(self) -> None:
+        self._control.send("reloaded", problems=self._folder.apply())
 
     def _report(self) -> None:
         """Tell the supervisor of progress for as long as the herder makes any."""
@@ -222,6 +235,7 @@ class Host:
     def _stop(self) -> None:
         """Hand the work over, then end."""
         _LOG.info("Stopping.")
+        self._folder.stop()
         try:
             self._herder.stop(_STOP_S)
             self._worker.close()

@@ -2,8 +2,9 @@
 
 No Kafka client and no asyncio. One live worker at a time accepts on the public sockets, so that a client
 reads what it wrote; when it dies the next one takes over and a sibling takes the dead member out of the
-group. Workers that die are started again after a growing pause. SIGTERM stops them gracefully, SIGHUP
-lets them read connector files again; when this process is killed the spawner ends everything.
+group. Workers that die are started again after a growing pause. SIGTERM stops them gracefully; one worker
+applies the connector files after the start and on SIGHUP; when this process is killed the spawner ends
+everything.
 
 Threads: the main thread runs the loop; the spawner's handle reports exits on its own thread.
 """
@@ -38,6 +39,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 30.0
 _STALLED_S: Final = 60.0
 _LOOP_S: Final = 0.5
+_READY_AT_LATEST_S: Final = 30.0
 
 
 @dataclasses.dataclass(slots=True)
@@ -77,7 +79,11 @@ class Supervisor:
         self._stopping_s: float | None = None
         self._code = 0
         self._signals: list[int] = []
+        self._started_s = SYSTEM_CLOCK.monotonic_s()
         self._said_ready = False
+        self._reload_due = bool(config.text("appliance.connectors.dir"))
+        self._reloading: _Slot | None = None
+        self._file_problems = 0
         self._restarts = 0
         self._spawner: Spawner | None = None
 
@@ -119,6 +125,8 @@ class Supervisor:
                 self._read(key.data)
         while self._signals:
             self._on_signal(self._signals.pop(0))
+        self._reload_when_due()
+        self._say_ready_at_latest()
         self._kill_stalled()
         self._feed_watchdog()
 
@@ -197,10 +205,13 @@ class Supervisor:
                 slot.ticked_s = SYSTEM_CLOCK.monotonic_s()
                 slot.member = word["member"] or slot.member
                 self._tell_problem(slot, word["problem"])
+                self._choose_accepting()
             case "ready":
                 slot.ready = True
                 self._choose_accepting()
                 self._say_ready()
+            case "reloaded":
+                self._on_reloaded(slot, word["problems"])
             case "failed":
                 self._code = (
                     78 if self._config.mode == "run" and word["code"] == 2 else word["code"]
@@ -210,7 +221,21 @@ class Supervisor:
     def _tell_problem(self, slot: _Slot, problem: str | None) -> None:
         if problem != slot.problem:
             slot.problem = problem
-            notify(f"STATUS={problem or 'running'}")
+            self._tell_status()
+
+    def _tell_status(self, *assignments: str) -> None:
+        """Tell systemd in a line what the daemon does and what stands in its way."""
+        problems = [slot.problem for slot in self._slots if slot.problem]
+        if self._file_problems:
+            problems.append(f"{self._file_problems} problems in connector files, see the journal")
+        line = "; ".join([f"serving {self._addresses()}", *dict.fromkeys(problems)])
+        notify(*assignments, f"STATUS={line}")
+
+    def _addresses(self) -> str:
+        return ", ".join(
+            _url(listener.scheme, listener.host or "localhost", port_of(sock))
+            for listener, sock in self._public
+        )
 
     def _choose_accepting(self) -> None:
         if self._accepting is not None or self._stopping_s is not None:
@@ -228,12 +253,14 @@ class Supervisor:
     def _say_ready(self) -> None:
         if not self._said_ready:
             self._said_ready = True
-            addresses = ", ".join(
-                _url(listener.scheme, listener.host or "localhost", port_of(sock))
-                for listener, sock in self._public
-            )
-            _LOG.info("REST is served. addresses=%s", addresses)
-            notify("READY=1", f"STATUS=serving {addresses}")
+            _LOG.info("REST is served. addresses=%s", self._addresses())
+            self._tell_status("READY=1")
+
+    def _say_ready_at_latest(self) -> None:
+        """Be ready without a broker too: REST answers, and who waits for the daemon must not fail."""
+        waited_s = SYSTEM_CLOCK.monotonic_s() - self._started_s
+        if self._accepting is not None and waited_s > _READY_AT_LATEST_S:
+            self._say_ready()
 
     def _on_death(self, slot: _Slot) -> None:
         process, slot.process = slot.process, None
@@ -241,6 +268,8 @@ class Supervisor:
         self._drop_line(slot)
         if self._accepting is slot:
             self._accepting = None
+        if self._reloading is slot:
+            self._reloading, self._reload_due = None, True
         if self._stopping_s is not None:
             return
         self._restarts += 1
@@ -295,13 +324,32 @@ class Supervisor:
     # signals
 
     def _on_signal(self, number: int) -> None:
-        if number == signal.SIGHUP:
-            _LOG.info("Reading connector files again.")
-            for slot in self._slots:
-                if slot.ready and slot.line is not None and slot.line.send("reload"):
-                    return
-        else:
+        if number != signal.SIGHUP:
             self._begin_stop()
+            return
+        now_us = int(SYSTEM_CLOCK.monotonic_s() * 1_000_000)
+        notify("RELOADING=1", f"MONOTONIC_USEC={now_us}")
+        if self._config.text("appliance.connectors.dir"):
+            _LOG.info("Reading connector files again.")
+            self._reload_due = True
+        else:
+            _LOG.warning("Nothing to read again: appliance.connectors.dir is not set.")
+            self._tell_status("READY=1")
+
+    def _reload_when_due(self) -> None:
+        """Let one worker that is ready apply the connector files."""
+        if not self._reload_due or self._reloading is not None or self._stopping_s is not None:
+            return
+        for slot in self._slots:
+            if slot.ready and slot.line is not None and slot.line.send("reload"):
+                self._reload_due, self._reloading = False, slot
+                return
+
+    def _on_reloaded(self, slot: _Slot, problems: Sequence[str]) -> None:
+        if self._reloading is not slot:
+            return
+        self._reloading, self._file_problems = None, len(problems)
+        self._tell_status("READY=1")
 
     def _begin_stop(self) -> None:
         if self._stopping_s is not None:

@@ -15,6 +15,10 @@ from appliance.errors import ConfigError
 from appliance.ids import TargetState
 
 SUFFIXES: Final = (".properties", ".json")
+OWNER_KEY: Final = "appliance.connector.file"
+"""Option of a connector that a file owns: `host:path`, set by the daemon alone."""
+OWNER_HEADER: Final = "X-Appliance-Connector-File"
+"""Request header by which a worker says that it acts for that file."""
 _INITIAL_STATES: Final = {
     "RUNNING": TargetState.STARTED,
     "PAUSED": TargetState.PAUSED,
@@ -50,10 +54,17 @@ def read_connector_file(path: Path) -> ConnectorFile:
 
 
 def connector_files(folder: Path) -> list[Path]:
-    """Give the connector files of a folder, sorted; none when there is no such folder."""
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if path.suffix in SUFFIXES)
+    """Give the connector files of a folder, sorted; hidden ones do not count. Raises ConfigError."""
+    try:
+        return sorted(
+            path
+            for path in folder.iterdir()
+            if path.suffix in SUFFIXES and not path.name.startswith(".")
+        )
+    except OSError as error:
+        raise ConfigError(
+            f"Reading {folder}: {error.strerror}. Make the folder or correct appliance.connectors.dir."
+        ) from error
 
 
 def _json(path: Path) -> dict[str, Any] | None:

@@ -33,6 +33,7 @@ from appliance.rest.bodies import (
 from appliance.rest.context import Context
 from appliance.rest.errors import STALE, FrameworkError, RestError
 from appliance.rest.forward import WorkerClient, forwarded
+from appliance.rest.ownership import Ownership, without_owner
 from appliance.rest.plugins import is_true
 from appliance.rest.routing import Handler, Route
 from appliance.rest.secrets import Secrets
@@ -62,6 +63,7 @@ class Connectors:
         self._herder = context.herder
         self._client = client
         self._secrets = secrets
+        self._ownership = Ownership(context)
 
     def routes(self) -> list[Route]:
         """Give the routes."""
@@ -159,8 +161,8 @@ class Connectors:
         if config is None:
             raise RestError(500, _NO_CONFIG)
         _check_name(name, config)
-        config = await self._secrets.restored(name, config)
-        self._secrets.check_owner(name)
+        config = await self._secrets.restored(name, without_owner(request, config))
+        await self._ownership.check(request, name)
         created = await self._context.wait(
             self._herder.put_connector_config(name, config, target, allow_replace)
         )
@@ -172,8 +174,8 @@ class Connectors:
         if body is None:
             raise RestError(500, _NO_PATCH)
         name = members["name"]
-        patch = await self._secrets.restored(name, text_map(body))
-        self._secrets.check_owner(name)
+        patch = await self._secrets.restored(name, without_owner(request, text_map(body)))
+        await self._ownership.check(request, name)
         created = await self._context.wait(self._herder.patch_connector_config(name, patch))
         return self._written(request, name, created)
 
@@ -198,9 +200,9 @@ class Connectors:
         config = await self._context.wait(self._herder.connector_config(members["name"]))
         return json_response(self._secrets.masked(config))
 
-    async def delete(self, _request: Request, members: Members) -> Response:
+    async def delete(self, request: Request, members: Members) -> Response:
         """Remove a connector."""
-        self._secrets.check_owner(members["name"])
+        await self._ownership.check(request, members["name"])
         await self._context.wait(self._herder.delete_connector(members["name"]))
         return empty_response(204)
 

@@ -21,6 +21,7 @@ from appliance.ids import State, TargetState
 from appliance.runtime.control import Report
 from appliance.runtime.offsets import SourceOffsets
 from appliance.runtime.plugins import imported
+from appliance.telemetry.logs import log_context
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerConnector")
 
@@ -78,12 +79,13 @@ class HostedConnector:
     # on the connector's thread
 
     def _run(self) -> None:
-        while (action := self._actions.get()) is not None:
-            try:
-                action()
-            except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its failure
-                self._fail(error)
-        self._end()
+        with log_context(self.name, scope="worker"):
+            while (action := self._actions.get()) is not None:
+                try:
+                    action()
+                except Exception as error:  # noqa: BLE001 - whatever a plugin raises is its failure
+                    self._fail(error)
+            self._end()
         self._report(ConnectorStatus(self.name, State.UNASSIGNED))
 
     def _move(self, target: TargetState) -> None:

@@ -76,7 +76,9 @@ class RunningTask:
         self._start = start
         self._worker = worker
         self._runner: Any = None
-        self.thread = threading.Thread(target=self._run, name=f"task-{start.id}", daemon=True)
+        self.thread = threading.Thread(
+            target=self._run_with_context, name=f"task-{start.id}", daemon=True
+        )
         self.thread.start()
 
     def stop(self, *, lapsed: bool = False) -> None:
@@ -88,6 +90,10 @@ class RunningTask:
                 runner.stop()
             except Exception:
                 log.exception("%s: stop failed", self.id)
+
+    def _run_with_context(self) -> None:
+        with logs.log_context(self.id.connector, self.id.task):
+            self._run()
 
     def _run(self) -> None:
         status = TaskStatus(self.id, State.UNASSIGNED)

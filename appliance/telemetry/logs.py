@@ -11,18 +11,28 @@ import contextlib
 import contextvars
 import json
 import logging
-import os
 import sys
 import threading
 import time
 from collections.abc import Iterator
-from typing import Final, TextIO
+from typing import Final, NamedTuple, TextIO
 
+from appliance.telemetry.journald import Fields, JournalHandler, is_journal, priority
 from appliance.telemetry.loggers import LEVELS, LOGGERS, ROOT
 from appliance.telemetry.names import java_name
 
-_CONTEXT: Final[contextvars.ContextVar[str]] = contextvars.ContextVar("log_context", default="")
-_PRIORITIES: Final = ((logging.ERROR, 3), (logging.WARNING, 4), (logging.INFO, 6), (0, 7))
+
+class _Context(NamedTuple):
+    """Whose line it is."""
+
+    connector: str
+    task: int | None
+    scope: str
+
+
+_CONTEXT: Final[contextvars.ContextVar[_Context | None]] = contextvars.ContextVar(
+    "log_context", default=None
+)
 _LEVEL_NAMES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL", "Level 5": "TRACE"}
 _secrets: set[str] = set()
 _secrets_lock: Final = threading.Lock()
@@ -32,8 +42,7 @@ _SHORTEST_SECRET: Final = 4
 @contextlib.contextmanager
 def log_context(connector: str, task: int | None = None, scope: str = "") -> Iterator[None]:
     """Put `[connector|task-N|scope]`, as Connect writes it, before the lines of the block."""
-    parts = [connector, *([] if task is None else [f"task-{task}"]), *([scope] if scope else [])]
-    token = _CONTEXT.set(f"[{'|'.join(parts)}] ")
+    token = _CONTEXT.set(_Context(connector, task, scope))
     try:
         yield
     finally:
@@ -50,9 +59,11 @@ def hide(secret: str) -> None:
 def configure(level: str = "INFO", form: str = "text", stream: TextIO | None = None) -> None:
     """Send all records to `stream` (default: standard error) from `level` up."""
     stream = sys.stderr if stream is None else stream
-    handler = logging.StreamHandler(stream)
-    in_journal = _is_journal(stream)
+    handler: logging.Handler = logging.StreamHandler(stream)
+    in_journal = is_journal(stream)
     handler.setFormatter(_JsonFormatter() if form == "json" else _TextFormatter(in_journal))
+    if in_journal and form != "json":
+        handler = JournalHandler(_journal_fields, handler)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level.upper()])
@@ -73,12 +84,11 @@ class _TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line, with a trace below it where there is one."""
-        text = f"{_CONTEXT.get()}{_message(self, record)} ({java_name(record.name)})"
+        text = f"{_shown_context()}{_message(self, record)} ({java_name(record.name)})"
         if not self._in_journal:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
             return f"[{stamp},{record.msecs:03.0f}] {level_name(record)} {_masked(text)}"
-        priority = next(number for low, number in _PRIORITIES if record.levelno >= low)
-        return "\n".join(f"<{priority}>{line}" for line in _masked(text).splitlines())
+        return "\n".join(f"<{priority(record)}>{line}" for line in _masked(text).splitlines())
 
 
 class _JsonFormatter(logging.Formatter):
@@ -90,10 +100,30 @@ class _JsonFormatter(logging.Formatter):
             "ts": int(record.created * 1000),
             "level": level_name(record),
             "logger": java_name(record.name),
-            "context": _CONTEXT.get().strip(" []"),
+            "context": _shown_context().strip(" []"),
             "message": _masked(_message(self, record)),
         }
         return json.dumps(entry, ensure_ascii=False)
+
+
+def _journal_fields(record: logging.LogRecord) -> Fields:
+    context = _CONTEXT.get()
+    text = f"{_shown_context()}{_message(logging.Formatter(), record)}"
+    fields = {"MESSAGE": _masked(text), "LOGGER": java_name(record.name)}
+    if context is not None:
+        task = "" if context.task is None else str(context.task)
+        fields |= {"CONNECTOR": context.connector, "TASK": task, "SCOPE": context.scope}
+    return fields
+
+
+def _shown_context() -> str:
+    """Give `[connector|task-N|scope] ` as Connect writes it, empty outside."""
+    context = _CONTEXT.get()
+    if context is None:
+        return ""
+    task = [] if context.task is None else [f"task-{context.task}"]
+    scope = [context.scope] if context.scope else []
+    return f"[{'|'.join([context.connector, *task, *scope])}] "
 
 
 def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
@@ -108,12 +138,3 @@ def _masked(text: str) -> str:
         for secret in _secrets:
             text = text.replace(secret, "[hidden]")
     return text
-
-
-def _is_journal(stream: TextIO) -> bool:
-    given = os.environ.get("JOURNAL_STREAM", "")
-    try:
-        status = os.fstat(stream.fileno())
-    except (OSError, ValueError):
-        return False
-    return given == f"{status.st_dev}:{status.st_ino}"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
+from appliance.config.connectorfile import OWNER_HEADER, OWNER_KEY
 from appliance.errors import NotLeaderError, RebalanceNeededError
 from appliance.rest.app import create_app
 from tests.unit.rest.fakes import make_context
@@ -306,12 +307,30 @@ def test_secrets_are_masked_and_kept_when_run_as_our_daemon():
     assert stored["topic"] == "u"
 
 
-def test_file_is_named_when_it_owns_the_connector(tmp_path):
-    """A connector defined in a file is changed in the file."""
-    (tmp_path / "x.properties").write_text("name=x\nconnector.class=FileStreamSource\n")
-    options = {"appliance.connectors.dir": str(tmp_path)}
-    client = TestClient(create_app(make_context(options, mode="run")))
-    answer = client.put("/connectors/x/config", json=SOURCE)
+def test_file_is_named_when_it_owns_the_connector():
+    """A connector defined in a file is changed in the file, whichever worker is asked."""
+    context = make_context()
+    client = TestClient(create_app(context))
+    owned = {**SOURCE, "name": "x", OWNER_KEY: "vm1:/etc/x.properties"}
+    client.put("/connectors/x/config", json=owned, headers={OWNER_HEADER: owned[OWNER_KEY]})
+    answers = [
+        client.put("/connectors/x/config", json=owned),
+        client.patch("/connectors/x/config", json={"topic": "u"}),
+        client.post("/connectors", json={"name": "x", "config": SOURCE}),
+        client.delete("/connectors/x"),
+    ]
 
-    assert answer.status_code == 409
-    assert "x.properties" in answer.json()["message"]
+    assert [answer.status_code for answer in answers] == [409] * 4
+    assert all("/etc/x.properties of vm1" in answer.json()["message"] for answer in answers)
+    assert client.get("/connectors/x/config").json() == owned
+    assert client.put("/connectors/x/pause").status_code == 202
+
+
+def test_copy_has_no_owner_when_a_file_owns_the_original():
+    """Who reads a configuration and writes it under another name makes a connector of REST's."""
+    context = make_context()
+    client = TestClient(create_app(context))
+    client.put("/connectors/y/config", json={**SOURCE, OWNER_KEY: "vm1:/etc/x.properties"})
+
+    assert OWNER_KEY not in client.get("/connectors/y/config").json()
+    assert client.delete("/connectors/y").status_code == 204

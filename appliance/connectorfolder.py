@@ -1,0 +1,203 @@
+"""The folder of connector files: what stands in it is applied, what has left it is removed.
+
+A connector from a file carries in its configuration, as `appliance.connector.file`, the host and the path
+that own it: so ownership is visible in every answer, known to every worker of the group and still there
+after a restart. A connector whose file cannot be read stays as it is.
+
+Threads: `apply` blocks; one thread at a time. Raises nothing: what is wrong is logged and given back.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import logging
+import socket
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final, Protocol
+from urllib.parse import quote
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.config.connectorfile import (
+    OWNER_HEADER,
+    OWNER_KEY,
+    ConnectorFile,
+    connector_files,
+    read_connector_file,
+)
+from appliance.errors import (
+    ConfigError,
+    ConnectError,
+    NotFoundError,
+    RebalanceNeededError,
+    RequestTargetError,
+)
+from appliance.herder.herder import Herder
+from appliance.journal.journal import Journal
+from appliance.rest.errors import RestError
+from appliance.rest.forward import Answer
+
+_LOG = logging.getLogger(__name__)
+
+_PATIENCE_S: Final = 60.0
+_PAUSE_S: Final = 0.5
+_ANSWER_S: Final = 90.0
+_JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
+
+Config = Mapping[str, str | None]
+
+
+class Sender(Protocol):
+    """Sends a request to another worker (rest.forward.WorkerClient.send)."""
+
+    def __call__(
+        self, method: str, url: str, body: bytes, headers: Mapping[str, str]
+    ) -> Answer: ...
+
+
+class ConnectorFolder:
+    """Keeps the connectors of one folder as its files have them."""
+
+    def __init__(
+        self,
+        folder: Path,
+        herder: Herder,
+        send: Sender,
+        journal: Journal,
+        host: str | None = None,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        """Take the folder, this worker's herder, and how requests reach the leader."""
+        self._folder = folder.absolute()
+        self._herder = herder
+        self._send = send
+        self._journal = journal
+        self._host = host or socket.gethostname()
+        self._clock = clock
+        self._stopping = threading.Event()
+
+    def stop(self) -> None:
+        """Let a running `apply` try nothing again; any thread."""
+        self._stopping.set()
+
+    def apply(self) -> list[str]:
+        """Bring the group's connectors to what the files say; give a sentence per problem."""
+        problems: list[str] = []
+        try:
+            paths = connector_files(self._folder)
+        except ConfigError as error:
+            return [_told(str(error))]
+        files, broken = self._read(paths, problems)
+        stored = {n: info.config for n, info in self._herder.snapshot().connectors.items()}
+        for name, file in files.items():
+            step = functools.partial(self._put, file, stored.get(name))
+            self._try(f"Applying {file.path}", step, problems)
+        for name, config in stored.items():
+            owner = config.get(OWNER_KEY) or ""
+            host, _, path = owner.partition(":")
+            if host == self._host and name not in files and path not in broken:
+                step = functools.partial(self._delete, name, owner)
+                self._try(f"Removing {name}", step, problems)
+        return problems
+
+    def _read(
+        self, paths: list[Path], problems: list[str]
+    ) -> tuple[dict[str, ConnectorFile], set[str]]:
+        """Give the files by connector, and the paths that own what they owned before."""
+        files: dict[str, ConnectorFile] = {}
+        broken: set[str] = set()
+        for path in paths:
+            try:
+                file = read_connector_file(path)
+            except ConfigError as error:
+                broken.add(str(path))
+                problems.append(_told(str(error)))
+                continue
+            first = files.setdefault(file.name, file)
+            if first is not file:
+                problems.append(
+                    _told(
+                        f"Reading {path}: connector {file.name} is defined in {first.path} already. "
+                        "Remove one of the two."
+                    )
+                )
+        return files, broken
+
+    def _try(self, what: str, step: Callable[[], None], problems: list[str]) -> None:
+        """Take a step, again while the group is rebalancing or has no leader."""
+        until_s = self._clock.monotonic_s() + _PATIENCE_S
+        while True:
+            try:
+                step()
+                return
+            except TimeoutError:
+                problems.append(_told(f"{what}: no answer within {_ANSWER_S:g} s; reload again"))
+                return
+            except ConnectError as error:
+                again = _is_passing(error) and self._clock.monotonic_s() < until_s
+                if not again or self._clock.wait(self._stopping, _PAUSE_S):
+                    problems.append(_told(f"{what}: {error}"))
+                    return
+
+    def _put(self, file: ConnectorFile, stored: Config | None) -> None:
+        owner = f"{self._host}:{file.path}"
+        config = {**file.config, "name": file.name, OWNER_KEY: owner}
+        owned = stored is not None and bool(stored.get(OWNER_KEY))
+        if stored is not None and owned and _without_owner(stored) == _without_owner(config):
+            # hosts that have the same file do not take the connector from each other
+            return
+        target = file.target if stored is None else None
+        try:
+            self._herder.put_connector_config(
+                file.name, config, target, allow_replace=True
+            ).result(_ANSWER_S)
+        except RequestTargetError as error:
+            if target is None:
+                path = f"connectors/{quote(file.name, safe='')}/config"
+                self._forward("PUT", path, error, config, owner)
+            else:
+                state = "RUNNING" if target == "STARTED" else str(target)
+                body = {"name": file.name, "config": config, "initial_state": state}
+                self._forward("POST", "connectors", error, body, owner)
+        verb = "Made" if stored is None else "Changed"
+        _LOG.info("%s a connector. connector=%s file=%s", verb, file.name, file.path)
+        self._journal.audit("PUT", f"/connectors/{file.name}/config", 200, str(file.path))
+
+    def _delete(self, name: str, owner: str) -> None:
+        try:
+            self._herder.delete_connector(name).result(_ANSWER_S)
+        except RequestTargetError as error:
+            self._forward("DELETE", f"connectors/{quote(name, safe='')}", error, None, owner)
+        except NotFoundError:
+            return
+        _LOG.info("Removed a connector whose file is gone. connector=%s file=%s", name, owner)
+        self._journal.audit("DELETE", f"/connectors/{name}", 204, owner.partition(":")[2])
+
+    def _forward(
+        self, method: str, path: str, error: RequestTargetError, body: object, owner: str
+    ) -> None:
+        if not error.forward_url:
+            raise RebalanceNeededError("the group has no leader at the moment") from error
+        url = f"{error.forward_url.rstrip('/')}/{path}?forward=false"
+        content = b"" if body is None else json.dumps(body).encode()
+        answer = self._send(method, url, content, {**_JSON, OWNER_HEADER: owner})
+        if answer.status >= 400:
+            raise RestError(answer.status, answer.body.decode("utf-8", "replace"))
+
+
+def _is_passing(error: ConnectError) -> bool:
+    """Whether the same request may succeed in a moment."""
+    if isinstance(error, RestError):
+        return error.status in (409, 500, 503)
+    return isinstance(error, (RebalanceNeededError, RequestTargetError))
+
+
+def _without_owner(config: Config) -> dict[str, str | None]:
+    return {name: value for name, value in config.items() if name != OWNER_KEY}
+
+
+def _told(problem: str) -> str:
+    _LOG.error("A connector file could not be applied. problem=%s", problem)
+    return problem

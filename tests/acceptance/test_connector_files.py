@@ -1,0 +1,66 @@
+"""Configuration by files: the daemon's connectors are those of its folder, at start and on reload."""
+
+from __future__ import annotations
+
+import signal
+import socket
+
+import pytest
+
+from appliance.client import AnswerError
+from appliance.config.properties import render_properties
+from deploy.parts import free_ports
+from tests.daemon import Daemon, worker_options
+from tests.waiting import wait_until
+
+
+def test_connectors_follow_their_files_when_the_daemon_reloads(
+    broker, unique_name, tmp_path, monkeypatch
+):
+    """Made at the start, changed and removed on SIGHUP; REST names the file; systemd hears of it all."""
+    notified = tmp_path / "notify"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(notified))
+        systemd.settimeout(30)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(notified))
+        folder, text, out = tmp_path / "connectors.d", tmp_path / "in.txt", tmp_path / "out.txt"
+        folder.mkdir()
+        text.write_text("one\n")
+        file = folder / "lines.properties"
+        config = {
+            "name": "lines",
+            "connector.class": "FileStreamSource",
+            "file": str(text),
+            "topic": unique_name,
+        }
+        file.write_text(render_properties(config))
+        options = worker_options(broker.bootstrap, unique_name, free_ports(1)[0])
+        with Daemon(
+            tmp_path, "run", {**options, "appliance.connectors.dir": str(folder)}
+        ) as daemon:
+            client = daemon.client
+            wait_until(lambda: client.get("connectors") == ["lines"], "the file's connector")
+            owner = f"{socket.gethostname()}:{file}"
+            assert client.get("connectors", "lines", "config")["appliance.connector.file"] == owner
+            with pytest.raises(AnswerError, match=r"lines\.properties") as refused:
+                client.delete("connectors", "lines")
+            assert refused.value.status == 409
+
+            sink = {"connector.class": "FileStreamSink", "topics": unique_name, "file": str(out)}
+            (folder / "out.properties").write_text(render_properties({**sink, "name": "out"}))
+            file.write_text(render_properties({**config, "batch.size": "7"}))
+            daemon.kill(signal.SIGHUP)
+            wait_until(lambda: client.get("connectors") == ["lines", "out"], "the second file")
+            wait_until(lambda: out.exists() and out.read_text() == "one\n", "the line arrives")
+            assert client.get("connectors", "lines", "config")["batch.size"] == "7"
+
+            file.unlink()
+            daemon.kill(signal.SIGHUP)
+            wait_until(lambda: client.get("connectors") == ["out"], "the first one is removed")
+            (folder / "bad.json").write_text("{")
+            daemon.kill(signal.SIGHUP)
+            heard: list[bytes] = []
+            while not heard or b"1 problems" not in heard[-1]:
+                heard.append(systemd.recv(4096))
+        words = b"\n".join(heard)
+        assert words.index(b"READY=1") < words.index(b"RELOADING=1\nMONOTONIC_USEC=")

@@ -1,0 +1,182 @@
+"""Connectors follow their files: made, changed and removed with them, and nobody else's is touched."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from appliance.config.connectorfile import OWNER_HEADER, OWNER_KEY
+from appliance.connectorfolder import ConnectorFolder
+from appliance.errors import NotLeaderError
+from appliance.journal.journal import Journal
+from appliance.rest.forward import Answer
+from tests.unit.rest.fakes import FakeHerder
+
+HOST = "vm1"
+PROPERTIES = "name=orders\nconnector.class=FileStreamSource\ntopic=t\nfile={}\n"
+
+
+class Leader:
+    """Another worker, to which requests are sent."""
+
+    def __init__(self) -> None:
+        self.requests: list[tuple[str, str, Any, str | None]] = []
+        self.answers = [Answer(200, {}, b"{}")]
+
+    def send(self, method, url, body, headers):
+        self.requests.append((method, url, json.loads(body or b"null"), headers.get(OWNER_HEADER)))
+        return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
+
+
+class Setting:
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.herder: Any = FakeHerder()
+        self.leader = Leader()
+        self.journal = Journal(None, "w")
+
+    def write(self, name: str, text: str) -> Path:
+        path = self.folder / name
+        path.write_text(text)
+        return path
+
+    def apply(self, host: str = HOST) -> list[str]:
+        return ConnectorFolder(
+            self.folder, self.herder, self.leader.send, self.journal, host
+        ).apply()
+
+
+@pytest.fixture
+def setting(tmp_path):
+    return Setting(tmp_path)
+
+
+def test_connector_is_made_and_marked_when_its_file_appears(setting):
+    """The stored configuration is the file's, with the file's host and path."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+
+    assert setting.apply() == []
+    assert setting.herder.configs["orders"] == {
+        "name": "orders",
+        "connector.class": "FileStreamSource",
+        "topic": "t",
+        "file": "/in",
+        OWNER_KEY: f"{HOST}:{path}",
+    }
+    assert setting.journal.newest("audit", 1)[0].body["by"] == str(path)
+
+
+def test_initial_state_counts_when_the_connector_is_new_alone(setting):
+    """A reload does not stop what an operator has resumed."""
+    config = {"connector.class": "FileStreamSource", "topic": "t"}
+    body = {"name": "orders", "config": config}
+    setting.write("a.json", json.dumps({**body, "initial_state": "STOPPED"}))
+    setting.apply()
+    assert setting.herder.states["orders"] == "STOPPED"
+
+    setting.herder.states["orders"] = "RUNNING"
+    config["topic"] = "u"
+    setting.write("a.json", json.dumps({**body, "initial_state": "STOPPED"}))
+    assert setting.apply() == []
+    assert setting.herder.configs["orders"]["topic"] == "u"
+    assert setting.herder.states["orders"] == "RUNNING"
+
+
+def test_nothing_is_written_when_the_file_has_not_changed(setting):
+    """A reload restarts only what changed, also where another host has the same file."""
+    setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.apply()
+    before = setting.herder.configs["orders"]
+
+    assert setting.apply() == []
+    assert setting.apply("vm2") == []
+    assert setting.herder.configs["orders"] is before
+
+
+def test_connector_is_removed_when_its_file_is(setting):
+    """Only those go that a file of this host owned."""
+    setting.herder.configs["by-rest"] = {"connector.class": "FileStreamSource"}
+    setting.herder.configs["of-vm2"] = {
+        "connector.class": "FileStreamSource",
+        OWNER_KEY: "vm2:/etc/x.json",
+    }
+    for name in ("by-rest", "of-vm2"):
+        setting.herder.states[name] = "RUNNING"
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.apply()
+    path.unlink()
+
+    assert setting.apply() == []
+    assert set(setting.herder.configs) == {"by-rest", "of-vm2"}
+
+
+def test_connector_stays_when_its_file_is_broken(setting):
+    """A slip of the editor stops nothing: the file is named and the connector runs on."""
+    path = setting.write("a.json", '{"name": "orders", "config": {"connector.class": "X"}}')
+    setting.apply()
+    path.write_text('{"name": "orders",')
+
+    problems = setting.apply()
+    assert len(problems) == 1
+    assert str(path) in problems[0]
+    assert "orders" in setting.herder.configs
+
+
+def test_nothing_is_removed_when_the_folder_is_gone(setting):
+    """A folder that is not mounted is a problem, not an empty folder."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.apply()
+    path.unlink()
+    setting.folder.rmdir()
+
+    assert "No such file" in setting.apply()[0]
+    assert "orders" in setting.herder.configs
+
+
+def test_first_file_wins_when_two_define_one_connector(setting):
+    """The other one is told of."""
+    setting.write("a.properties", PROPERTIES.format("/first"))
+    second = setting.write("b.properties", PROPERTIES.format("/second"))
+
+    assert str(second) in setting.apply()[0]
+    assert setting.herder.configs["orders"]["file"] == "/first"
+
+
+def test_request_goes_to_the_leader_when_another_worker_leads(setting):
+    """It says for which file it acts, and is tried again while the group rebalances."""
+    setting.herder.fail_with = NotLeaderError("not me", "http://leader:8184/")
+    setting.leader.answers = [Answer(409, {}, b"rebalance"), Answer(201, {}, b"{}")]
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+
+    assert setting.apply() == []
+    assert len(setting.leader.requests) == 2
+    method, url, body, owner = setting.leader.requests[0]
+    assert (method, url) == (
+        "PUT",
+        "http://leader:8184/connectors/orders/config?forward=false",
+    )
+    assert body["file"] == "/in"
+    assert owner == f"{HOST}:{path}"
+
+
+def test_others_are_applied_when_one_is_refused(setting):
+    """A wrong configuration is told with its file and holds up nobody."""
+    setting.write("a.json", '{"name": "bad", "config": {"connector.class": "FileStreamSource"}}')
+    setting.write("b.properties", PROPERTIES.format("/in"))
+
+    def check(config):
+        if config["name"] == "bad":
+            from appliance.errors import BadRequestError
+
+            raise BadRequestError("topic is missing")
+
+    setting.herder.check = check
+    problems = setting.apply()
+
+    assert len(problems) == 1
+    assert "a.json" in problems[0]
+    assert "topic is missing" in problems[0]
+    assert "orders" in setting.herder.configs
