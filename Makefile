@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 PYTEST := python3 -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv fmt format-check lint type imports rules test check \
+.PHONY: help venv fmt format-check lint type imports rules test docs check \
 	test-integration test-acceptance test-all
 
 help: ## show this list
@@ -35,6 +35,9 @@ rules: format-check lint type imports ## everything that needs no test run
 
 test: ## unit and golden tests: no network, no servers
 	$(PYTEST) -q $(wildcard tests/unit tests/golden)
+
+docs: ## write the reference of every option, appliance/REFERENCE.md
+	python3 -m deploy.reference
 
 check: rules test ## what each change must pass; under a minute
 
