@@ -28,15 +28,19 @@ _LOG = logging.getLogger("org.apache.kafka.connect.transforms.ReplaceField")
 
 
 def parse_renames(mappings: list[str]) -> dict[str, str]:
-    """Read `old:new` pairs. Raises ConfigError."""
+    """Read `old:new` pairs. Raises ConfigError.
+
+    Blanks around a new name are dropped: `datahora: ingest_time` gives `ingest_time`, where the Java
+    class gives a field whose name begins with a blank. Old names are taken as they stand, as there.
+    """
     renames: dict[str, str] = {}
     for mapping in mappings:
         parts = mapping.split(":")
-        if len(parts) != 2 or not parts[1]:
+        if len(parts) != 2 or not parts[1].strip():
             raise ConfigError.invalid(
                 "renames", f"[{', '.join(mappings)}]", f"Invalid rename mapping: {mapping}"
             )
-        renames[parts[0]] = parts[1]
+        renames[parts[0]] = parts[1].strip()
     return renames
 
 

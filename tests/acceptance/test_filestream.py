@@ -11,8 +11,14 @@ import pytest
 
 from appliance.config.properties import render_properties
 from deploy.parts import free_ports
+from tests.acceptance.pipelines import payloads
 from tests.daemon import JSON, Daemon, worker_options
 from tests.waiting import wait_until
+
+ENVELOPES = [
+    f'{{"schema":{{"type":"string","optional":false}},"payload":"{line}"}}'
+    for line in ("Hola", "Adéu", "Otra línea")
+]
 
 
 def source(name: str, file: Path, topic: str) -> dict[str, str]:
@@ -39,6 +45,15 @@ def append(file: Path, *lines: str) -> None:
         out.writelines(f"{line}\n" for line in lines)
 
 
+def await_lines_one_by_one(file: Path, out: Path) -> None:
+    """Wait for the first line, then append the others, each when the one before has arrived."""
+    wait_until(lambda: lines_of(out) == ["Hola"], "the first line")
+    append(file, "Adéu")
+    wait_until(lambda: lines_of(out) == ["Hola", "Adéu"], "the second line")
+    append(file, "Otra línea")
+    wait_until(lambda: lines_of(out) == ["Hola", "Adéu", "Otra línea"], "the third line")
+
+
 def lines_of(file: Path) -> list[str]:
     return file.read_text(encoding="utf-8").splitlines() if file.exists() else []
 
@@ -54,7 +69,7 @@ def daemon(broker, unique_name, tmp_path):
 def test_lines_arrive_when_standalone_reads_connector_files(broker, unique_name, tmp_path):
     """Kafka Connect's first example: a worker file, two connector files, and text flows."""
     file, out = tmp_path / "test.txt", tmp_path / "test.sink.txt"
-    append(file, "foo", "bar")
+    append(file, "Hola")
     port = free_ports(1)[0]
     first, second = tmp_path / "source.properties", tmp_path / "sink.json"
     first.write_text(render_properties(source("local-file-source", file, unique_name)))
@@ -68,11 +83,10 @@ def test_lines_arrive_when_standalone_reads_connector_files(broker, unique_name,
         "offset.flush.interval.ms": "500",
     }
     with Daemon(tmp_path, "standalone", options, first, second) as daemon:
-        wait_until(lambda: lines_of(out) == ["foo", "bar"], "both lines are in the sink file")
-        append(file, "baz")
-        wait_until(lambda: lines_of(out) == ["foo", "bar", "baz"], "the line added later")
+        await_lines_one_by_one(file, out)
+        assert payloads(broker.bootstrap, unique_name, 3) == ENVELOPES
         await_running(daemon, "local-file-sink")
-        offset = {"partition": {"filename": str(file)}, "offset": {"position": 12}}
+        offset = {"partition": {"filename": str(file)}, "offset": {"position": 24}}
         wait_until(
             lambda: (
                 daemon.client.get("connectors", "local-file-source", "offsets")
@@ -81,6 +95,16 @@ def test_lines_arrive_when_standalone_reads_connector_files(broker, unique_name,
             "the offset is stored",
         )
         assert daemon.stop() == 0
+
+
+def test_lines_arrive_one_by_one_when_distributed(daemon, broker, unique_name, tmp_path):
+    """Each appended line is in the sink's file before the next is written; bytes as from Java."""
+    file, out = tmp_path / "in.txt", tmp_path / "out.txt"
+    append(file, "Hola")
+    daemon.client.put("connectors", "in", "config", body=source("in", file, unique_name))
+    daemon.client.put("connectors", "out", "config", body=sink("out", out, unique_name))
+    await_lines_one_by_one(file, out)
+    assert payloads(broker.bootstrap, unique_name, 3) == ENVELOPES
 
 
 def test_connector_obeys_when_paused_resumed_stopped_and_deleted(daemon, unique_name, tmp_path):
