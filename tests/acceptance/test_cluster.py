@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from deploy.parts import KafkaCluster
 from tests.acceptance.pipelines import (
@@ -104,12 +105,11 @@ def test_every_row_is_in_hdfs_once_when_worker_is_killed(
     assert all("/year=2" in path and "/day=" in path for path in folder.files())
 
     victim.start()
-    for daemon in daemons:
-        wait_until(
-            lambda seen=daemon: len(set(holders(seen, "to-hdfs", daemons))) == 3,
-            "each worker has one of the three tasks",
-            60,
-        )
+    wait_until(
+        lambda: all(len(set(holders(asked, "to-hdfs", daemons))) == 3 for asked in daemons),
+        "each worker says that each has one of the three tasks",
+        60,
+    )
     await_running(victim, "to-hdfs", 3)
 
 

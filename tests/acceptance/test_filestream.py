@@ -86,7 +86,7 @@ def test_lines_arrive_when_standalone_reads_connector_files(broker, unique_name,
         await_lines_one_by_one(file, out)
         assert payloads(broker.bootstrap, unique_name, 3) == ENVELOPES
         await_running(daemon, "local-file-sink")
-        offset = {"partition": {"filename": str(file)}, "offset": {"position": 24}}
+        offset = {"partition": {"filename": str(file)}, "offset": {"position": 23}}
         wait_until(
             lambda: (
                 daemon.client.get("connectors", "local-file-source", "offsets")
