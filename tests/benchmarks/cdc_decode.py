@@ -10,14 +10,11 @@ column relates the result to a fixed loop timed in the same run, so that machine
 from __future__ import annotations
 
 import argparse
-import random
 import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-
-import pymysql
 
 from appliance.api import Batch
 from appliance.clock import SYSTEM_CLOCK
@@ -34,87 +31,7 @@ from appliance.connectors.binlog.tables import TableId
 from appliance.connectors.binlog.task import MariaDbConnectorTask, MySqlConnectorTask
 from appliance.converters.json import JsonConverter
 from deploy.parts.databases import MariaDb, MySql
-
-NARROW = (
-    "(emp_no INT NOT NULL PRIMARY KEY, birth_date DATE NOT NULL, first_name VARCHAR(14) NOT NULL,"
-    " last_name VARCHAR(16) NOT NULL, gender ENUM('M','F') NOT NULL, hire_date DATE NOT NULL)"
-)
-WIDE = (
-    "(id BIGINT UNSIGNED NOT NULL PRIMARY KEY, a TINYINT, b SMALLINT, c MEDIUMINT, d INT,"
-    " e BIGINT, f FLOAT, g DOUBLE, h DECIMAL(12,2), i DECIMAL(20,6), j DATE, k TIME, l DATETIME,"
-    " m DATETIME(6), n TIMESTAMP NULL, o YEAR, p CHAR(10), q VARCHAR(50), r TEXT,"
-    " s VARBINARY(32), t ENUM('new','paid','sent','done'))"
-)
-NAMES = ("Georgi", "Bezalel", "Parto", "Chirstian", "Kyoichi", "Anneke", "Tzvetan", "Saniya")
-
-
-def narrow(number: int, dice: random.Random) -> tuple[Any, ...]:
-    """Give a row like those of the employees database."""
-    day = f"19{dice.randrange(50, 99)}-{dice.randrange(1, 13):02d}-{dice.randrange(1, 29):02d}"
-    hired = f"19{dice.randrange(85, 99)}-{dice.randrange(1, 13):02d}-{dice.randrange(1, 29):02d}"
-    return number, day, dice.choice(NAMES), dice.choice(NAMES) + "son", dice.choice("MF"), hired
-
-
-def wide(number: int, dice: random.Random) -> tuple[Any, ...]:
-    """Give a row of 21 columns, 5 % of the values null."""
-    day = f"20{dice.randrange(10, 26)}-{dice.randrange(1, 13):02d}-{dice.randrange(1, 29):02d}"
-    clock = f"{dice.randrange(24):02d}:{dice.randrange(60):02d}:{dice.randrange(60):02d}"
-    values = [
-        dice.randrange(-128, 128),
-        dice.randrange(-32768, 32768),
-        dice.randrange(-8388608, 8388608),
-        dice.randrange(-(2**31), 2**31),
-        dice.randrange(-(2**63), 2**63),
-        dice.randrange(1000) / 8,
-        dice.random() * 1e6,
-        f"{dice.randrange(10**9)}.{dice.randrange(100):02d}",
-        f"{dice.randrange(10**13)}.{dice.randrange(10**6):06d}",
-        day,
-        clock,
-        f"{day} {clock}",
-        f"{day} {clock}.{dice.randrange(10**6):06d}",
-        f"{day} 12:{clock[3:]}",
-        dice.randrange(1950, 2050),
-        "c" * dice.randrange(1, 10),
-        "v" * dice.randrange(20, 50),
-        "text " * dice.randrange(10, 25),
-        dice.randbytes(24),
-        dice.choice(("new", "paid", "sent", "done")),
-    ]
-    return number, *(None if dice.random() < 0.05 else value for value in values)
-
-
-def load(connection: Any, work: str, rows: int) -> int:
-    """Fill the workload's table; give the number of change events expected."""
-    dice = random.Random(7)
-    cursor = connection.cursor()
-    cursor.execute("DROP DATABASE IF EXISTS bench")
-    cursor.execute("CREATE DATABASE bench CHARACTER SET utf8mb4")
-    cursor.execute("USE bench")
-    columns, make = (WIDE, wide) if work == "W" else (NARROW, narrow)
-    cursor.execute(f"CREATE TABLE t {columns}")
-    if work == "U":
-        return 0  # filled by `prefill`, before the measured position
-    each = 1 if work == "T" else 1000
-    marks = ",".join(["%s"] * len(make(0, dice)))
-    for first in range(0, rows, each):
-        cursor.executemany(
-            f"INSERT INTO t VALUES ({marks})", [make(first + n, dice) for n in range(each)]
-        )
-        connection.commit()
-    return rows
-
-
-def prefill(connection: Any, rows: int) -> None:
-    """Fill the table that workload U updates."""
-    dice = random.Random(7)
-    cursor = connection.cursor()
-    for first in range(0, rows, 1000):
-        cursor.executemany(
-            "INSERT INTO t VALUES (%s,%s,%s,%s,%s,%s)",
-            [narrow(first + n, dice) for n in range(1000)],
-        )
-    connection.commit()
+from tests.benchmarks import workloads
 
 
 class Drain:
@@ -190,20 +107,11 @@ def calibrate() -> float:
 def measure(drain: Drain, connection: Any, work: str, rows: int) -> None:
     """Load one workload, drain it, print a line."""
     load_server = Server(drain.dialect, drain.parsed)
+    workloads.create(connection, work, "bench")
     if work == "U":
-        load(connection, work, rows)
-        prefill(connection, rows)
-        before = load_server.position()
-        for first in range(0, rows, 1000):
-            connection.cursor().execute(
-                "UPDATE bench.t SET hire_date = hire_date + INTERVAL 1 DAY WHERE emp_no BETWEEN "
-                f"{first} AND {first + 999}"
-            )
-            connection.commit()
-    else:
-        connection.cursor().execute("DROP DATABASE IF EXISTS bench")
-        before = load_server.position()
-        load(connection, work, rows)
+        workloads.insert(connection, "N", "bench", 0, rows)
+    before = load_server.position()
+    workloads.change(connection, work, "bench", 0, rows)
     after = load_server.position()
     statement = load_server.create_statement(TableId("bench", "t")) or ""
     load_server.close()
@@ -277,9 +185,7 @@ def main() -> None:
         server.start()
         port = server.port
     try:
-        connection: Any = pymysql.connect(
-            host="127.0.0.1", port=port, user="ingest", password="ingest", charset="utf8mb4"
-        )
+        connection = workloads.connect(port)
         drain = Drain(options.server, port)
         for work in options.work.split(","):
             measure(drain, connection, work, options.rows)

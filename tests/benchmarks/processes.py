@@ -1,0 +1,97 @@
+"""What processes cost: CPU and memory of a tree of processes, read from /proc; and on which machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+import threading
+from pathlib import Path
+from typing import Self
+
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def tree(root: int) -> list[int]:
+    """Give the pids of a process and of all below it."""
+    found, pending = [], [root]
+    while pending:
+        pid = pending.pop()
+        found.append(pid)
+        try:
+            for task in Path(f"/proc/{pid}/task").iterdir():
+                pending += map(int, (task / "children").read_text().split())
+        except OSError:
+            pass
+    return found
+
+
+def cpu_s(root: int) -> float:
+    """Give user plus system seconds of the tree, those of its ended processes included."""
+    total = 0
+    for pid in tree(root):
+        try:
+            fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        except OSError:
+            continue
+        total += sum(map(int, fields[11:15]))
+    return total / _TICKS
+
+
+def memory_mb(root: int, kind: str = "Pss") -> float:
+    """Give the tree's proportional (`Pss`) or resident (`Rss`) memory in MB of 10^6 bytes."""
+    total = 0
+    for pid in tree(root):
+        try:
+            lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
+        total += sum(int(line.split()[1]) for line in lines if line.startswith(f"{kind}:"))
+    return total * 1024 / 1e6
+
+
+def named_memory(root: int) -> dict[str, list[float]]:
+    """Give the PSS in MB of the tree's processes by name."""
+    found: dict[str, list[float]] = {}
+    for pid in tree(root):
+        name = Path(f"/proc/{pid}/comm").read_text().strip()
+        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        kilobytes = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
+        found.setdefault(name, []).append(round(kilobytes * 1024 / 1e6, 1))
+    return found
+
+
+class Peak:
+    """Watches a tree's memory from a thread of its own; use as a context, then read `mb`."""
+
+    def __init__(self, root: int, every_s: float = 0.7) -> None:
+        self.mb = 0.0
+        self._root = root
+        self._every_s = every_s
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+
+    def _watch(self) -> None:
+        while not self._done.wait(self._every_s):
+            self.mb = max(self.mb, memory_mb(self._root))
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+
+def machine() -> str:
+    """Give one line about the machine."""
+    cpu = next(
+        line.partition(":")[2].strip()
+        for line in Path("/proc/cpuinfo").read_text().splitlines()
+        if line.startswith("model name")
+    )
+    memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1e6
+    return (
+        f"{os.cpu_count()} x {cpu}, {memory:.0f} GB, Linux {platform.release()}, "
+        f"CPython {platform.python_version()}"
+    )
