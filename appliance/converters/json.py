@@ -107,14 +107,10 @@ class JsonConverter(DataAndHeaderConverter):
         self._options = Options(parsed["decimal.format"].upper() == "NUMERIC", replace)
         self._encoders.clear()
         text = parsed["schema.content"]
-        content = (
-            read_content(text, replace_null_with_default=replace)
-            if self._envelope and text
-            else None
-        )
+        content = read_content(text, replace_null_with_default=replace) if text else None
         self._decoder = Decoder(
             envelope=self._envelope,
-            content=content,
+            content=content if self._envelope else None,
             replace_null_with_default=replace,
             cache_size=parsed["schemas.cache.size"],
         )

@@ -84,7 +84,7 @@ def _builder(type_name: str, json: Mapping[str, Any], read_value: ReadValue) -> 
         return SchemaBuilder.array(read_schema(json["items"], read_value))
     if type_ is Type.MAP:
         for member, what in (("keys", "key"), ("values", "value")):
-            if json.get(member) is None:
+            if member not in json:
                 raise DataError(f"Map schema did not specify the {what} type")
         return SchemaBuilder.map(
             read_schema(json["keys"], read_value), read_schema(json["values"], read_value)

@@ -81,6 +81,8 @@ def _codec(name: str) -> tuple[Any, Any]:
     if known == "gbk-java":
         return _encode_gbk, lambda payload: payload.decode("gbk", "replace")
     try:
+        if not _CHARSET_NAME.fullmatch(known):
+            raise LookupError(name)
         found = codecs.lookup(known).name
         "".encode(found)
     except (LookupError, TypeError, ValueError) as error:
@@ -103,6 +105,8 @@ def _encode_utf8(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
+_CHARSET_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9+.:_-]*")
+_LONE_SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SURROGATE: Final = re.compile(rb"\xed[\xa0-\xbf][\x80-\xbf]")
 
 
@@ -115,7 +119,9 @@ def decode_utf8(payload: bytes) -> str:
 
 
 def _encode_utf16(text: str) -> bytes:
-    return codecs.BOM_UTF16_BE + text.encode("utf-16-be", "replace") if text else b""
+    if not text:
+        return b""
+    return codecs.BOM_UTF16_BE + _LONE_SURROGATE.sub("\ufffd", text).encode("utf-16-be")
 
 
 def _decode_utf16(payload: bytes) -> str:

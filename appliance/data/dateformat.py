@@ -5,7 +5,6 @@ Semantics: java.text.SimpleDateFormat of JDK 17, locale en_US. A format is compi
 
 from __future__ import annotations
 
-import dataclasses
 import re
 from typing import Final
 
@@ -16,7 +15,7 @@ _LETTERS: Final = "GyYMLwWDdFEuaHkKhmsSzZX"
 _PIECE: Final = re.compile(r"'((?:[^']|'')*)'|([A-Za-z])\2*|[^A-Za-z']+|'")
 _NUMERIC: Final = frozenset("yYwWDdFuHkKhmsS")
 _WORD: Final = re.compile(r"[A-Za-z]+")
-_NUMBER: Final = re.compile(r"-?\d+")
+_NUMBER: Final = re.compile(r"-?\d+(?:E-?\d{1,9})?")
 _ZONES: Final = {
     "z": re.compile(
         r"([+-])(\d\d)(\d\d)|(?:GMT|UTC|UT)(?:([+-])(\d{1,2}):(\d\d))?", re.IGNORECASE
@@ -52,25 +51,20 @@ _ZONE_HOURS: Final = {
 }
 
 
-@dataclasses.dataclass(slots=True)
-class _Fields:
-    """What parsing found; None is unset."""
+class _Fields(dict[str, int]):
+    """What parsing found, by field; the order is that of the pattern, and the last of two rules."""
 
-    era_bc: bool = False
-    year: int | None = None
-    month: int | None = None
-    day: int | None = None
-    day_of_year: int | None = None
-    week: int | None = None
-    week_year: int | None = None
-    weekday: int | None = None
-    hour: int = 0
-    hour12: int | None = None
-    pm: bool = False
-    minute: int = 0
-    second: int = 0
-    millisecond: int = 0
-    zone_ms: int = 0
+    zone_ms = 0
+
+    def put(self, name: str, value: int) -> None:
+        """Set a field as the latest."""
+        self.pop(name, None)
+        self[name] = value
+
+    def stamp(self, *names: str) -> int:
+        """Give the place of the latest of some fields, 0 when one of them is not set."""
+        order = list(self)
+        return max(order.index(name) + 1 for name in names) if self.keys() >= {*names} else 0
 
 
 class DateFormat:
@@ -161,7 +155,7 @@ def _formatted(letter: str, count: int, at: Moment) -> str:
 def _number_text(letter: str, count: int, at: Moment) -> str:
     if letter in "yY":
         year = at.year if letter == "y" else _week_year(at)[0]
-        year = year if year > 0 else 1 - year
+        year = year if year > 0 or letter == "Y" else 1 - year
         return f"{year % 100:02d}" if count == 2 else f"{year:0{count}d}"
     value = {
         "w": lambda: _week_year(at)[1],
@@ -215,10 +209,7 @@ def _read(
         word = text[at : at + 2].upper()
         if word not in words:
             return None
-        if letter == "a":
-            fields.pm = word == "PM"
-        else:
-            fields.era_bc = word == "BC"
+        fields.put("pm" if letter == "a" else "bc", int(word in ("PM", "BC")))
         return at + 2
     if letter in "zZX":
         return _read_zone(fields, letter * count if letter == "X" else "z", text, at)
@@ -236,7 +227,7 @@ def _read_name(
         for i, name in enumerate(names):
             short = name[:length]
             if text[at : at + len(short)].lower() == short.lower():
-                setattr(fields, what, i + 1 if what == "month" else i)
+                fields.put(what, i + 1 if what == "month" else (i + 1) % 7 + 1)
                 return at + len(short)
     return None
 
@@ -261,33 +252,43 @@ def _read_zone(fields: _Fields, letter: str, text: str, at: int) -> int | None:
     return match.end()
 
 
+_FIELDS: Final = {
+    "Y": "week_year",
+    "M": "month",
+    "L": "month",
+    "w": "week",
+    "W": "week_of_month",
+    "F": "weekday_in_month",
+    "D": "day_of_year",
+    "d": "day",
+    "H": "hour",
+    "k": "hour",
+    "K": "hour12",
+    "h": "hour12",
+    "m": "minute",
+    "s": "second",
+    "S": "millisecond",
+    "u": "weekday",
+    "y": "year",
+}
+
+
 def _set_number(fields: _Fields, letter: str, count: int, text: str) -> None:
-    value = int(text)
-    if letter == "y":
-        two_digits = count <= 2 and len(text) == 2 and text.isdigit()
-        fields.year = _full_year(value) if two_digits else value
-    elif letter == "h":
-        fields.hour12 = 0 if value == 12 else value
-    elif letter == "k":
-        fields.hour = 0 if value == 24 else value
-    elif letter == "u":
-        fields.weekday = value - 1
-    else:
-        name = {
-            "Y": "week_year",
-            "M": "month",
-            "L": "month",
-            "w": "week",
-            "D": "day_of_year",
-            "d": "day",
-            "H": "hour",
-            "K": "hour12",
-            "m": "minute",
-            "s": "second",
-            "S": "millisecond",
-        }.get(letter)
-        if name is not None:
-            setattr(fields, name, value)
+    value = _int32(int(float(text)) if "E" in text else int(text))
+    if letter in "yY" and count <= 2 and len(text) == 2 and text.isdigit():
+        value = _full_year(value)
+    elif (letter, value) in (("h", 12), ("k", 24)):
+        value = 0
+    elif letter == "u" and 1 <= value <= 7:
+        value = value % 7 + 1
+    fields.put(_FIELDS[letter], value)
+
+
+def _int32(value: int) -> int:
+    """Cut a number as Java does: to 32 bits, or to the largest when it has more than 64."""
+    if not -(2**63) <= value < 2**63:
+        return 2**31 - 1 if value > 0 else -(2**31)
+    return (value + 2**31) % 2**32 - 2**31
 
 
 _PIVOT: Final = 1946
@@ -300,22 +301,70 @@ def _full_year(two_digits: int) -> int:
 
 
 def _resolved(fields: _Fields) -> int:
-    year = 1970 if fields.year is None else fields.year
-    if fields.era_bc:
+    get = fields.get
+    year = get("year", 1970)
+    if get("bc"):
         year = 1 - year
-    if fields.week is not None or (fields.week_year is not None and fields.month is None):
-        first = _sunday_on_or_before(days_of(fields.week_year or year, 1, 1))
-        weekday = 6 if fields.weekday is None else fields.weekday
-        day = first + 7 * ((fields.week or 1) - 1) + (weekday + 1) % 7
-    elif fields.day_of_year is not None and fields.day is None:
-        day = days_of(year, 1, 1) + fields.day_of_year - 1
+    if fields.stamp("week_year") > fields.stamp("year"):
+        day = _day_of_week_year(fields)
     else:
-        month = 1 if fields.month is None else fields.month
-        day = days_of(year, month, 1 if fields.day is None else fields.day)
-        if fields.day is None and fields.weekday is not None:
-            day += (fields.weekday - day - 3) % 7
-    hour = fields.hour
-    if fields.hour12 is not None:
-        hour = fields.hour12 + (12 if fields.pm else 0)
-    seconds = (hour * 60 + fields.minute) * 60 + fields.second
-    return day * MILLIS_PER_DAY + seconds * 1000 + fields.millisecond - fields.zone_ms
+        day = _day(fields, year, get("month", 1))
+    twelve = fields.stamp("hour12", "pm") or (0 if "hour" in fields else 1)
+    if twelve > fields.stamp("hour"):
+        hour = get("hour12", 0) + 12 * get("pm", 0)
+    else:
+        hour = get("hour", 0)
+    seconds = (hour * 60 + get("minute", 0)) * 60 + get("second", 0)
+    ms = day * MILLIS_PER_DAY + seconds * 1000 + get("millisecond", 0) - fields.zone_ms
+    return (ms + 2**63) % 2**64 - 2**63
+
+
+def _day_of_week_year(fields: _Fields) -> int:
+    """Give the day by week year, week and weekday; month and day of the month do not count."""
+    week, weekday = fields.get("week", 1), fields.get("weekday", 1)
+    if weekday > 7 or weekday <= 0:
+        week, weekday = week + (weekday - 1) // 7, (weekday - 1) % 7 + 1
+        weekday = weekday % 7 + 1
+    first = _sunday_on_or_before(days_of(fields["week_year"], 1, 1))
+    return first + weekday - 1 + 7 * (week - 1)
+
+
+def _weekday_on_or_before(day: int, weekday: int) -> int:
+    """Give the last such weekday (1 for Sunday) up to a day."""
+    return day - (day + 4 - (weekday - 1)) % 7
+
+
+def _day(fields: _Fields, year: int, month: int) -> int:
+    """Give the day by the fields set last.
+
+    Semantics: GregorianCalendar's field resolution.
+    """
+    stamp, weekday = fields.stamp, fields.get("weekday", 1)
+    by_day, by_day_of_year = stamp("day"), stamp("day_of_year")
+    by_week_of_month = stamp("week_of_month", "weekday")
+    by_weekday_in_month = stamp("weekday_in_month", "weekday")
+    by_week = stamp("week", "weekday")
+    best = max(by_day, by_week_of_month, by_weekday_in_month, by_day_of_year, by_week)
+    if not best:
+        by_week_of_month, by_week = stamp("week_of_month"), stamp("week")
+        by_weekday_in_month = max(stamp("weekday_in_month"), stamp("weekday"))
+        best = max(by_week_of_month, by_weekday_in_month, by_week)
+        by_day = 0 if best else -1
+    first = days_of(year, month, 1)
+    if best == by_day or not best:
+        return first + fields.get("day", 1) - 1
+    if best == by_week_of_month:
+        sunday = _sunday_on_or_before(first)
+        start = sunday if "weekday" not in fields else _weekday_on_or_before(sunday + 6, weekday)
+        return start + 7 * (fields["week_of_month"] - 1)
+    if best == by_weekday_in_month:
+        nth = fields.get("weekday_in_month", 1)
+        if nth >= 0:
+            return _weekday_on_or_before(first + 7 * nth - 1, weekday)
+        return _weekday_on_or_before(days_of(year, month + 1, 1) - 1 + 7 * (nth + 1), weekday)
+    first = days_of(year, 1, 1)
+    if best == by_day_of_year:
+        return first + fields["day_of_year"] - 1
+    sunday = _sunday_on_or_before(first)
+    start = sunday if "weekday" not in fields else _weekday_on_or_before(sunday + 6, weekday)
+    return start + 7 * (fields["week"] - 1)

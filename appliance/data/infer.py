@@ -45,7 +45,10 @@ def _detected(values: list[Any]) -> Schema | None:
         kind = type_of(value)
         if kind is None or (found is not None and found.type is not kind):
             return None
-        found = found or (infer_schema(value) if kind is Type.STRUCT else Schema(kind))
+        inferred = infer_schema(value)
+        if inferred is None:
+            return None
+        found = found or (inferred if kind is Type.STRUCT else Schema(kind))
     if found is None:
         if optional:
             raise SchemaBuilderError("type cannot be null")

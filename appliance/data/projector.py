@@ -35,7 +35,6 @@ def projector(source: Schema, target: Schema) -> Projector:
     _check(source, target)
     if source == target:
         return _same
-    live = _live(source, target)
     default: Any = None
     if source.optional and not target.optional:
         if target.default is None:
@@ -43,6 +42,7 @@ def projector(source: Schema, target: Schema) -> Projector:
                 "Writer schema is optional, however, target schema does not provide a default value."
             )
         default = unwrap(target.default)
+    live = _live(source, target)
     return lambda row: default if row is None else live(row)
 
 
@@ -85,17 +85,29 @@ def _live(source: Schema, target: Schema) -> Projector:
     if target.type is Type.STRUCT:
         return _struct(source, target)
     if target.type is Type.ARRAY and source.value_schema and target.value_schema:
-        item = projector(source.value_schema, target.value_schema)
+        item = _deferred(source.value_schema, target.value_schema)
         return lambda row: [item(member) for member in row]
     if target.type is Type.MAP and source.key_schema and target.key_schema:
-        key = projector(source.key_schema, target.key_schema)
+        key = _deferred(source.key_schema, target.key_schema)
         if source.value_schema is None or target.value_schema is None:
             return _same
-        value = projector(source.value_schema, target.value_schema)
+        value = _deferred(source.value_schema, target.value_schema)
         return lambda row: {key(k): value(v) for k, v in row.items()}
     if target.type is Type.FLOAT32 and source.type is not Type.FLOAT32:
         return lambda row: to_float32(float(row))
     return float if target.type is Type.FLOAT64 else _same
+
+
+def _deferred(source: Schema, target: Schema) -> Projector:
+    """Give the projector of members, made with the first: an empty list fits any schema."""
+    made: list[Projector] = []
+
+    def convert(row: Any) -> Any:
+        if not made:
+            made.append(projector(source, target))
+        return made[0](row)
+
+    return convert
 
 
 def _struct(source: Schema, target: Schema) -> Projector:

@@ -135,17 +135,16 @@ class _Parser:
             self.next()
         return self.text[start : self.at]
 
-    def consume(self, expected: str, *, trim: bool = True) -> bool:
+    def consume(self, expected: str) -> bool:
         if self.pending is None:
             if not self.has_next():
                 return False
             self.pending_at = self.at
             self.pending = self.token()
-        if trim:
-            while not _trim(self.pending) and self.at < len(self.text):
-                self.pending_at = self.at
-                self.pending = self.token()
-        if (_trim(self.pending) if trim else self.pending) != expected:
+        while not _trim(self.pending) and self.at < len(self.text):
+            self.pending_at = self.at
+            self.pending = self.token()
+        if _trim(self.pending) != expected:
             return False
         self.pending = None
         return True
@@ -179,7 +178,7 @@ class _Parser:
             self.rewind(start)
         token = self.next()
         if not _trim(token):
-            return _STRING, token if embedded else self.text
+            return _STRING, token
         return self.scalar(_trim(token), embedded=embedded)
 
     def scalar(self, token: str, *, embedded: bool) -> Parsed:
@@ -208,7 +207,7 @@ class _Parser:
 
     def quoted(self) -> Parsed:
         parts: list[str] = []
-        while self.has_next() and not self.consume('"', trim=False):
+        while self.has_next() and not self.consume('"'):
             parts.append(self.next())
         content = "".join(parts)
         return _temporal(content) or (_STRING, content)
@@ -345,7 +344,7 @@ class _Merger:
 def _common(one: Schema, other: Schema) -> Schema | None:
     if one.type is other.type:
         return other
-    if one.type in _LADDER and other.type in _LADDER and not one.name and not other.name:
+    if one.type in _LADDER and other.type in _LADDER:
         return max(one, other, key=lambda schema: _LADDER.index(schema.type))
     return None
 
@@ -408,10 +407,23 @@ def _refusal(value: Any, target: str) -> DataError:
     )
 
 
-def _encoded(schema: Schema | None, value: Instant) -> int | None:
+def encoded_instant(schema: Schema | None, value: Instant) -> int | None:
+    """Give the number that a date object is under its schema, None when that is no logical type.
+
+    Raises DataError for a date with a time of day, or a time outside the first day.
+    """
     name = schema.name if schema is not None else None
     if name == DATE_NAME:
-        return int(value) // MILLIS_PER_DAY
+        days, rest = divmod(int(value), MILLIS_PER_DAY)
+        if rest:
+            raise DataError(
+                "Kafka Connect Date type should not have any time fields set to non-zero values."
+            )
+        return days
+    if name == TIME_NAME and not 0 <= value <= MILLIS_PER_DAY:
+        raise DataError(
+            "Kafka Connect Time type should not have any date fields set to non-zero values."
+        )
     return int(value) if name in (TIME_NAME, TIMESTAMP_NAME) else None
 
 
@@ -420,7 +432,7 @@ def _number_of(schema: Schema | None, value: Any) -> int | float | decimal.Decim
     value = typed(schema, value)
     cause: ValueError | None = None
     if isinstance(value, Instant):
-        encoded = _encoded(schema, value)
+        encoded = encoded_instant(schema, value)
         if encoded is not None:
             return encoded
     elif isinstance(value, (int, float, decimal.Decimal)) and not isinstance(value, bool):
@@ -506,7 +518,7 @@ def to_instant(schema: Schema | None, value: Any, target: Schema) -> Instant:
         _, value = parse_string(value)
         if value is None:
             raise DataError(NULL_REFUSED)
-    elif isinstance(value, Instant):
+    if isinstance(value, Instant) and (schema is None or schema.name):
         name = schema.name if schema is not None else None
         found = _between(int(value), name, target.name)
         if found is not None:

@@ -277,13 +277,18 @@ class RowBuilder:
         self._names[name] = value
         return name
 
-    def copy(self, field: Field, *, replace_null: bool) -> None:
-        """Append the value of a field, its default in the place of null if asked for."""
+    def copy(self, field: Field, *, replace_null: bool, name: str | None = None) -> None:
+        """Append the value of a field, its default in the place of null if asked for.
+
+        `name` is the field's new name, for the error of a null.
+        """
         if field.schema.default is not None and replace_null:
             default = self._bind(unwrap(field.schema.default))
             self._parts.append(f"({default} if r[{field.index}] is None else r[{field.index}])")
         elif field.schema.default is not None and not field.schema.optional:
-            self._parts.append(f"{self._bind(_present(field))}(r[{field.index}])")
+            self._parts.append(
+                f"{self._bind(_present(name or field.name, field.schema.type))}(r[{field.index}])"
+            )
         else:
             self._parts.append(f"r[{field.index}]")
             self._copied.append(field.index)
@@ -307,12 +312,11 @@ class RowBuilder:
         return eval(f"lambda r: ({body})", dict(self._names))  # type: ignore[no-any-return]  # noqa: S307 - generated here
 
 
-def _present(field: Field) -> Callable[[Any], Any]:
+def _present(name: str, kind: Type) -> Callable[[Any], Any]:
     def check(value: Any) -> Any:
         if value is None:
             raise DataError(
-                f'Invalid value: null used for required field: "{field.name}", '
-                f"schema type: {field.schema.type.name}"
+                f'Invalid value: null used for required field: "{name}", schema type: {kind.name}'
             )
         return value
 

@@ -14,11 +14,11 @@ from appliance.config import NO_DEFAULT, ConfigDef, ConfigType, Importance
 from appliance.config.validators import Check
 from appliance.data import Float32, Instant, Int8, Int16, Int32, Schema, SchemaBuilder, Type
 from appliance.data.infer import type_of
-from appliance.data.logical import DATE_NAME, LOGICAL_NAMES, MILLIS_PER_DAY
+from appliance.data.logical import LOGICAL_NAMES
 from appliance.data.numbers import decimal_to_integer, saturated, wrap_integer
 from appliance.data.struct import java_class_name, unwrap, wrap
 from appliance.data.text import base64_text, java_text, to_float32
-from appliance.data.values import format_instant, typed
+from appliance.data.values import encoded_instant, format_instant, typed
 from appliance.errors import ConfigError, DataError
 from appliance.transforms.base import (
     REPLACE_NULL,
@@ -144,8 +144,8 @@ class Cast(PartTransform):
             builder.field(field.name, new.build())
             row.convert(field, _or_null(cast), replace_null=self._replace_null)
         if schema.default is not None:
-            # The default keeps its old types in the peer too, and then does not fit: it fails there.
-            builder.default(schema.default)
+            # The peer casts the default of the whole too, and cannot cast a struct.
+            raise DataError(_unsupported("from", schema.type, _INPUT))
         return Plan(builder.build(), row_by_row(row.build()))
 
     @staticmethod
@@ -215,8 +215,8 @@ def cast_value(schema: Schema | None, value: Any, target: Type) -> Any:
     if source not in _INPUT:
         raise DataError(_unsupported("from", source, _INPUT))
     if isinstance(value, Instant) and target is not Type.STRING:
-        is_date = schema is not None and schema.name == DATE_NAME
-        value = int(value) // MILLIS_PER_DAY if is_date else int(value)
+        encoded = encoded_instant(schema, value)
+        value = int(value) if encoded is None else encoded
     try:
         return _CASTS[target](value)
     except (ValueError, OverflowError) as error:

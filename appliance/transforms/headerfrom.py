@@ -102,6 +102,10 @@ class HeaderFrom(PartTransform):
                 value = row[field.index]
                 if value is None and replace:
                     value = unwrap(field.schema.default)
+                if value is None and not field.schema.optional:
+                    raise DataError(
+                        f"A null value requires an optional schema but was {field.schema}"
+                    )
                 found.append(Header(header, field.schema, wrap(field.schema, value)))
             return tuple(found)
 

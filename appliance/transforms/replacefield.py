@@ -108,8 +108,9 @@ class ReplaceField(PartTransform):
         builder, row = copied_basics(schema), RowBuilder()
         for field in schema.fields:
             if self._keeps(field.name):
-                builder.field(self._renames.get(field.name, field.name), field.schema)
-                row.copy(field, replace_null=self._replace_null)
+                name = self._renames.get(field.name, field.name)
+                builder.field(name, field.schema)
+                row.copy(field, replace_null=self._replace_null, name=name)
         return Plan(builder.build(), row_by_row(row.build()))
 
     def _schemaless(self, value: Any) -> dict[Any, Any]:

@@ -172,6 +172,8 @@ class TimestampConverter(PartTransform):
         if not self._field:
             self._conversion(schema)
             return self._target_schema(schema.optional), None
+        if schema.type is Type.STRUCT:
+            return self._struct_schema(schema), None
         return self._struct_plan(schema)[0], None
 
     def plan(self, schema: Schema | None) -> Plan:
@@ -186,20 +188,24 @@ class TimestampConverter(PartTransform):
         changed, convert = self._struct_plan(schema)
         return Plan(changed, row_by_row(convert))
 
+    def _struct_schema(self, schema: Schema) -> Schema:
+        builder = copied_basics(schema)
+        for field in schema.fields:
+            own = field.schema
+            converted = field.name == self._field
+            builder.field(field.name, self._target_schema(own.optional) if converted else own)
+        return builder.optional().build() if schema.optional else builder.build()
+
     def _struct_plan(self, schema: Schema) -> tuple[Schema, Callable[[Any], tuple[Any, ...]]]:
-        builder, row = copied_basics(schema), RowBuilder()
+        row = RowBuilder()
         for field in schema.fields:
             if field.name == self._field:
-                builder.field(field.name, self._target_schema(field.schema.optional))
                 convert = self._conversion(field.schema)
                 row.convert(field, _or_null(convert), replace_null=self._replace_null)
             else:
-                builder.field(field.name, field.schema)
                 row.copy(field, replace_null=self._replace_null)
-        if schema.optional:
-            builder.optional()
         function = row.build()
-        changed = builder.build()
+        changed = self._struct_schema(schema)
         if isinstance(schema.default, Struct):
             default = wrap(changed, function(schema.default.row()))
             changed = changed.replace(default=default)

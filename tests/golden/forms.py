@@ -194,7 +194,11 @@ def read_record(form: Any) -> SinkRecord | SourceRecord:
         ),
     }
     if form.get("kind", "sink") == "source":
-        return SourceRecord(**common, source_partition={}, source_offset={})
+        return SourceRecord(
+            **common,
+            source_partition=read_value(form.get("source_partition")) or {},
+            source_offset=read_value(form.get("source_offset")) or {},
+        )
     return SinkRecord(
         **common,
         kafka_offset=form.get("offset", 0),

@@ -17,6 +17,7 @@ from appliance.data import Field, Schema, Type
 from appliance.data.regex import JavaPattern
 from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.transforms.base import CompiledTransform, class_of, copied_basics
+from appliance.transforms.debezium.options import parsed_untrimmed
 from appliance.transforms.debezium.unwrap import is_envelope
 
 _KEY_FIELD = "__dbz__physicalTableIdentifier"
@@ -96,7 +97,7 @@ class ByLogicalTableRouter(CompiledTransform):
     def configure(self, config: Mapping[str, str]) -> None:
         """Take the options. Raises ConnectError."""
         try:
-            parsed = self.config_def.parse(config)
+            parsed = parsed_untrimmed(self.config_def, config)
             regex, replacement = parsed["topic.regex"], parsed["topic.replacement"]
             key_regex, key_replacement = (
                 parsed["key.field.regex"],
@@ -175,7 +176,7 @@ class ByLogicalTableRouter(CompiledTransform):
             builder.field(field.name, field.schema)
         if self._unique:
             builder.field(self._key_field, Schema(Type.STRING))
-        return builder.build()
+        return builder.build().replace(optional=schema.optional)
 
 
 def _renamed_event(schema: Schema, topic: str) -> Schema:

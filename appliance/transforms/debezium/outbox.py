@@ -18,6 +18,7 @@ from appliance.data.record import ConnectRecord
 from appliance.data.regex import JavaPattern
 from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.transforms.debezium.jsonexpand import expanded
+from appliance.transforms.debezium.options import parsed_untrimmed
 from appliance.transforms.debezium.unwrap import is_envelope
 
 _LOG = logging.getLogger("io.debezium.transforms.outbox.EventRouterDelegate")
@@ -28,12 +29,17 @@ _PER_MS: Final = {
     "io.debezium.time.MicroTimestamp": 1000,
     "io.debezium.time.NanoTimestamp": 1_000_000,
 }
+_BOOLEANS: Final = (
+    "table.expand.json.payload",
+    "route.tombstone.on.empty.payload",
+    "tracing.with.context.field.only",
+)
 _PLACEMENTS: Final = ("header", "envelope", "partition")
 
 
 def _one_of(*values: str) -> Check:
     def check(name: str, value: Any) -> None:
-        if value is None or value.lower() not in values:
+        if value is None or value.strip().lower() not in values:
             raise _invalid(name, value, f"Value must be one of {', '.join(values)}")
 
     return Check(check, f"one of {', '.join(values)}")
@@ -126,14 +132,23 @@ class _Additional(NamedTuple):
     name: str
 
 
-def _additional(text: str) -> _Additional:
-    parts = text.split(":")
-    placement = parts[1].lower() if len(parts) > 1 else ""
-    if placement not in _PLACEMENTS:
-        raise ConfigError.invalid(
-            "table.fields.additional.placement", text, "expected column:placement[:name]"
-        )
-    return _Additional(parts[0], placement, parts[2] if len(parts) > 2 else parts[0])
+def _additional(text: str) -> list[_Additional]:
+    items = [item.strip() for item in text.split(",")]
+    while len(items) > 1 and not items[-1]:
+        items.pop()
+    found = []
+    for item in items:
+        column, *rest = item.split(":")
+        placement = rest[0].lower() if rest else ""
+        if not 1 <= len(rest) <= 2 or placement not in _PLACEMENTS:
+            raise _invalid(
+                "table.fields.additional.placement",
+                text,
+                "A comma-separated list of valid String pairs or trios is expected but got: "
+                f"[{', '.join(items)}]",
+            )
+        found.append(_Additional(column, placement, rest[1] if len(rest) > 1 else column))
+    return found
 
 
 class EventRouter(Transform):
@@ -143,19 +158,25 @@ class EventRouter(Transform):
 
     def configure(self, config: Mapping[str, str]) -> None:
         """Take the options. Raises ConfigError."""
-        parsed = self.config_def.parse(config)
+        for name in _BOOLEANS:
+            if config.get(name, "true").strip().lower() not in ("true", "false"):
+                raise _invalid(name, config[name], "Either 'true' or 'false' is expected")
+        parsed = parsed_untrimmed(self.config_def, config)
         # Checked here and not by the declarations: the peer's validation does not report these either.
         for name, *_, check, _doc in _OPTIONS:
             if check is not None:
                 check(name, parsed[name])
         self._parsed = parsed
-        self._invalid_op = parsed["table.op.invalid.behavior"].lower()
-        self._ignores_missing = parsed["table.field.additional.missing"].lower() == "ignore"
-        self._nulls_as_bytes = parsed["table.json.payload.null.behavior"].lower() != "ignore"
+        self._invalid_op = parsed["table.op.invalid.behavior"].strip().lower()
+        self._ignores_missing = (
+            parsed["table.field.additional.missing"].strip().lower() == "ignore"
+        )
+        self._nulls_as_bytes = (
+            parsed["table.json.payload.null.behavior"].strip().lower() != "ignore"
+        )
         self._regex = JavaPattern.option("route.topic.regex", parsed["route.topic.regex"])
-        self._additional = [
-            _additional(text) for text in parsed["table.fields.additional.placement"] or ()
-        ]
+        placements = config.get("table.fields.additional.placement")
+        self._additional = [] if placements is None else _additional(placements)
 
     def apply(self, record: ConnectRecord) -> Any:
         """Give the event of an inserted row, None for a tombstone, delete or update."""
@@ -165,10 +186,12 @@ class EventRouter(Transform):
         if schema is None or not is_envelope(schema):
             return record
         event: Struct = record.value
-        if event.get("op") not in ("c", "r"):
+        if event.get("op") in ("d", "u"):
             self._unexpected(record, event)
             return None
-        row: Struct = event.get("after")
+        row: Struct | None = event.get("after")
+        if row is None:
+            raise DataError("Only Struct objects supported for [Read Outbox Event], found: null")
         return self._event(record, event, row)
 
     def _unexpected(self, record: ConnectRecord, event: Struct) -> None:
@@ -255,7 +278,7 @@ class EventRouter(Transform):
         outer, _, last = (row.schema.name or "").rpartition(".")
         builder = SchemaBuilder.struct().name(f"{outer}.{routed_by}.{last}")
         version = self._parsed["table.field.event.schema.version"]
-        if version is not None and row.schema.field(version) is not None:
+        if version is not None:
             number = row.get_typed(version, Type.INT32)
             if number is not None:
                 builder.version(number)
@@ -263,7 +286,7 @@ class EventRouter(Transform):
         for name, own, _ in envelope:
             builder.field(name, own)
         struct = Struct(builder.build())
-        struct.put_unchecked(struct.schema.fields[0], payload)
+        struct.put("payload", payload)
         for name, _, value in envelope:
             struct.put(name, value)
         return struct.schema, struct
@@ -271,8 +294,10 @@ class EventRouter(Transform):
     def _timestamp(self, event: Struct, row: Struct) -> int | None:
         name = self._parsed["table.field.event.timestamp"]
         changed: int | None = event.get("ts_ms")
-        if not name or row.schema.field(name) is None:
+        if not name:
             return changed
+        if row.schema.field(name) is None:
+            raise ConnectError(f"Unable to find timestamp field {name} in event")
         value = row.get_typed(name, Type.INT64)
         if value is None:
             return changed

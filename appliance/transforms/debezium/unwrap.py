@@ -17,6 +17,7 @@ from appliance.data import Header, Schema, SchemaBuilder, Type
 from appliance.data.struct import unwrap, wrap
 from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.transforms.base import CompiledTransform, copied_basics, runs_of, with_headers
+from appliance.transforms.debezium.options import parsed_untrimmed
 
 _MODES: Final = ("drop", "tombstone", "rewrite-with-tombstone", "rewrite", "delete-to-tombstone")
 _ROOT: Final = ("op", "ts_ms", "ts_us", "ts_ns")
@@ -95,7 +96,7 @@ def is_envelope(schema: Schema | None) -> bool:
 
 
 def _check_mode(name: str, value: Any) -> None:
-    if value is None or value.lower() not in _MODES:
+    if value is None or value.strip().lower() not in _MODES:
         raise ConfigError.invalid(name, value, f"Value must be one of {', '.join(_MODES)}")
 
 
@@ -205,10 +206,10 @@ class ExtractNewRecordState(CompiledTransform):
     def configure(self, config: Mapping[str, str]) -> None:
         """Take the options. Raises ConnectError, ValueError for a wrong field reference."""
         try:
-            parsed = self.config_def.parse(config)
+            parsed = parsed_untrimmed(self.config_def, config)
         except ConfigError as error:
             raise ConnectError("Unable to validate config.") from error
-        self._mode = parsed["delete.tombstone.handling.mode"].lower()
+        self._mode = parsed["delete.tombstone.handling.mode"].strip().lower()
         self._rewrites = self._mode.startswith("rewrite")
         self._route_by = parsed["route.by.field"]
         self._fields = [
@@ -345,6 +346,8 @@ class ExtractNewRecordState(CompiledTransform):
         if row[event.op] == "t":
             return None
         after, before = row[event.after], row[event.before]
+        if after is None and before is None:
+            return None
         if after is not None:
             return state.schema, state.convert(after, row, "false")
         if self._mode == "drop":
@@ -372,7 +375,8 @@ class ExtractNewRecordState(CompiledTransform):
             raise DataError(f"{self._route_by} is not a valid field name")
         if field.schema.type is not Type.STRING:
             raise DataError(f"Field '{self._route_by}' is not of type STRING")
-        return batch.topic_at(i) if state is None else state[field.index]
+        topic: str | None = None if state is None else state[field.index]
+        return batch.topic_at(i) if topic is None else topic
 
     def _assembled(
         self,
