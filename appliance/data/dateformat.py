@@ -310,10 +310,8 @@ def _resolved(fields: _Fields) -> int:
     else:
         day = _day(fields, year, get("month", 1))
     twelve = fields.stamp("hour12", "pm") or (0 if "hour" in fields else 1)
-    if twelve > fields.stamp("hour"):
-        hour = get("hour12", 0) + 12 * get("pm", 0)
-    else:
-        hour = get("hour", 0)
+    by_twelve = twelve > fields.stamp("hour")
+    hour = get("hour12", 0) + 12 * get("pm", 0) if by_twelve else get("hour", 0)
     seconds = (hour * 60 + get("minute", 0)) * 60 + get("second", 0)
     ms = day * MILLIS_PER_DAY + seconds * 1000 + get("millisecond", 0) - fields.zone_ms
     return (ms + 2**63) % 2**64 - 2**63
