@@ -114,6 +114,7 @@ class AbstractHerder(abc.ABC):
             context.clock,
             context.journal,
             context.config.seconds("task.shutdown.graceful.timeout.ms"),
+            context.inbox,
         )
         self._tick = Tick(
             context.stores,
@@ -440,7 +441,7 @@ class AbstractHerder(abc.ABC):
         """Restart as asked; gives the plan, what restarts as RESTARTING. NotFoundError."""
         name = request.connector
 
-        def step() -> ConnectorStateInfo:
+        def step() -> Future[ConnectorStateInfo]:
             if not self._known.contains(name):
                 raise NotFoundError(f"Unknown connector: {name}")
             self._require_leader("Only the leader can process restart requests.")
@@ -449,7 +450,8 @@ class AbstractHerder(abc.ABC):
             info = connector_state(self._known, self._stores.statuses, name, self._type_of)
             with self._tick.doing(f"writing a restart request for connector {name}"):
                 self._stores.configs.put_restart(name, request.only_failed, request.include_tasks)
-            return plan_restart(request, info).info
+            planned = plan_restart(request, info).info
+            return self._next_turn(planned)
 
         return self._tick.requests.submit(step)
 
@@ -493,15 +495,22 @@ class AbstractHerder(abc.ABC):
 
         return self._tick.requests.submit(step)
 
+    def _next_turn(self, value: T) -> Future[T]:
+        """Answer when this worker has taken what was written: a client sees what it asked for."""
+        return self._tick.requests.submit(lambda: value, anytime=True)
+
     def _texts(self, name: str) -> dict[str, str]:
         config = existing_config(self._known, name)
         return {option: value for option, value in config.items() if value is not None}
 
     def set_cluster_log_level(self, logger: str, level: str) -> Future[None]:
         """Set a logger's level on every worker; `level` is upper case and known to be valid."""
-        return self._tick.requests.submit(
-            lambda: self._stores.configs.put_log_level(logger, level), anytime=True
-        )
+
+        def step() -> Future[None]:
+            self._stores.configs.put_log_level(logger, level)
+            return self._next_turn(None)
+
+        return self._tick.requests.submit(step, anytime=True)
 
 
 def done(value: T) -> Future[T]:

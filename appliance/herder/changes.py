@@ -74,7 +74,7 @@ class ChangeHandler:
         self._type_of = type_of
         self._set_log_level = set_log_level
         self._publish = publish
-        self.on_connector: Callable[[str, State, str | None], None] = _ignore
+        self.on_connector: Callable[[StateEvent], None] = _ignore
         """Hears of a connector that failed, rests, or has its tasks' configurations written."""
 
     def take_events(self) -> None:
@@ -89,7 +89,7 @@ class ChangeHandler:
                     if event.state is State.RUNNING:
                         self.reconfigure(event.name)
                     elif event.state is not State.RESTARTING:
-                        self.on_connector(event.name, event.state, event.trace)
+                        self.on_connector(event)
             case ReconfigurationEvent():
                 self.reconfigure(event.connector)
             case TopicEvent():
@@ -205,7 +205,7 @@ class ChangeHandler:
             and state.applied_configs.get(name) == state.config(name)
             and name not in state.inconsistent
         ):
-            self.on_connector(name, State.RUNNING, None)
+            self.on_connector(StateEvent(name, State.RUNNING, None, None))
             return
         log.info("Writing task configurations. connector=%s tasks=%d", name, len(configs))
 
@@ -219,11 +219,11 @@ class ChangeHandler:
         if error is not None:
             self._try_again(name, error, retry_s)
         else:
-            self.on_connector(name, State.RUNNING, None)
+            self.on_connector(StateEvent(name, State.RUNNING, None, None))
 
     def _try_again(self, name: str, error: BaseException, retry_s: float) -> None:
         if self._lifecycle.state_of(name) is not State.RUNNING:
-            self.on_connector(name, State.FAILED, str(error))
+            self.on_connector(StateEvent(name, State.FAILED, str(error), None))
             return
         log.error(
             "Task configurations could not be made; trying again. connector=%s in_s=%g error=%s",
@@ -264,5 +264,5 @@ def _cause(changes: Changes, state: ClusterConfigState, before: ClusterConfigSta
     return "; ".join(parts) or "the configuration has changed"
 
 
-def _ignore(name: str, state: State, trace: str | None) -> None:
+def _ignore(event: StateEvent) -> None:
     """Tell nobody."""

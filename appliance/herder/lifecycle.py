@@ -77,6 +77,14 @@ class Runner(Protocol):
     def set_log_level(self, logger: str, level: str) -> None: ...
 
 
+class ConnectorListener(Protocol):
+    """Hears of a connector that fails before the worker is asked to start it."""
+
+    def on_connector_state(
+        self, name: str, state: State, trace: str | None, version: str | None
+    ) -> None: ...
+
+
 @dataclasses.dataclass(slots=True)
 class _Running:
     """Something that was started: what it was started from, and its last state."""
@@ -96,6 +104,7 @@ class Lifecycle:
         clock: Clock,
         journal: JournalSink | None,
         task_timeout_s: float,
+        listener: ConnectorListener,
     ) -> None:
         self.worker = worker
         self.worker_id = worker_id
@@ -104,6 +113,7 @@ class Lifecycle:
         self._clock = clock
         self._journal = journal
         self._task_timeout_s = task_timeout_s
+        self._listener = listener
         self._running: dict[Name, _Running] = {}
         self._stopped_s: dict[Name, float] = {}
         self.standstill_ms: dict[str, int] = {}
@@ -155,7 +165,7 @@ class Lifecycle:
                 "java.lang.ClassCastException: Non-string value found in original settings for key "
                 f"{null}: null"
             )
-            self.take(StateEvent(name, State.FAILED, trace, None))
+            self._listener.on_connector_state(name, State.FAILED, trace, None)
             failed.set_exception(ConnectError(trace))
             return failed
         texts = {key: value for key, value in config.items() if value is not None}

@@ -8,6 +8,7 @@ Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.runtime.standalone.Stand
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 
@@ -15,6 +16,7 @@ from appliance.errors import ConnectError, NotFoundError
 from appliance.herder.abstract import AbstractHerder, HerderContext, done
 from appliance.herder.entities import ConnectorInfo, Created, InternalSignature
 from appliance.herder.grouprole import GroupRole
+from appliance.herder.inbox import StateEvent
 from appliance.herder.protocol import ConnectProtocol
 from appliance.herder.views import connector_info
 from appliance.ids import ConnectorTaskId, State, TargetState
@@ -73,16 +75,20 @@ class StandaloneHerder(AbstractHerder):
     def _info(self, name: str) -> ConnectorInfo:
         return connector_info(self._known, name, self._type_of)
 
-    def _on_connector(self, name: str, state: State, trace: str | None) -> None:
+    def _on_connector(self, event: StateEvent) -> None:
+        name = str(event.name)
         written = self._written.pop(name, None)
         if written is None:
             return
         created, answer = written
-        if state is not State.FAILED:
+        if event.state is not State.FAILED:
             answer.set_result(Created(created, self._info(name)))
             return
-        failed = ConnectError(f"Failed to transition connector {name} to state STARTED")
-        failed.__cause__ = ConnectError(trace or "no trace")
+        trace = event.trace or "no trace"
+        # One that failed before its class ran has no version yet, and says why itself.
+        text = f"Failed to transition connector {name} to state STARTED"
+        failed = ConnectError(_reason(trace) if event.version is None else text)
+        failed.__cause__ = ConnectError(trace)
         answer.set_exception(failed)
 
     def delete_connector(self, name: str) -> Future[None]:
@@ -95,6 +101,28 @@ class StandaloneHerder(AbstractHerder):
         answer.add_done_callback(deleted)
         return answer
 
+    # Names that nobody has: clean answers where Java's worker stumbles.
+
+    def stop_connector(self, name: str) -> Future[None]:
+        """Take its tasks away. NotFoundError."""
+        return self._refused_unknown(name) or super().stop_connector(name)
+
+    def restart_connector(self, name: str) -> Future[None]:
+        """Restart the Connector instance; completes when it runs again. NotFoundError."""
+        return self._refused_unknown(name) or super().restart_connector(name)
+
+    def restart_task(self, id: ConnectorTaskId) -> Future[None]:
+        """Restart one task. NotFoundError."""
+        known = self._known
+        if known.contains(id.connector) and id not in known.tasks(id.connector):
+            return _failed(NotFoundError(f"Task {id} not found"))
+        return self._refused_unknown(id.connector) or super().restart_task(id)
+
+    def _refused_unknown(self, name: str) -> Future[None] | None:
+        if self._known.contains(name):
+            return None
+        return _failed(NotFoundError(f"Connector {name} not found"))
+
     def _forget(self, name: str) -> None:
         written = None if self._known.contains(name) else self._written.pop(name, None)
         if written is not None:
@@ -106,18 +134,29 @@ class StandaloneHerder(AbstractHerder):
         self, name: str, configs: Sequence[Mapping[str, str]], signature: InternalSignature
     ) -> Future[None]:
         """Refuse: there is no other worker that could send them."""
-        return _refused(
-            "Kafka Connect in standalone mode does not support externally setting task configurations."
+        return _failed(
+            ConnectError(
+                "Kafka Connect in standalone mode does not support externally setting task "
+                "configurations."
+            )
         )
 
     def fence_zombies(self, name: str, signature: InternalSignature) -> Future[None]:
         """Refuse: exactly-once sources need a group."""
-        return _refused(
-            "Kafka Connect in standalone mode does not support exactly-once source connectors."
+        return _failed(
+            ConnectError(
+                "Kafka Connect in standalone mode does not support exactly-once source connectors."
+            )
         )
 
 
-def _refused(message: str) -> Future[None]:
+def _failed(error: ConnectError) -> Future[None]:
     answer: Future[None] = Future()
-    answer.set_exception(ConnectError(message))
+    answer.set_exception(error)
     return answer
+
+
+def _reason(trace: str) -> str:
+    """Give the message of a trace's first error, without its class."""
+    first = re.split(r"\n(?:\tat |Caused by: )", trace.rstrip("\n"), maxsplit=1)[0]
+    return first.partition(": ")[2] or first

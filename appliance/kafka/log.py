@@ -219,10 +219,11 @@ class LogClients:
         assert consumer is not None  # noqa: S101
         assert producer is not None  # noqa: S101
         while not self._closing.is_set():
-            messages = consumer.consume(500, timeout=_POLL_S)
-            for message in messages:
-                self._take(message)
-            if messages:
+            first = consumer.poll(_POLL_S)
+            if first is not None:
+                # A batch with a timeout would wait for its last message: take what is there already.
+                for message in (first, *consumer.consume(500, timeout=0)):
+                    self._take(message)
                 with self._progress:
                     self._progress.notify_all()
             producer.poll(0)

@@ -18,10 +18,6 @@ CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
 OFFSETS: Final = f"{_ENTITIES}ConnectorOffsets"
 OFFSET: Final = f"{_ENTITIES}ConnectorOffset"
 HASH_MAP: Final = "java.util.LinkedHashMap"
-_TOKENS: Final[dict[type, tuple[str, str]]] = {
-    dict: ("Object", "START_OBJECT"),
-    list: ("Array", "START_ARRAY"),
-}
 
 
 class Literal(str):
@@ -59,8 +55,11 @@ def text_value(value: Any, chain: str) -> str | None:
     raise RestError(500, _mismatch(value, "java.lang.String", chain))
 
 
-def known_members(value: Mapping[str, Any], entity: str, known: tuple[str, ...]) -> None:
+def known_members(
+    value: Mapping[str, Any], entity: str, known: tuple[str, ...], chain: str = ""
+) -> None:
     """Raise RestError 500 for a member that the entity does not have."""
+    before = f"{chain}->" if chain else ""
     for name in value:
         if name not in known:
             names = ", ".join(f'"{member}"' for member in known)
@@ -68,7 +67,7 @@ def known_members(value: Mapping[str, Any], entity: str, known: tuple[str, ...])
             raise RestError(
                 500,
                 f'Unrecognized field "{name}" (class {entity}), not marked as ignorable '
-                f'({count}: {names}){_at()} (through reference chain: {entity}["{name}"])',
+                f'({count}: {names}){_at()} (through reference chain: {before}{entity}["{name}"])',
             )
 
 
@@ -79,10 +78,22 @@ def entity_map(value: Any, entity: str, chain: str = "") -> dict[str, Any]:
     return value
 
 
+def entity_list(value: Any, entity: str, chain: str) -> list[Any]:
+    """Give a JSON array of `entity`. Raises RestError 500."""
+    if isinstance(value, list):
+        return value
+    word, token = _described(value)
+    raise RestError(
+        500,
+        f"Cannot deserialize value of type `java.util.ArrayList<{entity}>` from {word} value (token "
+        f"`JsonToken.{token}`){_at()} (through reference chain: {chain})",
+    )
+
+
 def numbers(value: Any) -> Any:
     """Give a value with its numbers as numbers."""
     if isinstance(value, Literal):
-        return float(value) if re.search(r"[.eE]", value) else int(value)
+        return float(value) if _is_float(value) else int(value)
     if isinstance(value, dict):
         return {name: numbers(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -96,20 +107,48 @@ def _text(name: str, value: Any, chain: str) -> str | None:
 
 
 def _mismatch(value: Any, java_type: str, chain: str) -> str:
-    through = f" (through reference chain: {chain})" if chain else ""
-    for kind, (word, token) in _TOKENS.items():
-        if isinstance(value, kind):
-            return (
-                f"Cannot deserialize value of type `{java_type}` from {word} value "
-                f"(token `JsonToken.{token}`){_at()}{through}"
-            )
-    if isinstance(value, str) and not isinstance(value, Literal):
+    where = _at() + (f" (through reference chain: {chain})" if chain else "")
+    if isinstance(value, (dict, list)):
+        word, token = _described(value)
         return (
-            f"Cannot construct instance of `{java_type}` (although at least one Creator exists): no "
-            f"String-argument constructor/factory method to deserialize from String value ('{value}')"
-            f"{_at()}{through}"
+            f"Cannot deserialize value of type `{java_type}` from {word} value "
+            f"(token `JsonToken.{token}`){where}"
         )
-    return f"Cannot construct instance of `{java_type}`{_at()}{through}"
+    if value == "":
+        return (
+            f'Cannot coerce empty String ("") to `{java_type}` value (but could if coercion was '
+            f"enabled using `CoercionConfig`){where}"
+        )
+    if isinstance(value, Literal):
+        kind = "double/Double" if _is_float(value) else "int/Int"
+        shown = f"Number value ({value})"
+    elif isinstance(value, bool):
+        kind, shown = "boolean/Boolean", f"boolean value ({str(value).lower()})"
+    else:
+        kind, shown = "String", f"String value ('{value}')"
+    return (
+        f"Cannot construct instance of `{java_type}` (although at least one Creator exists): no "
+        f"{kind}-argument constructor/factory method to deserialize from {shown}{where}"
+    )
+
+
+def _described(value: Any) -> tuple[str, str]:
+    """Give Jackson's word and token for a value."""
+    if isinstance(value, dict):
+        return "Object", "START_OBJECT"
+    if isinstance(value, list):
+        return "Array", "START_ARRAY"
+    if isinstance(value, Literal):
+        if _is_float(value):
+            return "Floating-point", "VALUE_NUMBER_FLOAT"
+        return "Integer", "VALUE_NUMBER_INT"
+    if isinstance(value, bool):
+        return "Boolean", "VALUE_TRUE" if value else "VALUE_FALSE"
+    return "String", "VALUE_STRING"
+
+
+def _is_float(literal: Literal) -> bool:
+    return re.search(r"[.eE]", literal) is not None
 
 
 def _at(line: int = 1, column: int = 1) -> str:

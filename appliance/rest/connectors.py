@@ -21,7 +21,7 @@ from appliance.errors import (
 )
 from appliance.herder.entities import ConnectorInfo, Created, RestartRequest
 from appliance.ids import ConnectorTaskId, TargetState
-from appliance.rest.answers import empty_response, json_response
+from appliance.rest.answers import JSON, empty_response, json_response
 from appliance.rest.bodies import (
     CREATE_REQUEST,
     entity_map,
@@ -301,4 +301,4 @@ def _task_id(members: Members) -> ConnectorTaskId:
     try:
         return ConnectorTaskId(members["name"], int(members["task"]))
     except ValueError:
-        raise FrameworkError(404) from None
+        raise FrameworkError(404, JSON) from None

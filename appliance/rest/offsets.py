@@ -12,8 +12,10 @@ from appliance.errors import BadRequestError
 from appliance.herder.entities import ConnectorOffset
 from appliance.rest.answers import json_response
 from appliance.rest.bodies import (
+    HASH_MAP,
     OFFSET,
     OFFSETS,
+    entity_list,
     entity_map,
     known_members,
     numbers,
@@ -55,29 +57,28 @@ def _offsets(body: Any) -> list[ConnectorOffset]:
         raise RestError(500, _NO_BODY)
     body = entity_map(body, OFFSETS)
     known_members(body, OFFSETS, ("offsets",))
+    chain = f'{OFFSETS}["offsets"]'
     entries = body.get("offsets")
-    if entries is not None and not isinstance(entries, list):
-        raise RestError(
-            500,
-            f"Cannot deserialize value of type `java.util.ArrayList<{OFFSET}>` from Object value "
-            "(token `JsonToken.START_OBJECT`)",
-        )
-    offsets = [_offset(entry) for entry in entries or ()]
+    if entries is not None:
+        entries = entity_list(entries, OFFSET, chain)
+    offsets = [
+        _offset(entry, f"{chain}->java.util.ArrayList[{number}]")
+        for number, entry in enumerate(entries or ())
+    ]
     if not offsets:
         raise BadRequestError(_EMPTY)
     return offsets
 
 
-def _offset(entry: Any) -> ConnectorOffset:
-    chain = f'{OFFSETS}["offsets"]->java.util.ArrayList[0]'
+def _offset(entry: Any, chain: str) -> ConnectorOffset:
     entry = entity_map(entry, OFFSET, chain)
-    known_members(entry, OFFSET, ("partition", "offset"))
-    return ConnectorOffset(_object(entry, "partition"), _object(entry, "offset"))
+    known_members(entry, OFFSET, ("partition", "offset"), chain)
+    return ConnectorOffset(_object(entry, "partition", chain), _object(entry, "offset", chain))
 
 
-def _object(entry: Mapping[str, Any], member: str) -> dict[str, Any] | None:
+def _object(entry: Mapping[str, Any], member: str, chain: str) -> dict[str, Any] | None:
     value = entry.get(member)
     if value is None:
         return None
-    found = numbers(entity_map(value, "java.util.LinkedHashMap", f'{OFFSET}["{member}"]'))
+    found = numbers(entity_map(value, HASH_MAP, f'{chain}->{OFFSET}["{member}"]'))
     return dict(found)

@@ -143,9 +143,7 @@ class ConfigStore:
 
     def put_log_level(self, name: str, level: str) -> None:
         """Write a logger's level for all workers."""
-        self._log.write(
-            [(f"logger-cluster-{name}".encode(), _json({"level": level}))], WRITE_TIMEOUT_S
-        )
+        self._write([(f"logger-cluster-{name}".encode(), _json({"level": level}))])
 
     def _write(self, records: Sequence[KeyValue]) -> None:
         self._log.write(records, WRITE_TIMEOUT_S)

@@ -45,10 +45,17 @@ class Loggers:
         self._explicit: dict[str, str] = {ROOT: _name_of(logging.getLogger().level)}
         self._modified: dict[str, int] = {}
 
-    def all(self) -> dict[str, LoggerLevel]:
-        """Give every known logger, sorted by name."""
+    def begin(self, level: str) -> None:
+        """Set the root's level that the process starts with: no change in the API's eyes."""
         with self._lock:
-            return {name: self._level(name) for name in sorted(self._known())}
+            self._explicit[ROOT] = level
+            self._apply()
+
+    def all(self) -> dict[str, LoggerLevel]:
+        """Give every known logger that is not OFF, sorted by name."""
+        with self._lock:
+            levels = {name: self._level(name) for name in sorted(self._known())}
+            return {name: level for name, level in levels.items() if level.level != "OFF"}
 
     def get(self, name: str) -> LoggerLevel | None:
         """Give one logger, None when it is unknown."""
@@ -60,14 +67,14 @@ class Loggers:
         """Set `level` (a name of LEVELS, upper case); give the loggers that changed, sorted."""
         with self._lock:
             name = _canonical(name)
-            before = {known: self._effective(known) for known in self._known()}
+            before = {known: self._effective(known) for known in {*self._known(), name}}
             prefix = "" if name == ROOT else name
             for explicit in self._explicit:
                 if explicit.startswith(prefix):
                     self._explicit[explicit] = level
             self._explicit[name] = level
             changed = sorted(
-                known for known in self._known() if before.get(known) != self._effective(known)
+                known for known in self._known() if before[known] != self._effective(known)
             )
             now_ms = self._clock.now_ms()
             self._modified.update(dict.fromkeys(changed, now_ms))

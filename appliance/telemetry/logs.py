@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from typing import Final, NamedTuple, TextIO
 
 from appliance.telemetry.journald import Fields, JournalHandler, is_journal, priority
-from appliance.telemetry.loggers import LEVELS, LOGGERS, ROOT
+from appliance.telemetry.loggers import LEVELS, LOGGERS
 from appliance.telemetry.names import java_name
 
 
@@ -67,7 +67,7 @@ def configure(level: str = "INFO", form: str = "text", stream: TextIO | None = N
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(LEVELS[level.upper()])
-    LOGGERS.set_level(ROOT, level.upper())
+    LOGGERS.begin(level.upper())
 
 
 def level_name(record: logging.LogRecord) -> str:

@@ -27,7 +27,7 @@ from appliance.config.types import text_of
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_class_of
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
-from appliance.worker.javahash import hash_order
+from appliance.worker.javahash import copied_hash_order, hash_order
 from appliance.worker.overrides import client_values, roles_of
 from appliance.worker.plugins import NoSuchConnectorError, Plugins, PluginVersionError
 from appliance.worker.processes import Spawner
@@ -83,7 +83,9 @@ class ConfigChecker:
         config: dict[str, str | None] = {name: texts.get(name) for name in stored}
         class_name = config.get("connector.class")
         if class_name is None:
-            shown = ", ".join(f"{name}={_java(value)}" for name, value in stored.items())
+            shown = ", ".join(
+                f"{name}={_java(stored[name])}" for name in copied_hash_order(stored)
+            )
             raise BadRequestError(f"Connector config {{{shown}}} contains no connector type")
         if class_name in BASE_CLASSES:
             raise BadRequestError("Instantiation error")

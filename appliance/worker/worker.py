@@ -38,7 +38,7 @@ from appliance.channel import (
     TopicUsed,
 )
 from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.config.connector import ConnectorConfig
+from appliance.config.connector import ConnectorConfig, topic_creation_groups
 from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, RetriableError, java_trace
@@ -269,6 +269,9 @@ class Worker:
         config = self._providers.resolve(resident.config)
         refs = references(config, self._config, self._plugins)
         source = refs["task"].kind == "source"
+        parsed = ConnectorConfig(config, "source" if source else "sink")
+        if source and self._config.flag("topic.creation.enable"):
+            topic_creation_groups(parsed)
         entries = self._stored(resident) if source else []
         if isinstance(resident.id, str):
             return StartConnector(resident.id, config, refs, resident.target, entries)

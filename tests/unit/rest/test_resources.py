@@ -140,7 +140,6 @@ def test_expanded_list_has_what_was_asked_for(client):
     ("method", "path", "headers", "status"),
     [
         ("GET", "/nope", {}, 404),
-        ("GET", "/connectors/x/tasks/abc/status", {}, 404),
         ("DELETE", "/connectors", {}, 405),
         ("TRACE", "/connectors", {}, 405),
         ("GET", "/connectors", {"accept": "text/html"}, 406),
@@ -156,6 +155,43 @@ def test_framework_errors_have_no_content_type_when_answered(
     assert answer.status_code == status
     assert answer.json()["message"].startswith(f"HTTP {status} ")
     assert "content-type" not in answer.headers
+
+
+@pytest.mark.parametrize(("method", "path"), [("GET", "status"), ("POST", "restart")])
+def test_task_number_that_is_none_is_not_found_when_asked_for(client, method, path):
+    """A path whose resource was found but not its member says that its answer is JSON."""
+    answer = client.request(method, f"/connectors/x/tasks/abc/{path}")
+
+    assert answer.json() == {"error_code": 404, "message": "HTTP 404 Not Found"}
+    assert answer.headers["content-type"] == "application/json"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        (
+            {"offsets": 5},
+            "`java.util.ArrayList<{0}Offset>` from Integer value (token `JsonToken.VALUE_",
+        ),
+        (
+            {"offsets": [{}, 1.5]},
+            "no double/Double-argument constructor/factory method to deseria",
+        ),
+        ({"offsets": [{}, ""]}, 'Cannot coerce empty String ("") to `{0}Offset` value (but could'),
+        ({"offsets": [{}, {"partition": True}]}, "to deserialize from boolean value (true)"),
+        (
+            {"offsets": [{}, {"x": 1}]},
+            '{0}Offsets["offsets"]->java.util.ArrayList[1]->{0}Offset["x"])',
+        ),
+    ],
+)
+def test_wrong_shapes_get_jackson_words_when_offsets_are_changed(client, body, message):
+    """The answer names what was wrong and where in the body it stood."""
+    answer = client.patch("/connectors/x/offsets", json=body)
+
+    assert answer.status_code == 500
+    named = message.format("org.apache.kafka.connect.runtime.rest.entities.Connector")
+    assert named in answer.json()["message"]
 
 
 def test_verbs_are_listed_when_asked_for_options(client):

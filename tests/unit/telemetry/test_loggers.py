@@ -68,3 +68,14 @@ def test_everything_follows_when_the_root_is_set(loggers):
     changed = loggers.set_level("root", "ERROR")
 
     assert {"root", "zz.new", "org.apache.kafka.connect.runtime.Worker"} <= set(changed)
+
+
+def test_silent_loggers_are_left_out_when_listed(loggers):
+    """A logger that is OFF is not in the list, but can be asked for; a level that it had is no change."""
+    loggers.begin("INFO")
+
+    assert loggers.set_level("zz.new", "INFO") == []
+    assert loggers.set_level("zz.new", "OFF") == ["zz.new"]
+    assert "zz.new" not in loggers.all()
+    assert loggers.get("zz.new").level == "OFF"
+    assert loggers.get("root").last_modified is None
