@@ -125,6 +125,7 @@ class Host:
             self._journal,
             self._cluster_id,
             self._worker.set_log_level,
+            task_pids=self._worker.process_ids,
         )
         self._server = RestServer(create_app(context), config)
 

@@ -31,11 +31,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     from tui.feed import Feed
     from tui.model import Model
     from tui.palette import chosen
+    from tui.scene import Scene
 
     model = Model()
-    feed = Feed(Client(options.url, options.cafile), model, time.time)
+    client = Client(options.url, options.cafile)
+    feed = Feed(client, model, time.time)
     palette = chosen(options.theme, os.environ, ascii=options.ascii)
-    Console(model, palette, feed).run()
+    Console(Scene(model, palette, client, feed, time.time)).run()
     return 0
 
 

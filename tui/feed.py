@@ -14,6 +14,7 @@ from typing import Final
 from tui.client import PREFIX, Client, ClientError
 from tui.model import Model
 
+_RELOAD_S: Final = 0.5
 _BACK_OFF_S: Final = (1.0, 2.0, 4.0, 8.0)
 
 
@@ -54,12 +55,31 @@ class Feed:
         self._heard()
 
     async def _follow(self) -> None:
+        """Take events; what only a snapshot can tell is asked for at most every _RELOAD_S.
+
+        The stream waits meanwhile: an event taken during the request would be undone by its answer.
+        """
+        loop = asyncio.get_running_loop()
+        loaded_s, behind = loop.time(), False
         # closed here, not by the garbage collector: the connection goes with it
         async with aclosing(self.client.events(self._model.seq)) as events:
-            async for event in events:
-                self._heard()
-                if event is not None and not self._model.apply(*event):
-                    await self._load()
+            coming = asyncio.ensure_future(anext(events))
+            try:
+                while True:
+                    wait_s = max(0.0, loaded_s + _RELOAD_S - loop.time()) if behind else None
+                    await asyncio.wait({coming}, timeout=wait_s)
+                    if behind and loop.time() >= loaded_s + _RELOAD_S:
+                        await self._load()
+                        loaded_s, behind = loop.time(), False
+                    if coming.done():
+                        event = coming.result()
+                        self._heard()
+                        coming = asyncio.ensure_future(anext(events))
+                        if event is not None and not self._model.apply(*event):
+                            behind = True
+            finally:
+                coming.cancel()
+                await asyncio.wait({coming})
 
     def _heard(self) -> None:
         self.live = True

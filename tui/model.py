@@ -6,6 +6,7 @@ flush. Runs on the console's event loop.
 
 from __future__ import annotations
 
+import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
@@ -14,7 +15,10 @@ from typing import Any, Final
 from tui.palette import RANK
 
 TREND: Final = 60
+PATIENCE_S: Final = 10.0
+RESTART: Final = "restart"
 _NEWS: Final = 200
+_PACKAGE: Final = re.compile(r"^(?:[a-z]\w*\.)+(?=[A-Z])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +40,48 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One connector as the snapshot tells it."""
+    """One connector as the snapshot tells it; `tasks` is how many it has, `queue` its DLQ topic."""
 
     name: str
     kind: str
     state: str
     worker: str | None = None
     error: str | None = None
+    trace: str | None = None
+    plugin: str = ""
+    topics: tuple[str, ...] = ()
+    tasks: int = 0
+    queue: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Worker:
-    """One member of the group and how much it holds."""
+    """One member of the group; what only it can tell is None while it is silent."""
 
     id: str
+    state: str
     connectors: int
     tasks: int
+    rate: float | None = None
+    cpu: float | None = None
+    rss_bytes: int | None = None
+    beat_ms: int | None = None
+    started_ms: int | None = None
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any]) -> Worker:
+        """Give the worker of an entry of `/workers` or the snapshot."""
+        return cls(
+            entry["id"],
+            str(entry.get("state") or "up"),
+            int(entry["connectors"]),
+            int(entry["tasks"]),
+            entry.get("rate"),
+            entry.get("cpu"),
+            entry.get("rss_bytes"),
+            entry.get("beat_ms"),
+            entry.get("started_ms"),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +95,7 @@ class News:
 
 @dataclass
 class Model:
-    """Everything shown; `seq` is the id of the last event seen, `heard_s` when anything came last."""
+    """Everything shown; `seq` is the id of the last event seen, `seen` counts events by type."""
 
     tasks: dict[str, Task] = field(default_factory=dict)
     connectors: dict[str, Connector] = field(default_factory=dict)
@@ -78,33 +108,39 @@ class Model:
     loaded: bool = False
     dirty: set[str] = field(default_factory=set)
     reshaped: bool = False
+    seen: Counter[str] = field(default_factory=Counter)
+    nicknames: dict[str, str] = field(default_factory=dict)
+    by_connector: dict[str, list[str]] = field(default_factory=dict)
+    pending: dict[str, tuple[str, float]] = field(default_factory=dict)
+    """Connectors and tasks whose state was asked for: the state wanted and when, epoch seconds."""
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
         """Take a snapshot in place of everything but the events already told."""
         self.seq = snapshot["seq"]
         self.group = snapshot["group"]
-        self.workers = [
-            Worker(entry["id"], entry["connectors"], entry["tasks"])
-            for entry in snapshot["workers"]
-        ]
-        self.connectors = {
-            entry["name"]: Connector(
-                entry["name"],
-                entry["type"],
-                entry["state"],
-                entry.get("worker"),
-                _first_line(entry.get("trace")),
-            )
-            for entry in snapshot["connectors"]
-        }
+        self.take_workers(snapshot["workers"])
+        self.connectors = {entry["name"]: _connector(entry) for entry in snapshot["connectors"]}
         self.tasks = {entry["id"]: self._task(entry) for entry in snapshot["tasks"]}
         for key in self.trends.keys() - self.tasks.keys():
             del self.trends[key]
+        self.by_connector = {name: [] for name in self.connectors}
+        for task in self.tasks.values():
+            self.by_connector.setdefault(task.connector, []).append(task.key)
         self.loaded = self.reshaped = True
+
+    def take_workers(self, entries: Iterable[Mapping[str, Any]]) -> None:
+        """Take the group's members; they are called w1, w2 .. by the order of their addresses."""
+        self.workers = sorted(map(Worker.of, entries), key=lambda worker: worker.id)
+        for worker in self.workers:
+            # a worker that left keeps its name, and comes back under it
+            self.nicknames.setdefault(worker.id, f"w{len(self.nicknames) + 1}")
 
     def apply(self, id: int | None, type_: str, body: Mapping[str, Any]) -> bool:
         """Take one event; False when only a new snapshot can tell what it means."""
+        self.seen[type_] += 1
         if id is not None:
+            if self.seq is not None and id <= self.seq and type_ != "resync":
+                return True
             self.seq = id
         if type_ == "rates":
             self._rates(body["tasks"])
@@ -114,7 +150,64 @@ class Model:
             return self._task_changed(body)
         if type_ == "connector":
             return self._connector_changed(body)
-        return type_ == "audit"
+        return type_ not in {"rebalance", "config", "resync"}
+
+    def expect(self, key: str, state: str, now_s: float) -> None:
+        """Show a connector or task as on its way to `state`, which was asked for."""
+        self.pending[key] = (state, now_s)
+        self.dirty.update(self.by_connector.get(key, [key]))
+
+    def settle(self, now_s: float) -> list[str]:
+        """Forget what has come about; give what has not within PATIENCE_S, and forget that too."""
+        late = []
+        for key, (wanted, asked_s) in list(self.pending.items()):
+            if self._reached(key, wanted):
+                self._forget(key)
+            elif now_s - asked_s > PATIENCE_S:
+                self._forget(key)
+                late.append(key)
+        return late
+
+    def _forget(self, key: str) -> None:
+        del self.pending[key]
+        self.dirty.update(self.by_connector.get(key, [key]))
+
+    def _reached(self, key: str, wanted: str) -> bool:
+        if wanted == RESTART:
+            return False
+        known = self.connectors.get(key)
+        if known is None:
+            return True
+        states = [self.tasks[task].state for task in self.by_connector.get(key, ())]
+        return known.state == wanted and (
+            wanted == "STOPPED" or all(state in {wanted, "FAILED"} for state in states)
+        )
+
+    def state_of(self, task: Task) -> str:
+        """Give a task's state, RESTARTING while a change of it is on its way."""
+        if task.key in self.pending or task.connector in self.pending:
+            return "RESTARTING"
+        return task.state
+
+    def health(self, name: str) -> str:
+        """Give a connector's state, DEGRADED where it runs and one of its tasks does not."""
+        known = self.connectors[name]
+        if name in self.pending:
+            return "RESTARTING"
+        if known.state == "RUNNING":
+            states = {self.tasks[key].state for key in self.by_connector.get(name, ())}
+            if states & {"FAILED", "UNASSIGNED"}:
+                return "DEGRADED"
+        return known.state
+
+    def tasks_of(self, name: str) -> list[Task]:
+        """Give a connector's tasks by number."""
+        keys = self.by_connector.get(name, ())
+        return sorted((self.tasks[key] for key in keys), key=lambda task: task.number)
+
+    def connectors_first(self) -> list[str]:
+        """Give the names of all connectors, broken ones first."""
+        return sorted(self.connectors, key=lambda name: (RANK.get(self.health(name), 9), name))
 
     def problems_first(self) -> list[str]:
         """Give the keys of all tasks, broken ones first, then by connector and number."""
@@ -176,20 +269,24 @@ class Model:
             task,
             state=body["to"],
             worker=body["worker"],
-            error=_first_line(body.get("trace")),
+            error=reason(body.get("trace")),
             since=body["ts"],
             rate=task.rate if body["to"] == "RUNNING" else None,
         )
         self.dirty.add(task.key)
+        if body["to"] in {"RUNNING", "FAILED"}:
+            for key in (task.key, task.connector):
+                if self.pending.get(key, ("", 0.0))[0] == RESTART:
+                    self._forget(key)
         return True
 
     def _connector_changed(self, body: Mapping[str, Any]) -> bool:
         known = self.connectors.get(body["key"])
         if known is None:
             return False
-        error = _first_line(body.get("trace"))
+        trace = body.get("trace")
         self.connectors[known.name] = replace(
-            known, state=body["to"], worker=body["worker"], error=error
+            known, state=body["to"], worker=body["worker"], error=reason(trace), trace=trace
         )
         return True
 
@@ -199,13 +296,28 @@ class Model:
             self.news.appendleft(news)
 
 
+def _connector(entry: Mapping[str, Any]) -> Connector:
+    return Connector(
+        entry["name"],
+        entry["type"],
+        entry["state"],
+        entry.get("worker"),
+        reason(entry.get("trace")),
+        entry.get("trace"),
+        str(entry.get("plugin") or ""),
+        tuple(entry.get("topics") or ()),
+        int(entry.get("tasks") or 0),
+        (entry.get("dlq") or {}).get("topic"),
+    )
+
+
 def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
     """Give an event in words, None for what needs none."""
     ts = int(body.get("ts", 0))
     if type_ in {"task", "connector"}:
         to = str(body["to"])
         role = {"FAILED": "red", "RUNNING": "green", "UNASSIGNED": "amber"}.get(to, "blue")
-        why = _first_line(body.get("trace")) or ""
+        why = reason(body.get("trace")) or ""
         return News(ts, f"{body['key']} {to} {why}".rstrip(), role)
     if type_ == "rebalance":
         moved = len(body.get("assigned", ()))
@@ -219,5 +331,11 @@ def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
     return None
 
 
-def _first_line(trace: str | None) -> str | None:
-    return trace.partition("\n")[0] if trace else None
+def reason(trace: str | None) -> str | None:
+    """Give what went wrong in one line: the innermost cause, its class without the package."""
+    if not trace:
+        return None
+    lines = trace.splitlines()
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    line = causes[-1].removeprefix("Caused by: ") if causes else lines[0]
+    return _PACKAGE.sub("", line)

@@ -33,6 +33,7 @@ class Palette:
     alarm: str = "#5c2f33"
     text: str = "#d3dce6"
     grey: str = "#7c8a99"
+    line: str = "#3a4652"
     accent: str = "#4fb3bf"
     sink: str = "#8fabd3"
     roles: Mapping[str, str] = field(
@@ -57,6 +58,10 @@ class Palette:
             return self.lifted[role]
         return self.roles.get(role, role)
 
+    def with_glyphs(self, *, ascii: bool) -> Palette:
+        """Give the same colours with glyphs of ASCII or not."""
+        return replace(self, ascii=ascii)
+
     def state(self, state: str) -> tuple[str, str, str]:
         """Give glyph, word and role of a state."""
         glyph, plain, word, role = STATES.get(state, ("?", "?", state[:4], "grey"))
@@ -72,6 +77,7 @@ LIGHT: Final = Palette(
     alarm="#f6d5d3",
     text="#1d2733",
     grey="#55616e",
+    line="#b4bec8",
     accent="#0b6670",
     sink="#3f5c86",
     roles={
@@ -92,6 +98,7 @@ MONO: Final = Palette(
     alarm="#202020",
     text="#d8d8d8",
     grey="#9a9a9a",
+    line="#6a6a6a",
     accent="bold #f0f0f0",
     sink="#b8b8b8",
     roles={

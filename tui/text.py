@@ -64,3 +64,42 @@ def dots(values: Sequence[float], width: int, *, ascii: bool = False) -> str:
             bits |= _BRAILLE_RIGHT[levels[at + 1]]
         cells.append(chr(0x2800 + bits))
     return "".join(cells)
+
+
+_UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "s": 1, "m": 60, "h": 3600, "d": 86400, "%": 1}
+
+
+def magnitude(text: str) -> tuple[bool, float, str]:
+    """Give what a cell sorts by: numbers and spans by size, then words; dashes first."""
+    if text in {"", "-"}:
+        return False, float("-inf"), ""
+    total, number = 0.0, False
+    for part in text.split():
+        digits = part.rstrip("kMGsmhd%")
+        try:
+            total += float(digits) * _UNITS.get(part[len(digits) :], 1)
+            number = True
+        except ValueError:
+            return True, 0.0, text.lower()
+    return False, total if number else 0.0, ""
+
+
+def size(value: float | None) -> str:
+    """Give bytes in at most five cells: 211M."""
+    if value is None:
+        return "-"
+    for step, unit in ((1 << 30, "G"), (1 << 20, "M"), (1 << 10, "k")):
+        if value >= step:
+            return f"{value / step:.1f}{unit}" if unit == "G" else f"{value / step:.0f}{unit}"
+    return f"{value:.0f}"
+
+
+def seconds(milliseconds: float | None) -> str:
+    """Give a short time: 4ms, 0.9s, 12.0s, 5m."""
+    if milliseconds is None:
+        return "-"
+    if milliseconds < 100:
+        return f"{milliseconds:.0f}ms"
+    if milliseconds < 100_000:
+        return f"{milliseconds / 1000:.1f}s"
+    return age(milliseconds / 1000)

@@ -138,6 +138,7 @@ class GroupSnapshot(msgspec.Struct, frozen=True):
 
     `phase` is `starting`, `joining`, `stable`, `waiting` (a lost worker's tasks wait for its return,
     until `delay_until_ms`) or `lost` (the coordinator cannot be reached; `problem` says why).
+    `silence_ms` is how long ago the coordinator answered last.
     """
 
     group_id: str
@@ -148,6 +149,7 @@ class GroupSnapshot(msgspec.Struct, frozen=True):
     phase: str
     delay_until_ms: int | None = None
     problem: str | None = None
+    silence_ms: int | None = None
 
 
 class WorkerSnapshot(msgspec.Struct, frozen=True):

@@ -150,4 +150,5 @@ def _group(role: GroupRole, tick: Tick, group_id: str) -> GroupSnapshot:
         phase,
         tick.delay_until_ms,
         fault,
+        round(member.silence_s * 1000),
     )

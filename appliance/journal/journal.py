@@ -65,6 +65,7 @@ class Journal:
         self._lock = threading.Lock()
         self._ring: collections.deque[Event] = collections.deque(maxlen=RING)
         self._subscribers: set[Subscriber] = set()
+        self._changed_ms: dict[str, int] = {}
         self._numbers = itertools.count()
         self._warned_s = float("-inf")
         if log is not None:
@@ -126,6 +127,15 @@ class Journal:
         """Give at most `limit` events of a type (and key), newest first."""
         return list(itertools.islice(self._reversed(type_, key), limit))
 
+    def changed_ms(self, task: str) -> int | None:
+        """Give when a task (text of its id) changed its state last, None when that is not known."""
+        return self._changed_ms.get(task)
+
+    def of_types(self, *types: str) -> list[Event]:
+        """Give the events of these types, oldest first."""
+        with self._lock:
+            return [event for event in self._ring if event.type in types]
+
     def subscribe(self, subscriber: Subscriber) -> None:
         """Call `subscriber` with every later event."""
         with self._lock:
@@ -151,6 +161,8 @@ class Journal:
     def _take(self, event: Event) -> None:
         with self._lock:
             self._ring.append(event)
+            if event.type == "task":
+                self._changed_ms[str(event.body.get("key"))] = event.body["ts"]
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)

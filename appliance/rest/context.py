@@ -46,6 +46,7 @@ class Context:
     cluster_id: Callable[[], str | None]
     set_task_log_level: Callable[[str, str], None]
     restarts: Callable[[], dict[str, int]] = dict
+    task_pids: Callable[[], list[int]] = list
 
     @property
     def timeout_s(self) -> float:

@@ -36,9 +36,9 @@ class Answer(NamedTuple):
 class WorkerClient:
     """Calls other workers; any thread, blocks."""
 
-    def __init__(self, config: WorkerConfig) -> None:
-        """Take timeouts and TLS settings from the worker's configuration."""
-        self._timeout_s = config.seconds("appliance.rest.timeout.ms")
+    def __init__(self, config: WorkerConfig, timeout_s: float | None = None) -> None:
+        """Take TLS settings, and the timeout unless one is given, from the worker's configuration."""
+        self._timeout_s = timeout_s or config.seconds("appliance.rest.timeout.ms")
         self._config = config
 
     def __call__(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> None:

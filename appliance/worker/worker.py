@@ -168,6 +168,10 @@ class Worker:
                 if isinstance(key, ConnectorTaskId)
             }
 
+    def process_ids(self) -> list[int]:
+        """Give the pids of the processes of connectors and tasks."""
+        return [host.process.pid for host in self._hosts.all() if host.process is not None]
+
     # connectors
 
     def start_connector(

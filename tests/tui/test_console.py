@@ -2,42 +2,31 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib.util
 import time
-from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 
+from tests.tui import daemon
+from tests.tui.still import until
 from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
 from tui.feed import Feed
 from tui.model import Model
-from tui.palette import DARK, MONO, Palette
+from tui.palette import DARK
+from tui.scene import Scene
 from tui.widgets.grid import Grid
-
-SPEC = importlib.util.spec_from_file_location("daemon", Path(__file__).parent / "daemon.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-daemon = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(daemon)
-
-DEADLINE_S = 10.0
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    """Wait until the condition holds."""
-    end = time.monotonic() + DEADLINE_S
-    while not condition():
-        assert time.monotonic() < end, "what was waited for did not come"
-        await asyncio.sleep(0.01)
 
 
 def console(url: str) -> tuple[Console, Model, Feed]:
-    model = Model()
-    feed = Feed(Client(url), model, time.time)
-    return Console(model, DARK, feed), model, feed
+    model, client = Model(), Client(url)
+    feed = Feed(client, model, time.time)
+    return Console(Scene(model, DARK, client, feed, time.time)), model, feed
+
+
+def grid(app: Console) -> Grid:
+    found = app.view.grid
+    assert found is not None
+    return found
 
 
 def shown(app: Console, name: str) -> str:
@@ -52,7 +41,7 @@ async def test_row_changes_when_a_task_fails():
             await until(lambda: server.followed)
             server.send("task", daemon.task_event("orders-2-3", "FAILED", "Boom"), 8)
             await until(lambda: model.seq == 8)
-            await until(lambda: app.query_one(Grid)._keys[:1] == ["orders-2:3"])
+            await until(lambda: grid(app).keys[:1] == ["orders-2:3"])
             assert server.snapshots == 1
             assert server.asked_after == ["7"]
 
@@ -62,12 +51,12 @@ async def test_cursor_keeps_its_task_when_rows_move():
     async with daemon.Daemon(daemon.snapshot(failed=0)) as server:
         app, _, _ = console(server.url)
         async with app.run_test(size=(120, 36)) as pilot:
-            await until(lambda: server.followed and app.query_one(Grid).key is not None)
+            await until(lambda: server.followed and grid(app).key is not None)
             await pilot.press("j", "j")
-            assert app.query_one(Grid).key == "orders-0:2"
+            assert grid(app).key == "orders-0:2"
             server.send("task", daemon.task_event("orders-3-4", "FAILED", "Boom"), 8)
-            await until(lambda: app.query_one(Grid)._keys[:1] == ["orders-3:4"])
-            assert app.query_one(Grid).key == "orders-0:2"
+            await until(lambda: grid(app).keys[:1] == ["orders-3:4"])
+            assert grid(app).key == "orders-0:2"
 
 
 async def test_title_says_how_old_the_data_is_when_the_link_is_lost():
@@ -91,9 +80,9 @@ async def test_problems_only_when_z_is_pressed():
     async with daemon.Daemon(daemon.snapshot(failed=2)) as server:
         app, _, _ = console(server.url)
         async with app.run_test(size=(80, 24)) as pilot:
-            await until(lambda: app.query_one(Grid).key is not None)
+            await until(lambda: grid(app).key is not None)
             await pilot.press("z")
-            assert app.query_one(Grid)._keys == ["orders-0:0", "orders-0:1"]
+            assert grid(app).keys == ["orders-0:0", "orders-0:1"]
 
 
 async def test_reason_is_given_when_nobody_answers():
@@ -111,22 +100,3 @@ async def test_message_is_the_daemon_s_when_it_answers_with_an_error():
         with pytest.raises(AnswerError, match="HTTP 404 Not Found") as caught:
             await Client(server.url).get("/nothing")
         assert caught.value.status == 404
-
-
-def still(palette: Palette, **shape: int) -> Console:
-    model = Model()
-    model.load(daemon.snapshot(**shape))
-    for at in range(60):
-        rates = [[key, float(100 + at * 7 % 40), 250.0] for key in model.tasks]
-        model.apply(None, "rates", {"tasks": rates[shape.get("failed", 2) :]})
-    model.apply(8, "task", daemon.task_event("orders-3-4", "FAILED", "Boom: disk full"))
-    return Console(model, palette, None, lambda: daemon.NOW_S)
-
-
-@pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
-@pytest.mark.parametrize("case", ["failed", "empty", "many", "mono"])
-def test_overview_looks_as_recorded_when_drawn(snap_compare, case, size):
-    """The first view with failed tasks, nothing, 5,000 tasks, and without colour."""
-    palette = MONO if case == "mono" else DARK
-    shape = {"empty": {"connectors": 0, "failed": 0}, "many": {"connectors": 500, "tasks": 10}}
-    assert snap_compare(still(palette, **shape.get(case, {})), terminal_size=size)

@@ -2,21 +2,14 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
-from pathlib import Path
 
 import pytest
 
+from tests.tui import daemon
 from tui.model import Model
 from tui.palette import THEMES, chosen
 from tui.text import age, count, cut
-
-SPEC = importlib.util.spec_from_file_location("daemon", Path(__file__).parent / "daemon.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-daemon = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(daemon)
 
 
 def loaded(**shape) -> Model:

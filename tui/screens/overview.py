@@ -3,36 +3,198 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
 
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
 
 from tui.model import Model, Task
 from tui.palette import Palette
-from tui.text import age, count, cut, dots, lag
-from tui.widgets.grid import Cell, Column
+from tui.scene import Scene
+from tui.screens.view import Hints, Listing, Selection, View
+from tui.text import age, count, cut, dots, lag, size
+from tui.widgets.frame import Box
+from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
     Column("STATE", 6),
     Column("CONNECTOR", 20),
     Column("TASK", 4, right=True),
     Column("IO", 2),
-    Column("WKR", 6),
+    Column("WKR", 4),
     Column("REC/S", 6, right=True),
     Column("LAG", 6, right=True),
     Column("TREND / ERROR", 0),
 )
 
 
-def task_cells(model: Model, palette: Palette, key: str) -> Sequence[Cell]:
-    """Give one task's row; the error stands where the line of dots would."""
+class TaskList(View):
+    """A view whose grid `#tasks` lists tasks, problems first."""
+
+    def selection(self) -> list[Selection]:
+        """Give the tasks that are marked, or the one under the cursor."""
+        found = []
+        for key in self.tasks_grid.chosen:
+            name, _, number = key.rpartition(":")
+            found.append(Selection(name, int(number)))
+        return found
+
+    @property
+    def tasks_grid(self) -> Grid:
+        """Give the grid."""
+        return self.query_one(f"#{self.id}-tasks", Grid)
+
+    def make_grid(self, columns: Sequence[Column] = COLUMNS) -> Grid:
+        """Give the grid, to be composed."""
+        scene = self.scene
+        grid = Grid(
+            columns,
+            lambda key: task_cells(scene, key),
+            scene,
+            id=f"{self.id}-tasks",
+            title="Tasks",
+            empty="No tasks. A adds a connector",
+        )
+        self.listing = Listing(grid, lambda key: task_fields(scene.model, key))
+        return grid
+
+    def paint_tasks(self, now_s: float, dirty: set[str]) -> None:
+        """Show the tasks in their order, repaint those that changed."""
+        model, grid = self.scene.model, self.tasks_grid
+        if self.listing.due(now_s) or model.reshaped:
+            keys = model.problems_first()
+            if self.only_problems:
+                keys = [key for key in keys if model.tasks[key].state != "RUNNING"]
+            self.listing.show(keys, self.filter, now_s)
+            total = len(model.tasks)
+            shown = f"{len(grid.keys)} of {total}" if len(grid.keys) != total else str(total)
+            grid.border_title = f"Tasks {shown}" + (
+                "  problems only" if self.only_problems else ""
+            )
+            note = f"  /{self.filter.text}" if self.filter.text else ""
+            grid.border_subtitle = f"sort: {grid.order or 'problems first'}{note}"
+        grid.repaint(dirty)
+
+    def refilter(self) -> None:
+        """Show the rows again at once."""
+        self.listing.expire()
+        self.paint(self.scene.clock(), set())
+
+    def find(self, way: int) -> None:
+        """Go to the next task that does not run."""
+        grid, tasks = self.tasks_grid, self.scene.model.tasks
+        bad = [at for at, key in enumerate(grid.keys) if tasks[key].state != "RUNNING"]
+        here = grid.keys.index(grid.key) if grid.key else 0
+        after = [at for at in bad if (at > here if way > 0 else at < here)]
+        if after:
+            grid.go_to(grid.keys[after[0] if way > 0 else after[-1]])
+
+    def raw(self) -> Any:
+        """Give the task under the cursor."""
+        task = self.scene.model.tasks.get(self.tasks_grid.key or "")
+        return None if task is None else asdict(task)
+
+
+class Overview(TaskList):
+    """Health, flow and lag above the tasks; workers, events and the selected task beside them."""
+
+    NAME: ClassVar[str] = "Overview"
+    SHORT: ClassVar[str] = "Over"
+    HINTS: ClassVar[Hints] = (
+        ("Enter", "open"),
+        ("p", "pause"),
+        ("r", "restart"),
+        ("l", "logs"),
+        ("z", "problems"),
+        ("e", "edit"),
+        ("o", "offsets"),
+    )
+    ABOUT: ClassVar[str] = (
+        "Is anything broken, since when, and why. Problems stand first; a failed task shows its "
+        "error where the others show their rate over the last minutes. REC/S is records a second. "
+        "LAG is how far behind: records for a sink (v), time for a source (^). Enter opens the task."
+    )
+    STYLE: ClassVar[str] = """
+    Overview .tiles { height: 6; } Overview .tiles Box { height: 6; }
+    #health { width: 38; } #flow { width: 1fr; } #lag { width: 32; }
+    Overview .left { width: 1fr; } Overview .side { width: 40; }
+    #crew { height: 8; } #news { height: 1fr; } #chosen { height: 10; }
+    .narrow Overview .tiles { height: 4; } .narrow Overview .tiles Box { height: 4; }
+    .narrow #health { width: 26; } .narrow #lag { width: 25; }
+    .narrow Overview .side { display: none; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """Give the panes."""
+        with Horizontal(classes="tiles"):
+            yield Box(self.scene, "Health", id="health")
+            yield Box(self.scene, "Throughput rec/s", id="flow")
+            yield Box(self.scene, "Lag and DLQ", id="lag")
+        with Horizontal():
+            with Vertical(classes="left"):
+                yield self.make_grid()
+            with Vertical(classes="side"):
+                yield Box(self.scene, "Workers", id="crew")
+                yield Box(self.scene, "Rebalances and events", id="news")
+                yield Box(self.scene, "Selected", id="chosen")
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show the model as it is."""
+        scene = self.scene
+        model, palette = scene.model, scene.palette
+        self.paint_tasks(now_s, dirty)
+        wide = not self.narrow
+        self.query_one("#health", Box).put(health(model, palette, wide=wide))
+        flow = self.query_one("#flow", Box)
+        flow.put(throughput(model, palette, flow.content_size.width or 20))
+        self.query_one("#lag", Box).put(behind(scene))
+        if wide:
+            self.query_one("#crew", Box).put(workers(model, palette))
+            self.query_one("#news", Box).put(news(model, palette, now_s, 36))
+            self.put_selected()
+
+    def on_grid_moved(self) -> None:
+        """Show the task under the cursor beside the list."""
+        self.put_selected()
+
+    def put_selected(self) -> None:
+        """Show the selected task's error and since when it has its state."""
+        key = self.tasks_grid.key
+        text = selected(self.scene.model, self.scene.palette, key, self.scene.clock())
+        self.query_one("#chosen", Box).put(text, f"Selected {key or ''}")
+
+
+def task_fields(model: Model, key: str) -> dict[str, object]:
+    """Give what the filter looks at."""
     task = model.tasks[key]
-    glyph, word, role = palette.state(task.state)
+    known = model.connectors.get(task.connector)
+    return {
+        "key": key,
+        "connector": task.connector,
+        "state": f"{task.state} {model.state_of(task)}",
+        "type": task.kind,
+        "worker": f"{short_worker(model, task.worker)} {task.worker}",
+        "plugin": known.plugin if known else "",
+        "topic": ",".join(known.topics) if known else "",
+        "error": task.error,
+        "lag": task.lag,
+        "rate": task.rate,
+    }
+
+
+def task_cells(scene: Scene, key: str) -> Sequence[Cell]:
+    """Give one task's row; the error stands where the line of dots would."""
+    model, palette = scene.model, scene.palette
+    task = model.tasks[key]
+    glyph, word, role = palette.state(model.state_of(task))
     trend = Cell(dots(model.trends.get(key, ()), 30, ascii=palette.ascii), palette.accent)
     return (
         Cell(f"{glyph} {word}", role),
         Cell(task.connector, "" if task.state == "RUNNING" else "bold"),
         Cell(str(task.number), "grey"),
-        direction(task, palette),
+        direction(task.kind, palette),
         Cell(short_worker(model, task.worker)),
         Cell(count(task.rate)),
         Cell(lag(task.lag, task.unit)),
@@ -40,19 +202,18 @@ def task_cells(model: Model, palette: Palette, key: str) -> Sequence[Cell]:
     )
 
 
-def direction(task: Task, palette: Palette) -> Cell:
-    """Give whether a task writes into Kafka or reads out of it."""
-    if task.kind == "source":
+def direction(kind: str, palette: Palette) -> Cell:
+    """Give whether a connector writes into Kafka or reads out of it."""
+    if kind == "source":
         return Cell(">" if palette.ascii else "▲", palette.accent)
     return Cell("<" if palette.ascii else "▼", palette.sink)
 
 
 def short_worker(model: Model, id: str | None) -> str:
-    """Give w1, w2 .. by the order of addresses; `-` for none, `gone` for one that left."""
+    """Give the worker's short name, `-` for none."""
     if id is None:
         return "-"
-    known = sorted(worker.id for worker in model.workers)
-    return f"w{known.index(id) + 1}" if id in known else "gone"
+    return model.nicknames.get(id, id)
 
 
 def health(model: Model, palette: Palette, *, wide: bool) -> Text:
@@ -93,9 +254,10 @@ def throughput(model: Model, palette: Palette, width: int) -> Text:
     return text
 
 
-def behind(model: Model, palette: Palette) -> Text:
-    """Give the sinks' lag in all, and whose source is furthest behind."""
-    text = Text(style=palette.text)
+def behind(scene: Scene) -> Text:
+    """Give the sinks' lag in all, whose source is furthest behind, dead letters and failures."""
+    model, palette = scene.model, scene.palette
+    text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append("sink lag  ", palette.grey)
     text.append(f"{count(model.sink_lag())} rec\n", "bold")
     late = max(
@@ -105,10 +267,14 @@ def behind(model: Model, palette: Palette) -> Text:
     )
     text.append("oldest    ", palette.grey)
     text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
+    new = sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
+    text.append("DLQ       ", palette.grey)
+    text.append(str(new), palette.style("amber") if new else palette.text)
+    text.append(" new in 1 h\n", palette.text)
     failed = model.counts()["FAILED"]
+    broken = sum(known.state == "FAILED" for known in model.connectors.values())
     text.append("failed    ", palette.grey)
     text.append(f"{failed} tasks", palette.style("red") if failed else palette.text)
-    broken = sum(known.state == "FAILED" for known in model.connectors.values())
     if broken:
         text.append(f" {broken} connectors", palette.style("red"))
     return text
@@ -119,11 +285,14 @@ def workers(model: Model, palette: Palette) -> Text:
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     leader = str(model.group.get("leader") or "")
     for worker in sorted(model.workers, key=lambda worker: worker.id):
-        text.append(f"{palette.state('RUNNING')[0]} ", palette.style("green"))
+        silent = worker.state != "up"
+        glyph, _, role = palette.state("UNASSIGNED" if silent else "RUNNING")
+        text.append(f"{glyph} ", palette.style(role))
         text.append(f"{short_worker(model, worker.id)} ", "bold")
-        text.append("leader " if worker.id in leader else "       ", palette.accent)
+        text.append("leader " if f"//{worker.id}/" in leader else "       ", palette.accent)
         text.append(f"{worker.tasks:>4} tasks ", palette.text)
-        text.append(f"{worker.id}\n", palette.grey)
+        cpu = "-" if worker.cpu is None else f"{worker.cpu * 100:.0f}%"
+        text.append(f"{cpu:>5} {size(worker.rss_bytes):>6}\n", palette.grey)
     return text
 
 
@@ -142,7 +311,7 @@ def news(model: Model, palette: Palette, now_s: float, width: int) -> Text:
 
 def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> Text:
     """Give the whole first line of the selected task's error, and since when."""
-    task = model.tasks.get(key or "")
+    task: Task | None = model.tasks.get(key or "")
     text = Text(style=palette.text)
     if task is None:
         return text
@@ -150,7 +319,7 @@ def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> T
     text.append(f"{word} ", palette.style(role))
     if task.since is not None:
         text.append(f"for {age(now_s - task.since / 1000)}", palette.grey)
-    text.append(f"  on {task.worker or 'no worker'}\n", palette.grey)
+    text.append(f"  on {short_worker(model, task.worker)} {task.worker or ''}\n", palette.grey)
     if task.error:
         text.append(task.error, palette.style("red"))
     return text

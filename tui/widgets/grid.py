@@ -12,21 +12,25 @@ from typing import ClassVar, NamedTuple
 from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
+from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from tui.palette import Palette
+from tui.scene import Scene
 from tui.text import cut
+from tui.widgets.frame import NARROW, frame
 
 
 class Column(NamedTuple):
-    """A column; width 0 takes what is left."""
+    """A column; width 0 takes what is left, `wide` is for terminals of 100 cells and more."""
 
     title: str
     width: int
     right: bool = False
+    wide: bool = False
 
 
 class Cell(NamedTuple):
@@ -48,27 +52,90 @@ class Grid(ScrollView, can_focus=True):
         Binding("pageup", "page(-1)", show=False),
         Binding("g,home", "end(-1)", show=False),
         Binding("G,end", "end(1)", show=False),
+        Binding("enter", "open", show=False),
+        Binding("space", "mark", show=False),
+        Binding("asterisk", "mark_all", show=False),
+        Binding("ctrl+backslash", "clear_marks", show=False),
     ]
 
     class Moved(Message):
         """The cursor stands on another row."""
 
+        def __init__(self, grid: Grid) -> None:
+            super().__init__()
+            self.grid = grid
+
+    class Opened(Message):
+        """The row under the cursor is to be opened."""
+
+        def __init__(self, grid: Grid, key: str) -> None:
+            super().__init__()
+            self.grid = grid
+            self.key = key
+
     def __init__(
         self,
         columns: Sequence[Column],
         cells: Callable[[str], Sequence[Cell]],
-        palette: Palette,
+        scene: Scene,
         *,
         id: str | None = None,
+        title: str = "",
+        empty: str = "",
     ) -> None:
         super().__init__(id=id)
         self._columns = columns
         self._cells = cells
-        self._palette = palette
+        self._scene = scene
+        self.border_title = title
+        self.empty = empty
+        self.marked: set[str] = set()
+        self.sort_column: int | None = None
+        self.sort_reverse = False
         self._keys: list[str] = []
         self._places: dict[str, int] = {}
         self._cursor = 0
-        self._wanted = ""
+
+    @property
+    def _palette(self) -> Palette:
+        return self._scene.palette
+
+    @property
+    def keys(self) -> list[str]:
+        """Give the keys of all rows in their order."""
+        return self._keys
+
+    @property
+    def chosen(self) -> list[str]:
+        """Give the marked rows, else the one under the cursor."""
+        marked = [key for key in self._keys if key in self.marked]
+        return marked or ([self.key] if self.key is not None else [])
+
+    def cell(self, key: str, column: int) -> Cell:
+        """Give one cell."""
+        return self._cells(key)[column]
+
+    def texts(self, key: str) -> dict[str, str]:
+        """Give a row's cells by the titles of their columns."""
+        cells = self._cells(key)
+        return {
+            column.title.lower(): cell.text
+            for column, cell in zip(self._columns, cells, strict=True)
+        }
+
+    def restyle(self) -> None:
+        """Draw everything anew."""
+        self.refresh()
+
+    def sort_next(self) -> None:
+        """Sort by the next column; after the last one in the view's own order again."""
+        at = -1 if self.sort_column is None else self.sort_column
+        self.sort_column = at + 1 if at + 1 < len(self._columns) else None
+
+    @property
+    def order(self) -> str:
+        """Give the name of the column that rows are sorted by, empty for the view's own order."""
+        return "" if self.sort_column is None else self._columns[self.sort_column].title.lower()
 
     @property
     def key(self) -> str | None:
@@ -84,8 +151,16 @@ class Grid(ScrollView, can_focus=True):
         self._places = {key: at for at, key in enumerate(keys)}
         last = max(0, len(keys) - 1)
         self._cursor = self._places.get(kept or "", min(self._cursor, last))
+        self.marked &= self._places.keys()
         self.virtual_size = Size(self.size.width, len(keys) + 1)
         self.refresh()
+        if self.key != kept:
+            self.post_message(self.Moved(self))
+
+    def go_to(self, key: str) -> None:
+        """Put the cursor on a row, if it is there."""
+        if key in self._places:
+            self._go(self._places[key])
 
     def repaint(self, keys: Iterable[str]) -> None:
         """Repaint the rows of `keys` that are visible."""
@@ -108,29 +183,98 @@ class Grid(ScrollView, can_focus=True):
         """Move the cursor to the first (-1) or last (1) row."""
         self._go(0 if way < 0 else len(self._keys) - 1)
 
+    def action_open(self) -> None:
+        """Open the row under the cursor."""
+        if self.key is not None:
+            self.post_message(self.Opened(self, self.key))
+
+    def action_mark(self) -> None:
+        """Mark the row, or take the mark away, and go on."""
+        if self.key is not None:
+            self.marked ^= {self.key}
+            self._repaint_row(self._cursor)
+            self._go(self._cursor + 1)
+            self.post_message(self.Moved(self))
+
+    def action_mark_all(self) -> None:
+        """Mark every row shown."""
+        self.marked = set(self._keys)
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def action_clear_marks(self) -> None:
+        """Take all marks away."""
+        self.marked = set()
+        self.refresh()
+        self.post_message(self.Moved(self))
+
+    def on_click(self, event: Click) -> None:
+        """Put the cursor on the row; the second click of two opens it."""
+        at = int(self.scroll_y) + event.y - self.gutter.top - 1
+        if 0 <= at < len(self._keys):
+            self._go(at)
+            if event.chain == 2:
+                self.action_open()
+
+    def on_focus(self) -> None:
+        """Light the frame and the cursor."""
+        frame(self, self._scene)
+        self.refresh()
+
+    def on_blur(self) -> None:
+        """Dim them."""
+        frame(self, self._scene)
+        self.refresh()
+
+    def on_mount(self) -> None:
+        """Draw the frame."""
+        frame(self, self._scene)
+
     def render_line(self, y: int) -> Strip:
         """Give one line of the screen; the first one holds the titles."""
         width = self.size.width
         if y == 0:
             style = f"bold {self._palette.grey}"
-            titles = [Cell(column.title, style) for column in self._columns]
-            return self._strip(titles, width, on_cursor=False)
+            titles = [
+                Cell(column.title, f"{style} underline" if at == self.sort_column else style)
+                for at, column in enumerate(self._columns)
+            ]
+            return self._strip(titles, width, " ", on_cursor=False)
         at = int(self.scroll_y) + y - 1
         if at >= len(self._keys):
+            if not self._keys and y == 1 and self.empty:
+                note = Segment(f"  {self.empty}", Style.parse(self._palette.grey))
+                return Strip([note]).adjust_cell_length(width, self._ground(on_cursor=False))
             return Strip.blank(width, Style(bgcolor=self._palette.background))
-        return self._strip(self._cells(self._keys[at]), width, on_cursor=at == self._cursor)
+        key = self._keys[at]
+        mark = "*" if key in self.marked else " "
+        return self._strip(self._cells(key), width, mark, on_cursor=at == self._cursor)
 
-    def _strip(self, cells: Sequence[Cell], width: int, *, on_cursor: bool) -> Strip:
+    def _ground(self, *, on_cursor: bool) -> Style:
         palette = self._palette
-        ground = Style(
+        lit = palette.cursor if self.has_focus else palette.chrome
+        return Style(
             color=palette.text,
-            bgcolor=palette.cursor if on_cursor else palette.background,
+            bgcolor=lit if on_cursor else palette.background,
             bold=on_cursor or None,
         )
+
+    def _strip(self, cells: Sequence[Cell], width: int, mark: str, *, on_cursor: bool) -> Strip:
+        palette = self._palette
+        ground = self._ground(on_cursor=on_cursor)
         bar = (">" if palette.ascii else "▌") if on_cursor else " "
         segments = [Segment(bar, ground + Style.parse(palette.accent))]
-        fixed = sum(column.width + 1 for column in self._columns if column.width)
-        for column, cell in zip(self._columns, cells, strict=True):
+        room = self._scene_is_wide()
+        shown = [
+            (column, cell)
+            for column, cell in zip(self._columns, cells, strict=True)
+            if room or not column.wide
+        ]
+        fixed = sum(column.width + 1 for column, _ in shown if column.width)
+        if self.marked:
+            segments.append(Segment(mark, ground + Style.parse(palette.accent)))
+            fixed += 1
+        for column, cell in shown:
             size = column.width or max(0, width - 2 - fixed)
             text = cut(cell.text, size, ascii=palette.ascii)
             text = text.rjust(size) if column.right else text.ljust(size)
@@ -140,6 +284,9 @@ class Grid(ScrollView, can_focus=True):
             segments.append(Segment(text, style))
             segments.append(Segment(" ", ground))
         return Strip(segments).adjust_cell_length(width, ground)
+
+    def _scene_is_wide(self) -> bool:
+        return self.app.size.width >= NARROW
 
     def _go(self, to: int) -> None:
         to = max(0, min(to, len(self._keys) - 1))
@@ -154,7 +301,7 @@ class Grid(ScrollView, can_focus=True):
             self.scroll_to(y=to - height + 1, animate=False, immediate=True)
         self._repaint_row(before)
         self._repaint_row(to)
-        self.post_message(self.Moved())
+        self.post_message(self.Moved(self))
 
     def _repaint_row(self, at: int) -> None:
         self.refresh(Region(0, at - int(self.scroll_y) + 1, self.size.width, 1))

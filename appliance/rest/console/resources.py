@@ -13,7 +13,9 @@ from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
 from appliance.rest.console.openapi import document
-from appliance.rest.console.snapshot import rates, snapshot
+from appliance.rest.console.peers import LOCAL_PATH, Peers
+from appliance.rest.console.rebalances import history
+from appliance.rest.console.snapshot import rates, snapshot, worker_entries
 from appliance.rest.console.stream import events
 from appliance.rest.context import Context
 from appliance.rest.errors import FrameworkError, RestError
@@ -33,6 +35,7 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
+        Route("GET", LOCAL_PATH, resources.local),
         Route("GET", f"{PREFIX}/events", resources.events, any_type=True),
         Route("GET", f"{PREFIX}/workers", resources.workers),
         Route("GET", f"{PREFIX}/rebalances", resources.rebalances),
@@ -58,6 +61,7 @@ class _Resources:
     def __init__(self, context: Context, secrets: Secrets) -> None:
         self._context = context
         self._secrets = secrets
+        self._peers = Peers(context)
 
     async def version(self, _request: Request, _members: Members) -> Response:
         return json_response({"product": "ingest-appliance", "version": appliance.__version__})
@@ -67,46 +71,64 @@ class _Resources:
             {"user": None, "role": "administer", "read_only": False, "capabilities": []}
         )
 
-    async def snapshot(self, _request: Request, _members: Members) -> Response:
+    async def snapshot(self, request: Request, _members: Members) -> Response:
         seen = self._context.herder.snapshot()
-        return json_response(snapshot(seen, self._context.journal))
+        workers = await self._peers.workers(seen, request.headers.get("authorization"))
+        return json_response(snapshot(seen, self._context.journal, workers))
+
+    async def local(self, _request: Request, _members: Members) -> Response:
+        return json_response(self._peers.local())
 
     async def events(self, request: Request, _members: Members) -> Response:
         text = request.headers.get("last-event-id") or request.query_params.get("after")
         last_id = int(text) if text is not None and text.lstrip("-").isdigit() else None
-        herder = self._context.herder
-        stream = events(self._context.journal, last_id, lambda: rates(herder.snapshot()))
+        authorization = request.headers.get("authorization")
+
+        async def figures() -> list[Any]:
+            return rates(await self._peers.metrics(self._context.herder.snapshot(), authorization))
+
+        stream = events(self._context.journal, last_id, figures)
         return StreamingResponse(
             stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
         )
 
-    async def workers(self, _request: Request, _members: Members) -> Response:
-        return json_response(self._context.herder.snapshot().workers)
+    async def workers(self, request: Request, _members: Members) -> Response:
+        seen = self._context.herder.snapshot()
+        workers = await self._peers.workers(seen, request.headers.get("authorization"))
+        return json_response(worker_entries(seen, workers))
 
     async def rebalances(self, request: Request, _members: Members) -> Response:
-        found = self._context.journal.newest("rebalance", _limit(request))
-        return json_response([_entry(event) for event in found])
+        return json_response(self._history()[: _limit(request)])
 
     async def rebalance(self, _request: Request, members: Members) -> Response:
-        for event in self._context.journal.newest("rebalance", _MOST):
-            if str(event.id) == members["id"]:
-                return json_response(_entry(event))
+        for entry in self._history():
+            if str(entry["id"]) == members["id"]:
+                return json_response(entry)
         raise RestError(404, f"Rebalance {members['id']} not found.")
+
+    def _history(self) -> list[dict[str, Any]]:
+        names = self._context.herder.snapshot().connectors.keys()
+        return history(self._context.journal.of_types("rebalance", "task"), names)
 
     async def audit(self, request: Request, _members: Members) -> Response:
         found = self._context.journal.newest("audit", _limit(request))
         return json_response([_entry(event) for event in found])
 
-    async def metrics(self, _request: Request, _members: Members) -> Response:
-        return json_response(self._context.herder.snapshot().metrics)
+    async def metrics(self, request: Request, _members: Members) -> Response:
+        return json_response(await self._figures(request))
 
-    async def queues(self, _request: Request, _members: Members) -> Response:
+    async def _figures(self, request: Request) -> dict[str, Any]:
         seen = self._context.herder.snapshot()
+        return dict(await self._peers.metrics(seen, request.headers.get("authorization")))
+
+    async def queues(self, request: Request, _members: Members) -> Response:
+        seen = self._context.herder.snapshot()
+        metrics = await self._figures(request)
         answer = []
         for name, info in seen.connectors.items():
             topic = info.config.get("errors.deadletterqueue.topic.name")
             if topic:
-                answer.append({"connector": name, "topic": topic, **_counts(name, seen.metrics)})
+                answer.append({"connector": name, "topic": topic, **_counts(name, metrics)})
         return json_response(answer)
 
     async def history(self, request: Request, members: Members) -> Response:
@@ -118,10 +140,10 @@ class _Resources:
         found = self._context.journal.newest("task", _limit(request), key)
         return json_response([_entry(event) for event in found])
 
-    async def task(self, _request: Request, members: Members) -> Response:
-        figures = self._context.herder.snapshot().metrics.get(str(_task(members)))
+    async def task(self, request: Request, members: Members) -> Response:
+        figures = (await self._figures(request)).get(str(_task(members)))
         if figures is None:
-            raise RestError(404, f"Task {_task(members)} does not run on this worker.")
+            raise RestError(404, f"Task {_task(members)} does not run on any worker that answers.")
         return json_response(figures)
 
 

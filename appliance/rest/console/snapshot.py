@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from appliance.herder.entities import ConnectorInfo, ConnectorStateInfo, HerderS
 from appliance.journal.journal import Journal
 
 _RATES: Final = ("source-record-write-rate", "sink-record-read-rate", "source-record-poll-rate")
+_PACKAGE: Final = re.compile(r"^(?:[a-z]\w*\.)+(?=[A-Z])")
 _LAGS: Final = (
     ("lag-ms", "ms"),
     ("MilliSecondsBehindSource", "ms"),
@@ -18,9 +20,17 @@ _LAGS: Final = (
 Figures = Mapping[str, float | int | str]
 
 
-def snapshot(seen: HerderSnapshot, journal: Journal) -> dict[str, Any]:
-    """Give the console's snapshot; `seq` is the id of the last event it contains."""
+def snapshot(
+    seen: HerderSnapshot, journal: Journal, workers: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Give the console's snapshot; `seq` is the id of the last event it contains.
+
+    `workers` holds the figures of each worker that answered, by its id.
+    """
     group = seen.group
+    metrics: dict[str, Figures] = {}
+    for figures in workers.values():
+        metrics.update(figures["metrics"])
     return {
         "seq": journal.last_id,
         "ts": seen.taken_ms,
@@ -32,25 +42,39 @@ def snapshot(seen: HerderSnapshot, journal: Journal) -> dict[str, Any]:
             "delay_until": group.delay_until_ms,
             "problem": group.problem,
         },
-        "workers": [
-            {
-                "id": worker.worker_id,
-                "state": "up",
-                "connectors": worker.connectors,
-                "tasks": worker.tasks,
-                "here": worker.here,
-            }
-            for worker in seen.workers
-        ],
+        "workers": worker_entries(seen, workers),
         "connectors": [
             _connector(name, info, seen.states.get(name)) for name, info in seen.connectors.items()
         ],
         "tasks": [
-            task_entry(name, task, seen.metrics, journal)
+            task_entry(name, task, metrics, journal)
             for name, states in seen.states.items()
             for task in states.tasks
         ],
     }
+
+
+def worker_entries(
+    seen: HerderSnapshot, workers: Mapping[str, Mapping[str, Any]]
+) -> list[dict[str, Any]]:
+    """Give the group's workers; what only the worker itself can tell is null where it does not answer."""
+    found = []
+    for worker in seen.workers:
+        own = workers.get(worker.worker_id)
+        rates = [] if own is None else [rate_of(figures) for figures in own["metrics"].values()]
+        found.append(
+            {
+                "id": worker.worker_id,
+                "state": "up" if own is not None else "silent",
+                "connectors": worker.connectors,
+                "tasks": worker.tasks,
+                "here": worker.here,
+                "rate": None if own is None else round(sum(rate or 0.0 for rate in rates), 1),
+                "beat_ms": None if own is None else own["beat_ms"],
+                **({} if own is None else own["process"]),
+            }
+        )
+    return found
 
 
 def _connector(
@@ -77,7 +101,6 @@ def task_entry(
     """Give one task; rate and lag are null where its worker is another one."""
     figures = metrics.get(f"{connector}-{task.id}", {})
     lag, unit = lag_of(figures)
-    changes = journal.newest("task", 1, f"{connector}-{task.id}")
     return {
         "id": f"{connector}:{task.id}",
         "worker": task.worker_id,
@@ -85,9 +108,17 @@ def task_entry(
         "rate": rate_of(figures),
         "lag": lag,
         "unit": unit,
-        "error": None if task.trace is None else task.trace.splitlines()[0],
-        "since": changes[0].body["ts"] if changes else None,
+        "error": None if task.trace is None else reason(task.trace),
+        "since": journal.changed_ms(f"{connector}-{task.id}"),
     }
+
+
+def reason(trace: str) -> str:
+    """Give what went wrong in one line: the innermost cause, its class without the package."""
+    lines = trace.splitlines()
+    causes = [line for line in lines if line.startswith("Caused by: ")]
+    line = causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else ""
+    return _PACKAGE.sub("", line)
 
 
 def rate_of(figures: Figures) -> float | None:
@@ -108,10 +139,10 @@ def lag_of(figures: Figures) -> tuple[float | None, str | None]:
     return None, None
 
 
-def rates(seen: HerderSnapshot) -> list[Any]:
+def rates(metrics: Mapping[str, Figures]) -> list[Any]:
     """Give [task, rate, lag] of every task with figures."""
     found = []
-    for text, figures in sorted(seen.metrics.items()):
+    for text, figures in sorted(metrics.items()):
         connector, _, number = text.rpartition("-")
         found.append([f"{connector}:{number}", rate_of(figures), lag_of(figures)[0]])
     return found

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, Final
 
 from appliance.journal.journal import Event, Journal
@@ -20,7 +20,7 @@ RATES_S: Final = 1.0
 
 
 async def events(
-    journal: Journal, last_id: int | None, rates: Callable[[], list[Any]]
+    journal: Journal, last_id: int | None, rates: Callable[[], Awaitable[list[Any]]]
 ) -> AsyncGenerator[bytes, None]:
     """Give the stream; `rates` tells (task, records per second, lag) of every task that has figures."""
     loop = asyncio.get_running_loop()
@@ -59,10 +59,12 @@ async def _follow(
     overflow: asyncio.Event,
     sent: int,
     journal: Journal,
-    rates: Callable[[], list[Any]],
+    rates: Callable[[], Awaitable[list[Any]]],
 ) -> AsyncIterator[bytes]:
+    loop = asyncio.get_running_loop()
     shown: dict[str, Any] = {}
-    quiet_s = 0.0
+    told_s = loop.time()
+    due_s = told_s + RATES_S
     while True:
         if overflow.is_set():
             overflow.clear()
@@ -70,19 +72,21 @@ async def _follow(
                 queue.get_nowait()
             sent = journal.last_id
             yield _frame("resync", {}, sent)
+        # by the clock, not after a pause: on a busy stream there is none
+        if loop.time() >= due_s:
+            changed = [rate for rate in await rates() if shown.get(rate[0]) != rate]
+            shown.update((rate[0], rate) for rate in changed)
+            if changed:
+                told_s = loop.time()
+                yield _frame("rates", {"tasks": changed}, None)
+            elif loop.time() - told_s >= HEARTBEAT_S:
+                told_s = loop.time()
+                yield b": beat\n\n"
+            due_s = loop.time() + RATES_S
         try:
-            async with asyncio.timeout(RATES_S):
+            async with asyncio.timeout_at(due_s):
                 event = await queue.get()
         except TimeoutError:
-            changed = [rate for rate in rates() if shown.get(rate[0]) != rate]
-            shown.update((rate[0], rate) for rate in changed)
-            quiet_s += RATES_S
-            if changed:
-                quiet_s = 0.0
-                yield _frame("rates", {"tasks": changed}, None)
-            elif quiet_s >= HEARTBEAT_S:
-                quiet_s = 0.0
-                yield b": beat\n\n"
             continue
         if event.id > sent:
             sent = event.id

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 
 import pytest
 
@@ -11,6 +12,14 @@ from appliance.ids import ConnectorTaskId, State
 from appliance.journal.journal import Journal
 from appliance.rest.console.stream import QUEUE, events
 from tests.unit.rest.fakes import WORKER
+
+
+async def nothing() -> list:
+    return []
+
+
+async def figures() -> list:
+    return [["in:0", 2.0, None]]
 
 
 def parsed(frame: bytes) -> tuple[str | None, str, dict]:
@@ -45,15 +54,16 @@ def test_changes_leave_a_trail_when_made_over_rest(client):
 
 def test_history_is_listed_newest_first(client, context):
     """Rebalances, transitions and revisions come from the journal."""
-    context.journal.rebalance({"generation": 1, "cause": "a worker joined"})
-    context.journal.rebalance({"generation": 2, "cause": "a worker left"})
+    for number in (1, 2):
+        leader = f"http://{WORKER}/"
+        context.journal.rebalance({"generation": number, "leader_url": leader, "cause": "why"})
     context.journal.transition(ConnectorTaskId("in", 0), None, State.RUNNING, None, "started")
     context.journal.revision("in", {"topic": "t", "db.password": "x"})
 
     rebalances = client.get("/appliance/v1/rebalances?limit=1").json()
-    assert rebalances[0]["generation"] == 2
+    assert [entry["gen"] for entry in rebalances] == [2]
     one = client.get(f"/appliance/v1/rebalances/{rebalances[0]['id']}")
-    assert one.json()["cause"] == "a worker left"
+    assert one.json()["cause"]["detail"] == "why"
     moves = client.get("/appliance/v1/connectors/in/tasks/0/transitions").json()
     assert moves[0]["to"] == "RUNNING"
     revisions = client.get("/appliance/v1/connectors/in/history").json()
@@ -73,12 +83,12 @@ async def test_missed_events_come_first_when_a_client_resumes():
     """Events after the given id are sent, then later ones as they happen."""
     journal = Journal(None, WORKER)
     for number in range(3):
-        journal.append("task", {"n": number})
-    stream = events(journal, 0, list)
+        journal.append("task", {"key": "in-0", "n": number})
+    stream = events(journal, 0, nothing)
     assert (await anext(stream)).startswith(b": stream")
     assert [parsed(await anext(stream))[2]["n"] for _ in range(2)] == [1, 2]
 
-    journal.append("task", {"n": 3})
+    journal.append("task", {"key": "in-0", "n": 3})
     id_, type_, body = parsed(await anext(stream))
     await stream.aclose()
 
@@ -89,13 +99,13 @@ async def test_missed_events_come_first_when_a_client_resumes():
 async def test_client_is_told_to_start_over_when_its_place_is_gone():
     """An id from another life, or too many events at once, give resync."""
     journal = Journal(None, WORKER)
-    journal.append("task", {})
-    stream = events(journal, 500, list)
+    journal.append("task", {"key": "in-0"})
+    stream = events(journal, 500, nothing)
     await anext(stream)
     assert parsed(await anext(stream))[1] == "resync"
 
     for _ in range(QUEUE + 5):
-        journal.append("task", {})
+        journal.append("task", {"key": "in-0"})
     await asyncio.sleep(0)
     await asyncio.sleep(0)
     assert parsed(await anext(stream))[1] == "resync"
@@ -105,9 +115,23 @@ async def test_client_is_told_to_start_over_when_its_place_is_gone():
 @pytest.mark.asyncio
 async def test_rates_are_sent_when_they_change():
     """Only changed figures travel."""
-    figures = [["in:0", 2.0, None]]
-    stream = events(Journal(None, WORKER), None, lambda: figures)
+    journal = Journal(None, WORKER)
+    stream = events(journal, None, figures)
     await anext(stream)
 
-    assert parsed(await anext(stream))[1:] == ("rates", {"tasks": figures})
+    assert parsed(await anext(stream))[1:] == ("rates", {"tasks": [["in:0", 2.0, None]]})
+    await stream.aclose()
+
+
+async def test_rates_are_sent_when_events_never_pause():
+    """A stream with an event always at hand still tells the rates."""
+    journal = Journal(None, WORKER)
+    stream = events(journal, None, figures)
+    await anext(stream)
+    seen = set()
+    end_s = time.monotonic() + 5
+    while "rates" not in seen:
+        assert time.monotonic() < end_s
+        journal.append("task", {"key": "in-0"})
+        seen.add(parsed(await anext(stream))[1])
     await stream.aclose()

@@ -1,0 +1,140 @@
+"""What the other workers measure: gathered at most once a second, and only while somebody asks.
+
+A worker that does not answer keeps its last figures and their age; statuses tell soon enough that it is
+gone. Runs on the event loop; requests block threads of their own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import resource
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.errors import ConnectError
+from appliance.herder.entities import HerderSnapshot
+from appliance.rest.context import Context
+from appliance.rest.forward import WorkerClient
+
+FRESH_S: Final = 0.9
+TIMEOUT_S: Final = 2.0
+LOCAL_PATH: Final = "/appliance/v1/local"
+_STALE_S: Final = 15.0
+
+Figures = Mapping[str, Any]
+
+
+class Process:
+    """This worker and its task processes: share of a core since the last look, bytes, start."""
+
+    def __init__(self, task_pids: Callable[[], list[int]], clock: Clock = SYSTEM_CLOCK) -> None:
+        self._task_pids = task_pids
+        self._clock = clock
+        self._started_ms = clock.now_ms()
+        self._looked = (clock.monotonic_s(), self._cpu_s())
+        self._share = 0.0
+
+    def figures(self) -> dict[str, Any]:
+        """Give cpu (1.0 is one core), rss_bytes (of tasks what they do not share), started_ms."""
+        now_s, cpu_s = self._clock.monotonic_s(), self._cpu_s()
+        past_s, past_cpu_s = self._looked
+        if now_s - past_s >= FRESH_S / 2:
+            # a task process that ended takes its time with it
+            self._share = max(0.0, round((cpu_s - past_cpu_s) / (now_s - past_s), 3))
+            self._looked = now_s, cpu_s
+        pages = int(_proc("self", "statm")[1])
+        for pid in self._task_pids():
+            memory = _proc(pid, "statm")
+            pages += int(memory[1]) - int(memory[2]) if memory else 0
+        return {
+            "cpu": self._share,
+            "rss_bytes": pages * resource.getpagesize(),
+            "started_ms": self._started_ms,
+        }
+
+    def _cpu_s(self) -> float:
+        used = resource.getrusage(resource.RUSAGE_SELF)
+        ticks = 0
+        for pid in self._task_pids():
+            # the command's name may hold spaces: fields are counted after it
+            fields = _proc(pid, "stat")
+            ticks += int(fields[-39]) + int(fields[-38]) if fields else 0
+        return used.ru_utime + used.ru_stime + ticks / os.sysconf("SC_CLK_TCK")
+
+
+class Peers:
+    """The figures of all workers of the group, by worker id."""
+
+    def __init__(self, context: Context, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._context = context
+        self._clock = clock
+        self._client = WorkerClient(context.config, TIMEOUT_S)
+        self._process = Process(context.task_pids, clock)
+        self._known: dict[str, Figures] = {}
+        self._heard_s: dict[str, float] = {}
+        self._gathered_s = float("-inf")
+        self._gathering = asyncio.Lock()
+
+    def local(self) -> dict[str, Any]:
+        """Give this worker's own figures."""
+        herder = self._context.herder
+        seen = herder.snapshot()
+        return {
+            "process": self._process.figures(),
+            "beat_ms": seen.group.silence_ms,
+            "metrics": seen.metrics,
+        }
+
+    async def workers(self, seen: HerderSnapshot, authorization: str | None) -> dict[str, Figures]:
+        """Give each worker's figures; `authorization` is the header to ask the others with."""
+        async with self._gathering:
+            if self._clock.monotonic_s() - self._gathered_s >= FRESH_S:
+                scheme = (seen.group.leader_url or "http:").partition(":")[0]
+                await asyncio.gather(
+                    *(
+                        self._ask(
+                            f"{scheme}://{worker.worker_id}", worker.worker_id, authorization
+                        )
+                        for worker in seen.workers
+                        if not worker.here
+                    )
+                )
+                self._gathered_s = self._clock.monotonic_s()
+        now_s = self._clock.monotonic_s()
+        for worker in [name for name, at_s in self._heard_s.items() if now_s - at_s > _STALE_S]:
+            del self._heard_s[worker]
+            self._known.pop(worker, None)
+        here = {worker.worker_id: self.local() for worker in seen.workers if worker.here}
+        return {**self._known, **here}
+
+    async def metrics(self, seen: HerderSnapshot, authorization: str | None) -> dict[str, Figures]:
+        """Give the figures of every task of the group, by the text of its id."""
+        found: dict[str, Figures] = {}
+        for worker in (await self.workers(seen, authorization)).values():
+            found.update(worker["metrics"])
+        return found
+
+    async def _ask(self, url: str, worker: str, authorization: str | None) -> None:
+        headers = {} if authorization is None else {"Authorization": authorization}
+        try:
+            answer = await self._context.call(
+                self._client.send, "GET", url + LOCAL_PATH, b"", headers
+            )
+            if answer.status == 200:
+                self._known[worker] = json.loads(answer.body)
+                self._heard_s[worker] = self._clock.monotonic_s()
+        except (ConnectError, ValueError):
+            # it is on its way out, or not yet there: its last figures stay for a while
+            return
+
+
+def _proc(pid: int | str, name: str) -> list[str]:
+    try:
+        return Path(f"/proc/{pid}/{name}").read_text(encoding="ascii", errors="replace").split()
+    except OSError:
+        # it has just ended
+        return []

@@ -1,0 +1,205 @@
+"""Rebalance history: what every worker wrote of one generation, put together, with cause and standstill.
+
+Each worker journals its own view of a rebalance; a generation here is the sum of these. Pure functions of
+the journal's events, oldest first.
+"""
+
+from __future__ import annotations
+
+import bisect
+import statistics
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from appliance.journal.journal import Event
+
+_UNSAID: Final = "another worker asked for it"
+_EARLY_MS: Final = 500
+
+
+@dataclass(slots=True)
+class _Generation:
+    """One generation in the making; `owned` is what each worker has after it, None while unknown."""
+
+    id: int
+    number: int
+    leader: str
+    started_ms: int
+    ended_ms: int
+    causes: dict[str, str] = field(default_factory=dict)
+    reporters: set[str] = field(default_factory=set)
+    assigned: dict[str, str] = field(default_factory=dict)
+    revoked: dict[str, str] = field(default_factory=dict)
+    lost: list[str] = field(default_factory=list)
+    owned: dict[str, list[str]] | None = None
+    delay_ms: int = 0
+
+
+def history(events: Iterable[Event], connectors: Collection[str]) -> list[dict[str, Any]]:
+    """Give the generations, newest first; `connectors` tells their names from those of tasks."""
+    known = list(events)
+    generations = _generations(event for event in known if event.type == "rebalance")
+    moves = _moves(event for event in known if event.type == "task")
+    owners: dict[str, str] = {}
+    lost_at: dict[str, int] = {}
+    answer = []
+    before: _Generation | None = None
+    for at, generation in enumerate(generations):
+        lost_at.update(dict.fromkeys(generation.lost, generation.started_ms))
+        later = generations[at + 1 :]
+        answer.append(_told(generation, before, later, owners, moves, lost_at, connectors))
+        owners.update(generation.assigned)
+        for worker, work in (generation.owned or {}).items():
+            owners.update(dict.fromkeys(work, worker))
+        before = generation
+    return answer[::-1]
+
+
+def _generations(events: Iterable[Event]) -> list[_Generation]:
+    found: list[_Generation] = []
+    for event in events:
+        body = event.body
+        number, worker, leader = body["generation"], body["worker"], address(body["leader_url"])
+        started_ms = int(body.get("started_ms", body["ts"]))
+        last = next((past for past in reversed(found[-4:]) if past.number == number), None)
+        if last is None or worker in last.reporters or last.leader != leader:
+            last = _Generation(event.id, number, leader, started_ms, started_ms)
+            found.append(last)
+        last.reporters.add(worker)
+        last.started_ms = min(last.started_ms, started_ms)
+        last.ended_ms = max(last.ended_ms, started_ms + int(body.get("took_ms", 0)))
+        last.causes[worker] = str(body.get("cause", ""))
+        last.assigned.update(dict.fromkeys(body.get("assigned", ()), worker))
+        last.revoked.update(dict.fromkeys(body.get("revoked", ()), worker))
+        last.delay_ms = max(last.delay_ms, int(body.get("delay_ms", 0)))
+        if "owned" in body:
+            last.owned = {address(url): work for url, work in body["owned"].items()}
+            last.lost = list(body.get("lost", ()))
+    return found
+
+
+def address(url: str | None) -> str:
+    """Give a worker's id for its URL."""
+    return (url or "").rsplit("://", maxsplit=1)[-1].rstrip("/")
+
+
+def _moves(events: Iterable[Event]) -> dict[str, list[tuple[int, str]]]:
+    found: dict[str, list[tuple[int, str]]] = {}
+    for event in events:
+        found.setdefault(event.body["key"], []).append((event.body["ts"], event.body["to"]))
+    return found
+
+
+def _told(
+    now: _Generation,
+    before: _Generation | None,
+    later: Sequence[_Generation],
+    owners: Mapping[str, str],
+    moves: Mapping[str, Sequence[tuple[int, str]]],
+    lost_at: Mapping[str, int],
+    connectors: Collection[str],
+) -> dict[str, Any]:
+    def is_task(text: str) -> bool:
+        return text not in connectors
+
+    members = None if now.owned is None else set(now.owned)
+    past = None if before is None or before.owned is None else set(before.owned)
+    changed = members is not None and past is not None
+    joined = sorted(members - past) if changed and members and past else []
+    left = sorted(past - members) if changed and members is not None and past else []
+    stopped = {}
+    for task in filter(is_task, now.assigned):
+        # one that moved on before it ran stood still until the later move
+        again = next((next_ for next_ in later if task in next_.assigned), None)
+        until_ms = None if again is None else again.started_ms
+        lost_ms = lost_at.get(task)
+        span = _standstill(moves.get(task, ()), now.started_ms, until_ms, lost_ms)
+        if span is not None:
+            stopped[task] = span
+    lost = [task for task in now.lost if is_task(task)]
+    return {
+        "id": now.id,
+        "gen": now.number,
+        "leader": now.leader,
+        "phase": _phase(now, before),
+        "cause": _cause(now, before, joined, left, lost),
+        "started": now.started_ms,
+        "took_ms": now.ended_ms - now.started_ms,
+        "delay_until": now.started_ms + now.delay_ms if now.delay_ms else None,
+        "joined": joined,
+        "left": left,
+        "workers": {
+            worker: sum(map(is_task, work)) for worker, work in sorted((now.owned or {}).items())
+        },
+        "revoked": [
+            {"task": task, "from": worker} for task, worker in now.revoked.items() if is_task(task)
+        ],
+        "assigned": [
+            {"task": task, "from": owners.get(task), "to": worker}
+            for task, worker in now.assigned.items()
+            if is_task(task)
+        ],
+        "lost": lost,
+        "standstill_ms": stopped,
+        "stopped_ms": {
+            "p50": round(statistics.median(stopped.values())) if stopped else None,
+            "max": max(stopped.values(), default=None),
+        },
+    }
+
+
+def _phase(now: _Generation, before: _Generation | None) -> str:
+    if now.delay_ms:
+        return "waiting"
+    if now.revoked:
+        return "revoke"
+    return "assign" if before is not None and before.revoked and now.assigned else "stable"
+
+
+def _cause(
+    now: _Generation,
+    before: _Generation | None,
+    joined: Sequence[str],
+    left: Sequence[str],
+    lost: Sequence[str],
+) -> dict[str, str | None]:
+    if left:
+        kept = f"; its {len(lost)} tasks wait {now.delay_ms / 1000:g} s" if now.delay_ms else ""
+        return {"kind": "left", "worker": left[0], "detail": f"{', '.join(left)} left{kept}"}
+    if joined:
+        detail = f"{', '.join(joined)} joined"
+        if now.revoked:
+            detail += f": {len(now.revoked)} revoked to level the load"
+        return {"kind": "joined", "worker": joined[0], "detail": detail}
+    said = next((text for text in now.causes.values() if text not in {_UNSAID, ""}), None)
+    if before is not None and before.revoked and now.assigned:
+        detail = "what was revoked before goes to its new workers"
+        return {"kind": "follow_up", "worker": None, "detail": detail}
+    if said is None:
+        return {"kind": "unknown", "worker": None, "detail": _UNSAID}
+    reporter = next(worker for worker, text in now.causes.items() if text == said)
+    kind = "delay_over" if said.startswith("the delay") else "config"
+    return {"kind": kind, "worker": reporter, "detail": said}
+
+
+def _standstill(
+    moves: Sequence[tuple[int, str]], started_ms: int, until_ms: int | None, lost_ms: int | None
+) -> int | None:
+    """Give how long a task stood still until it ran between `started_ms` and `until_ms`.
+
+    A task of a worker that died stood still at least since the group noticed, `lost_ms`.
+    """
+    first = bisect.bisect_left(moves, (started_ms - _EARLY_MS, ""))
+    at = next((at for at in range(first, len(moves)) if moves[at][1] == "RUNNING"), None)
+    if at is None or (until_ms is not None and moves[at][0] >= until_ms):
+        return None
+    stop_ms: int | None = None
+    for when, state in reversed(moves[:at]):
+        if state == "RUNNING":
+            break
+        if state == "UNASSIGNED":
+            stop_ms = when
+    if stop_ms is None and lost_ms is not None and lost_ms <= moves[at][0]:
+        stop_ms = lost_ms
+    return None if stop_ms is None else moves[at][0] - stop_ms

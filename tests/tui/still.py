@@ -1,0 +1,176 @@
+"""Still pictures: a console over canned answers, with a clock that stands."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from typing import Any
+
+from tests.tui.daemon import NOW_S, snapshot, task_event
+from tui.app import Console
+from tui.client import AnswerError
+from tui.model import Model
+from tui.palette import Palette
+from tui.scene import Scene
+
+NOW_MS = int(NOW_S * 1000)
+W1, W2 = "10.0.4.11:8083", "10.0.4.12:8083"
+DEADLINE_S = 10.0
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait until the condition holds."""
+    end = time.monotonic() + DEADLINE_S
+    while not condition():
+        assert time.monotonic() < end, "what was waited for did not come"
+        await asyncio.sleep(0.01)
+
+
+class StillClient:
+    """Answers from a table by the path without its query; keeps what was asked to change."""
+
+    url = "http://appliance-01:8083"
+
+    def __init__(self, answers: dict[str, Any]) -> None:
+        self.answers = answers
+        self.changes: list[tuple[str, str, Any]] = []
+
+    async def get(self, path: str) -> Any:
+        return await self.request("GET", path)
+
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
+        if method != "GET":
+            self.changes.append((method, path, body))
+        bare = path.partition("?")[0].removeprefix("/appliance/v1")
+        found = self.answers.get(f"{method} {bare}", self.answers.get(bare))
+        if isinstance(found, Exception):
+            raise found
+        if found is None:
+            raise AnswerError(404, f"{path} not found")
+        return found
+
+
+def workers() -> list[dict[str, Any]]:
+    """Give two workers, the second one new."""
+    shared = {"state": "up", "connectors": 2, "tasks": 10, "rate": 1010.0, "cpu": 0.13}
+    return [
+        {**shared, "id": W1, "rss_bytes": 221 << 20, "beat_ms": 400, "started_ms": NOW_MS - 10**8},
+        {
+            **shared,
+            "id": W2,
+            "rss_bytes": 188 << 20,
+            "beat_ms": 200,
+            "started_ms": NOW_MS - 80_000,
+        },
+    ]
+
+
+def rebalance(gen: int, ago_s: int, held: tuple[int, ...], **more: Any) -> dict[str, Any]:
+    """Give a generation with what each worker holds after it."""
+    return {
+        "id": gen * 10,
+        "gen": gen,
+        "leader": W1,
+        "phase": "stable",
+        "cause": {"kind": "config", "worker": W1, "detail": "connector orders-3 added"},
+        "started": NOW_MS - ago_s * 1000,
+        "took_ms": 320,
+        "delay_until": None,
+        "joined": [],
+        "left": [],
+        "workers": dict(zip((W1, W2), held, strict=False)),
+        "revoked": [],
+        "assigned": [],
+        "lost": [],
+        "standstill_ms": {},
+        "stopped_ms": {"p50": None, "max": None},
+        **more,
+    }
+
+
+def rebalances() -> list[dict[str, Any]]:
+    """Give a history: a worker lost, its tasks waiting, placed, and given back in two rounds."""
+    tasks = [f"orders-{at}-{number}" for at in range(2) for number in range(5)]
+    spans = {task: 900 + 40 * at for at, task in enumerate(tasks)}
+    back = [{"task": task, "from": W1, "to": W2} for task in tasks]
+    return [
+        rebalance(
+            44,
+            75,
+            (10, 10),
+            phase="assign",
+            cause={
+                "kind": "follow_up",
+                "worker": None,
+                "detail": f"what was revoked goes to {W2}",
+            },
+            assigned=back,
+            standstill_ms=spans,
+            stopped_ms={"p50": 1080, "max": 1260},
+        ),
+        rebalance(
+            43,
+            76,
+            (10, 0),
+            phase="revoke",
+            cause={"kind": "joined", "worker": W2, "detail": f"{W2} joined: 10 revoked"},
+            joined=[W2],
+            revoked=[{"task": task, "from": W1} for task in tasks],
+        ),
+        rebalance(
+            42,
+            140,
+            (20,),
+            cause={"kind": "delay_over", "worker": W1, "detail": "the delay is over"},
+            assigned=[{"task": task, "from": W2, "to": W1} for task in tasks],
+        ),
+        rebalance(
+            41,
+            200,
+            (10,),
+            phase="waiting",
+            cause={"kind": "left", "worker": W2, "detail": f"{W2} left; its 10 tasks wait 60 s"},
+            left=[W2],
+            lost=tasks,
+            delay_until=NOW_MS - 140_000,
+        ),
+        rebalance(40, 900, (10, 10)),
+    ]
+
+
+def answers() -> dict[str, Any]:
+    """Give what the canned daemon answers."""
+    return {"/workers": workers(), "/rebalances": rebalances(), "/whoami": {}, "/dlq": []}
+
+
+def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) -> Console:
+    """Give a console that shows a snapshot of `shape` and one task that failed since."""
+    model = Model()
+    model.load(snapshot(**shape))
+    for at in range(60):
+        rates = [[key, float(100 + at * 7 % 40), 250.0] for key in model.tasks]
+        model.apply(None, "rates", {"tasks": rates[shape.get("failed", 2) :]})
+    if "orders-3:4" in model.tasks:
+        model.apply(8, "task", task_event("orders-3-4", "FAILED", "Boom: disk full"))
+    client = StillClient({**answers(), **(more or {})})
+    scene = Scene(model, palette, client, None, lambda: NOW_S, "appliance-01")
+    return Console(scene)
+
+
+async def open_view(pilot: Any, number: int) -> None:
+    """Go to a view and wait until it shows what it fetched."""
+    app = pilot.app
+    await pilot.press(str(number))
+    await until(lambda: app.view is app.views[number - 1])
+    await settled(pilot)
+
+
+async def settled(pilot: Any) -> None:
+    """Wait until the view has fetched and painted."""
+    app = pilot.app
+    await until(lambda: app.view.loaded_s > float("-inf"))
+    await until(lambda: all(worker.is_finished for worker in app._loading.values()))
+    await pilot.pause()
+    app.flush()
+    await pilot.pause()

@@ -1,0 +1,86 @@
+"""The history of rebalances is put together from what every worker wrote."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from appliance.journal.journal import Event
+from appliance.rest.console.rebalances import history
+
+W1, W2 = "10.0.4.11:8083", "10.0.4.12:8083"
+
+
+def seen(number: int, worker: str, ms: int, **more: Any) -> Event:
+    body = {"generation": number, "leader_url": f"http://{W1}/", "worker": worker, "ts": ms}
+    body |= {"started_ms": ms, "took_ms": 4, "cause": "another worker asked for it"}
+    return Event(ms, "rebalance", {**body, **more})
+
+
+def owned(*shares: list[str]) -> dict[str, list[str]]:
+    return {f"http://{worker}/": work for worker, work in zip((W1, W2), shares, strict=False)}
+
+
+def task(key: str, to: str, ms: int) -> Event:
+    return Event(ms, "task", {"key": key, "to": to, "ts": ms})
+
+
+def test_workers_views_are_one_generation_when_they_share_its_number():
+    """Two workers' entries give one, with tasks counted and connectors left out."""
+    found = history(
+        [
+            seen(1, W2, 10, assigned=["a-1"], cause="connector a added"),
+            seen(1, W1, 12, assigned=["a", "a-0"], owned=owned(["a", "a-0"], ["a-1"])),
+        ],
+        {"a"},
+    )
+    assert len(found) == 1
+    assert found[0]["workers"] == {W1: 1, W2: 1}
+    assert found[0]["cause"] == {"kind": "config", "worker": W2, "detail": "connector a added"}
+    assert (found[0]["started"], found[0]["took_ms"]) == (10, 6)
+    assert found[0]["assigned"] == [
+        {"task": "a-1", "from": None, "to": W2},
+        {"task": "a-0", "from": None, "to": W1},
+    ]
+
+
+def test_lost_worker_is_the_cause_when_it_is_no_longer_a_member():
+    """The wait, then the move with its standstill, which began when the group noticed."""
+    found = history(
+        [
+            seen(1, W1, 0, assigned=["a-0"], owned=owned(["a-0"], ["a-1"])),
+            task("a-1", "RUNNING", 5),
+            seen(2, W1, 1000, owned=owned(["a-0"]), lost=["a-1"], delay_ms=3000),
+            seen(
+                3, W1, 4000, cause="the delay for lost workers is over", assigned=["a-1"]
+            )._replace(id=4),
+            task("a-1", "RUNNING", 4200),
+        ],
+        {"a"},
+    )
+    moved, waiting, _ = found
+    assert waiting["phase"] == "waiting"
+    assert waiting["cause"]["kind"] == "left"
+    assert waiting["cause"]["worker"] == W2
+    assert waiting["delay_until"] == 4000
+    assert moved["cause"]["kind"] == "delay_over"
+    assert moved["standstill_ms"] == {"a-1": 3200}
+    assert moved["stopped_ms"] == {"p50": 3200, "max": 3200}
+
+
+def test_second_round_is_told_when_work_was_revoked_before():
+    """A new worker makes two generations: one revokes, the next assigns."""
+    found = history(
+        [
+            seen(1, W1, 0, owned=owned(["a-0", "a-1"])),
+            seen(2, W1, 1000, owned=owned(["a-0"], []), revoked=["a-1"], cause="x"),
+            task("a-1", "UNASSIGNED", 1010),
+            seen(3, W1, 1100, owned=owned(["a-0"], ["a-1"])),
+            seen(3, W2, 1100, assigned=["a-1"]),
+            task("a-1", "RUNNING", 1200),
+        ],
+        {"a"},
+    )
+    assert [entry["phase"] for entry in found] == ["assign", "revoke", "stable"]
+    assert found[1]["cause"]["detail"] == f"{W2} joined: 1 revoked to level the load"
+    assert found[0]["assigned"] == [{"task": "a-1", "from": W1, "to": W2}]
+    assert found[0]["standstill_ms"] == {"a-1": 190}

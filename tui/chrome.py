@@ -1,0 +1,115 @@
+"""Title bar, tab bar and key bar as text."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from rich.cells import cell_len
+from rich.style import Style
+from rich.text import Text
+
+from tui.scene import Scene
+from tui.screens.overview import short_worker
+from tui.screens.view import Hints, View
+from tui.text import age
+
+COMMON: Hints = (("/", "filter"), (":", "command"), ("?", "help"), ("q", "quit"))
+
+
+def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
+    """Give the title: which daemon, the link, the group; user, rights and clock at the right."""
+    palette, feed, group = scene.palette, scene.feed, scene.model.group
+    text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
+    text.append(" ingest ", "bold")
+    text.append("> " if palette.ascii else "▸ ", palette.grey)
+    text.append(f"{scene.title}  ", "bold")
+    if feed is None or feed.live:
+        text.append(f"{palette.state('RUNNING')[0]} live  ", palette.style("green"))
+    else:
+        text.append(f"{palette.state('FAILED')[0]} {lost(scene, now_s)}  ", "bold")
+    if frozen:
+        text.append("frozen, f follows  ", palette.style("amber"))
+    if group and (feed is None or feed.live):
+        text.append("gen ", palette.grey)
+        text.append(str(group.get("gen")))
+        phase = str(group.get("phase"))
+        if phase == "stable":
+            leader = str(group.get("leader") or "").split("://")[-1].rstrip("/")
+            text.append(" leader ", palette.grey)
+            text.append(short_worker(scene.model, leader) if leader else "none")
+        else:
+            text.append(f" {phase}", palette.style("violet"))
+    right = Text()
+    right.append(f"{scene.who.get('user') or ''}  ", palette.grey)
+    read_only = scene.read_only or bool(scene.who.get("read_only"))
+    right.append(
+        "RO" if read_only else "rw", palette.style("amber") if read_only else palette.grey
+    )
+    right.append(time.strftime("  %H:%M:%S ", time.gmtime(now_s)), palette.grey)
+    room = width - cell_len(text.plain) - cell_len(right.plain)
+    if room < 0:
+        text.truncate(max(0, width - cell_len(right.plain)), overflow="ellipsis")
+    text.append(" " * max(0, room))
+    text.append_text(right)
+    return text
+
+
+def lost(scene: Scene, now_s: float) -> str:
+    """Say since when there is no link, when it is tried again, and how old the data is."""
+    feed = scene.feed
+    if feed is None or feed.error is None:
+        return "connecting"
+    wait = f"retry in {age(feed.retry_at_s - now_s)}"
+    if feed.heard_s is None:
+        return f"no daemon, {wait}"
+    seen = time.strftime("%H:%M:%S", time.gmtime(feed.heard_s))
+    return f"lost {age(now_s - feed.heard_s)}, {wait}, data from {seen}"
+
+
+def tabs(scene: Scene, views: Sequence[View], current: View, width: int) -> Text:
+    """Give the tab bar; a click goes to the view."""
+    palette = scene.palette
+    text = Text(style=palette.text, no_wrap=True)
+    narrow = width < 100
+    for number, view in enumerate(views, 1):
+        here = view is current
+        name = view.SHORT if narrow else view.NAME
+        link = Style.from_meta({"@click": f"app.view({number})"})
+        ground = Style.parse(f"bold {palette.background} on {_plain(palette.accent)}")
+        part = Text(style=link)
+        part.append("" if narrow else " ", ground if here else "")
+        part.append(f"{number} ", ground if here else palette.accent)
+        part.append(name, ground if here else "")
+        badge = view.badge()
+        if badge is not None:
+            style = ground if here else Style.parse(palette.style(badge[1]))
+            part.append(f" {badge[0]}", style)
+        part.append("" if narrow and not here else " ", ground if here else "")
+        text.append_text(part)
+        if narrow and not here:
+            text.append(" ")
+    text.truncate(width)
+    return text
+
+
+def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
+    """Give the keys of the view, as many as there is room for; `?` and `q` always."""
+    palette = scene.palette
+    text = Text(style=palette.grey, no_wrap=True)
+    tail = sum(len(key) + len(word) + 4 for key, word in COMMON)
+    room = width - tail
+    for key, word in (*hints, *COMMON):
+        size = len(key) + len(word) + 4
+        if (key, word) not in COMMON:
+            if room < size:
+                continue
+            room -= size
+        text.append(f" {key} ", f"bold {_plain(palette.accent)}")
+        text.append(f"{word} ")
+    text.truncate(width)
+    return text
+
+
+def _plain(style: str) -> str:
+    return style.removeprefix("bold ")

@@ -1,0 +1,173 @@
+"""What the keys do that belong to every view; the console's own part is in `app`."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from rich.text import Text
+from textual.app import App
+
+from tui.actions import Actions
+from tui.help import help_text
+from tui.palette import THEMES
+from tui.scene import Scene
+from tui.screens.view import View
+
+
+class Handlers(App[None]):
+    """The actions named in `keys`; `view` is the one shown."""
+
+    scene: Scene
+    view: View
+    views: list[View]
+    actions: Actions
+    frozen: bool
+
+    def say(self, text: str, role: str) -> None:
+        """Show a sentence where the keys stand, for a while."""
+        raise NotImplementedError
+
+    def show_text(self, title: str, text: Text) -> None:
+        """Open a text to read."""
+        raise NotImplementedError
+
+    def restyle(self) -> None:
+        """Colour everything by the palette."""
+        raise NotImplementedError
+
+    def act(self, doing: Coroutine[Any, Any, None]) -> None:
+        """Run what may ask questions and wait for answers; one at a time."""
+        self.run_worker(doing, group="act", exclusive=True)
+
+    def action_pause(self) -> None:
+        """Pause or resume."""
+        self.act(self.actions.pause())
+
+    def action_stop(self) -> None:
+        """Stop."""
+        self.act(self.actions.stop())
+
+    def action_restart(self) -> None:
+        """Restart; a view with another use for the key comes first."""
+        if not self.view.on_command("restart"):
+            self.act(self.actions.restart())
+
+    def action_delete(self) -> None:
+        """Delete; a view with another use for the key comes first."""
+        if not self.view.on_command("delete"):
+            self.act(self.actions.delete())
+
+    def action_options(self) -> None:
+        """Offer all actions."""
+        self.act(self.actions.options())
+
+    def action_undo(self) -> None:
+        """Take back."""
+        if not self.view.on_command("undo"):
+            self.act(self.actions.undo())
+
+    def action_view_key(self, command: str) -> None:
+        """Give a key to the view alone."""
+        if not self.view.on_command(command):
+            self.say(f"{command} means nothing in this view; ? lists what does", "grey")
+
+    def action_problems(self) -> None:
+        """Show only what does not run, or everything again."""
+        self.view.only_problems = not self.view.only_problems
+        self.view.refilter()
+
+    def action_step(self, by: int) -> None:
+        """Go to the next or previous tab or generation."""
+        self.view.step(by)
+
+    def action_find(self, way: int) -> None:
+        """Go to the next row that does not run."""
+        self.view.find(way)
+
+    def action_sort(self) -> None:
+        """Sort by the next column."""
+        grid = self.view.grid
+        if grid is not None:
+            grid.sort_next()
+            self.view.refilter()
+            self.say(f"sorted by {grid.order or 'the order of the view'}, S reverses", "grey")
+
+    def action_sort_reverse(self) -> None:
+        """Turn the order round."""
+        grid = self.view.grid
+        if grid is not None:
+            grid.sort_reverse = not grid.sort_reverse
+            self.view.refilter()
+
+    def action_freeze(self) -> None:
+        """Hold the picture still, or follow again."""
+        self.frozen = not self.frozen
+
+    def action_explain(self) -> None:
+        """Show explanations or not."""
+        self.scene.explain = not self.scene.explain
+        self.view.refilter()
+
+    def action_theme(self, name: str = "") -> None:
+        """Take another theme: the named one, else the next."""
+        scene = self.scene
+        names = [palette.name for palette in THEMES]
+        if name and name not in names:
+            self.say(f"no theme {name}; there are {', '.join(names)}", "amber")
+            return
+        at = names.index(name) if name else (names.index(scene.palette.name) + 1) % len(names)
+        scene.palette = THEMES[at].with_glyphs(ascii=scene.palette.ascii)
+        self.restyle()
+        scene.model.reshaped = True
+
+    def action_resync(self) -> None:
+        """Try the daemon at once, or read everything again."""
+        if self.scene.feed is not None:
+            self.scene.feed.retry_now()
+        for view in self.views:
+            view.loaded_s = float("-inf")
+
+    def action_help(self) -> None:
+        """Show the keys and what the signs mean."""
+        self.show_text(f"Help: {self.view.NAME}", help_text(self.scene, self.view))
+
+    def action_raw(self) -> None:
+        """Show what the row stands for as JSON."""
+        raw = self.view.raw()
+        if raw is None:
+            self.say("nothing under the cursor", "grey")
+        else:
+            self.show_text("JSON", Text(json.dumps(raw, indent=2, ensure_ascii=False)))
+
+    def action_copy(self) -> None:
+        """Copy the row to the terminal's clipboard (OSC 52)."""
+        text = self.view.copied()
+        self.copy_to_clipboard(text)
+        self.say(f"copied {len(text)} characters", "green")
+
+    def action_copy_command(self) -> None:
+        """Copy the last change as a curl command."""
+        call = self.actions.last
+        if call is None:
+            self.say("no change was made yet", "grey")
+            return
+        command = call.curl(self.scene.client.url)
+        self.copy_to_clipboard(command)
+        self.say(f"copied: {command}", "green")
+
+    def action_export(self) -> None:
+        """Write the rows of the table as JSON lines."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
+        path = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"
+        rows = self.view.exported()
+        try:
+            with path.open("w", encoding="utf-8") as out:
+                out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        except OSError as error:
+            self.say(f"writing {path}: {error.strerror}", "red")
+            return
+        self.say(f"{len(rows)} rows in {path}", "green")

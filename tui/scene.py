@@ -1,0 +1,53 @@
+"""What every view works with: the model, how to draw, whom to ask, and the time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from tui.feed import Feed
+from tui.model import Model
+from tui.palette import Palette
+
+
+class Asker(Protocol):
+    """Asks the daemon; a Client, or what stands for one in a picture."""
+
+    @property
+    def url(self) -> str:
+        """Give the daemon's address."""
+
+    async def get(self, path: str) -> Any:
+        """GET a resource. Raises ClientError."""
+
+    async def request(self, method: str, path: str, body: Any = None) -> Any:
+        """Give the answer's JSON. Raises ClientError."""
+
+
+@dataclass
+class Scene:
+    """One daemon as the console shows it; `clock` gives wall-clock seconds."""
+
+    model: Model
+    palette: Palette
+    client: Asker
+    feed: Feed | None
+    clock: Callable[[], float]
+    name: str = ""
+    read_only: bool = False
+    guarded: bool = False
+    """Whether each confirmation is one tier stricter, as for production."""
+    who: dict[str, Any] = field(default_factory=dict)
+    queues: list[dict[str, Any]] = field(default_factory=list)
+    explain: bool = True
+
+    @property
+    def lost(self) -> bool:
+        """Tell whether there was a link and is none now."""
+        return self.feed is not None and not self.feed.live
+
+    @property
+    def title(self) -> str:
+        """Give the context's name, or the address."""
+        return self.name or self.client.url.split("://")[-1].rstrip("/")

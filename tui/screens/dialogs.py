@@ -1,0 +1,212 @@
+"""Dialogs: a text to read, a question by tier, a choice, a line to fill in."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical, VerticalScroll
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from tui.scene import Scene
+from tui.widgets.frame import frame
+from tui.widgets.grid import Cell, Column, Grid
+
+
+class Dialog(ModalScreen[str | None]):
+    """A framed panel over the view; Escape and q end it with None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False),
+        Binding("q", "leave", show=False),
+    ]
+    SCOPED_CSS: ClassVar[bool] = False
+    DEFAULT_CSS: ClassVar[str] = """
+    Dialog { align: center middle; background: transparent; }
+    Dialog > .panel { width: 90%; max-width: 110; height: auto; max-height: 85%; padding: 0 1; }
+    Dialog .full { height: 85%; }
+    Dialog Input { height: 1; border: none; padding: 0; margin: 1 0; }
+    Dialog VerticalScroll { height: auto; max-height: 100%; scrollbar-size: 1 1; }
+    """
+
+    def __init__(self, scene: Scene, title: str) -> None:
+        super().__init__()
+        self.scene = scene
+        self.heading = title
+
+    def dress(self, panel: Vertical | VerticalScroll) -> None:
+        """Colour the panel."""
+        frame(panel, self.scene)
+        palette = self.scene.palette
+        colour = palette.accent.removeprefix("bold ")
+        panel.styles.border = ("ascii" if palette.ascii else "round", colour)
+        panel.styles.background = palette.background
+        panel.border_title = self.heading
+        for part in (panel, *self.query(VerticalScroll)):
+            part.styles.scrollbar_color = part.styles.scrollbar_color_hover = palette.line
+            part.styles.scrollbar_color_active = palette.line
+            part.styles.scrollbar_background = palette.background
+            part.styles.scrollbar_background_hover = palette.background
+            part.styles.scrollbar_background_active = palette.background
+        for line in self.query(Input):
+            line.styles.background = palette.chrome
+            line.styles.color = palette.text
+
+    def action_leave(self) -> None:
+        """End it without an answer."""
+        self.dismiss(None)
+
+
+class TextScreen(Dialog):
+    """A text to scroll; c copies it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll(1)", show=False),
+        Binding("k,up", "scroll(-1)", show=False),
+        Binding("pagedown,ctrl+d", "scroll(10)", show=False),
+        Binding("pageup,ctrl+u", "scroll(-10)", show=False),
+        Binding("g,home", "scroll(-100000)", show=False),
+        Binding("G,end", "scroll(100000)", show=False),
+        Binding("c", "copy", show=False),
+        Binding("enter", "leave", show=False),
+    ]
+
+    def __init__(self, scene: Scene, title: str, text: Text) -> None:
+        super().__init__(scene, title)
+        self.text = text
+
+    def compose(self) -> ComposeResult:
+        """Give the panel."""
+        with VerticalScroll(classes="panel full"):
+            yield Static(self.text)
+
+    def on_mount(self) -> None:
+        """Colour it."""
+        panel = self.query_one(VerticalScroll)
+        self.dress(panel)
+        panel.border_subtitle = "j k scroll  c copy  Esc close"
+        panel.focus()
+
+    def action_scroll(self, by: int) -> None:
+        """Scroll by lines."""
+        self.query_one(VerticalScroll).scroll_relative(y=by, animate=False)
+
+    def action_copy(self) -> None:
+        """Copy the text to the terminal's clipboard."""
+        self.app.copy_to_clipboard(self.text.plain)
+
+
+class Confirm(Dialog):
+    """A question answered by y, or by a name typed in full; gives `yes` or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y", "yes", show=False),
+        Binding("n", "leave", show=False),
+        Binding("enter", "leave", show=False),
+    ]
+
+    def __init__(self, scene: Scene, title: str, text: Text, name: str | None = None) -> None:
+        super().__init__(scene, title)
+        self.text = text
+        self.word = name
+
+    def compose(self) -> ComposeResult:
+        """Give what will happen and the place for the answer."""
+        with Vertical(classes="panel"):
+            with VerticalScroll():
+                yield Static(self.text)
+            if self.word is None:
+                yield Static(Text("\ny yes   N no", style=f"bold {self._accent}"))
+            else:
+                yield Static(Text(f"\nType {self.word} and Enter, or Esc", self._accent))
+                yield Input(id="word")
+
+    def on_mount(self) -> None:
+        """Colour it and stand in the line."""
+        self.dress(self.query_one(Vertical))
+        if self.word is not None:
+            self.query_one(Input).focus()
+
+    @property
+    def _accent(self) -> str:
+        return self.scene.palette.accent.removeprefix("bold ")
+
+    def action_yes(self) -> None:
+        """Answer yes, where a name is not asked for."""
+        if self.word is None:
+            self.dismiss("yes")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer yes when the name is right."""
+        if event.value == self.word:
+            self.dismiss("yes")
+        else:
+            self.query_one(Vertical).border_subtitle = f"that is not {self.word}"
+
+
+class Choice(Dialog):
+    """A list to choose from; gives the key of the row."""
+
+    DEFAULT_CSS: ClassVar[str] = """
+    Choice Grid { border: none; }
+    """
+
+    def __init__(
+        self, scene: Scene, title: str, options: Sequence[tuple[str, str, str]], widest: int = 14
+    ) -> None:
+        super().__init__(scene, title)
+        self.options = {key: (word, about) for key, word, about in options}
+        self._widest = widest
+
+    def compose(self) -> ComposeResult:
+        """Give the list."""
+        with Vertical(classes="panel"):
+            yield Grid(
+                (Column("", self._widest), Column("", 0)),
+                lambda key: (Cell(self.options[key][0], "bold"), Cell(self.options[key][1])),
+                self.scene,
+                id="options",
+            )
+
+    def on_mount(self) -> None:
+        """Fill it."""
+        grid = self.query_one(Grid)
+        grid.styles.height = min(len(self.options) + 3, self.app.size.height - 6)
+        grid.show(list(self.options))
+        grid.focus()
+        self.dress(self.query_one(Vertical))
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Answer."""
+        event.stop()
+        self.dismiss(event.key)
+
+
+class Ask(Dialog):
+    """One line to fill in; gives it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+
+    def __init__(self, scene: Scene, title: str, text: str, value: str = "") -> None:
+        super().__init__(scene, title)
+        self._text = text
+        self._value = value
+
+    def compose(self) -> ComposeResult:
+        """Give the question and the line."""
+        with Vertical(classes="panel"):
+            yield Static(Text(self._text))
+            yield Input(self._value)
+
+    def on_mount(self) -> None:
+        """Stand in the line."""
+        self.dress(self.query_one(Vertical))
+        self.query_one(Input).focus()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Answer."""
+        self.dismiss(event.value)

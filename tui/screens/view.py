@@ -1,0 +1,177 @@
+"""View: one of the numbered pages; what the app asks of each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar, NamedTuple
+
+from textual.containers import Vertical
+from textual.css.query import NoMatches
+
+from tui.client import ClientError
+from tui.filters import Filter
+from tui.scene import Asker, Scene
+from tui.text import magnitude
+from tui.widgets.frame import Box, frame, is_narrow
+from tui.widgets.grid import Grid
+
+RESORT_S = 2.0
+
+Hints = tuple[tuple[str, str], ...]
+
+
+class Selection(NamedTuple):
+    """What an action acts on: a connector, and one of its tasks or None."""
+
+    connector: str
+    task: int | None = None
+
+
+class View(Vertical):
+    """A page. `paint` runs on each flush while it is visible, `load` every `POLL_S` and on `EVENTS`."""
+
+    NAME: ClassVar[str]
+    SHORT: ClassVar[str]
+    HINTS: ClassVar[Hints] = ()
+    ABOUT: ClassVar[str] = ""
+    STYLE: ClassVar[str] = ""
+    POLL_S: ClassVar[float | None] = None
+    EVENTS: ClassVar[frozenset[str]] = frozenset()
+    only_problems = False
+
+    def __init__(self, scene: Scene, id: str | None = None) -> None:
+        super().__init__(id=id or self.NAME.lower())
+        self.scene = scene
+        self.filter = Filter()
+        self.problem: str | None = None
+        self.loaded_s = float("-inf")
+        self._seen_events = -1
+
+    @property
+    def narrow(self) -> bool:
+        """Tell whether the terminal is narrow."""
+        return is_narrow(self)
+
+    @property
+    def grid(self) -> Grid | None:
+        """Give the table that has the focus, else the first one."""
+        focused = self.app.focused
+        if isinstance(focused, Grid) and self in focused.ancestors:
+            return focused
+        try:
+            return self.query(Grid).first()
+        except NoMatches:
+            return None
+
+    def selection(self) -> list[Selection]:
+        """Give what the marked rows, else the row under the cursor, stand for."""
+        return []
+
+    def badge(self) -> tuple[str, str] | None:
+        """Give what the tab says beside the name: text and role."""
+        return None
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show the model as it is; `dirty` are the keys of tasks that changed."""
+
+    async def load(self, client: Asker) -> None:
+        """Fetch what the event stream does not tell. Raises ClientError."""
+
+    def stale(self, now_s: float) -> bool:
+        """Tell whether `load` is due."""
+        events = sum(self.scene.model.seen[type_] for type_ in self.EVENTS)
+        polled = self.POLL_S is not None and now_s - self.loaded_s >= self.POLL_S
+        return polled or self.loaded_s == float("-inf") or events != self._seen_events
+
+    async def reload(self, now_s: float) -> None:
+        """Run `load` and remember what went wrong."""
+        self.loaded_s = now_s
+        self._seen_events = sum(self.scene.model.seen[type_] for type_ in self.EVENTS)
+        try:
+            await self.load(self.scene.client)
+            self.problem = None
+        except ClientError as error:
+            self.problem = str(error)
+
+    def set_filter(self, text: str) -> None:
+        """Show only rows that match."""
+        self.filter = Filter(text)
+        self.refilter()
+
+    def refilter(self) -> None:
+        """Show the rows again after the filter or the order changed."""
+
+    def step(self, by: int) -> None:
+        """Go to the next or previous tab or generation."""
+
+    def leave(self) -> bool:
+        """Close what is open in the view; False when nothing is."""
+        return False
+
+    def on_command(self, command: str) -> bool:
+        """Take a key for the view itself; False leaves it to the app."""
+        del command
+        return False
+
+    def find(self, way: int) -> None:
+        """Go to the next row that has a problem."""
+
+    def raw(self) -> Any:
+        """Give what the row under the cursor stands for, None for nothing."""
+        return None
+
+    def copied(self) -> str:
+        """Give the row under the cursor as text."""
+        grid = self.grid
+        if grid is None or grid.key is None:
+            return ""
+        return "\t".join(text for text in grid.texts(grid.key).values() if text)
+
+    def exported(self) -> list[dict[str, str]]:
+        """Give all rows of the table."""
+        grid = self.grid
+        return [] if grid is None else [grid.texts(key) for key in grid.keys]
+
+    def restyle(self) -> None:
+        """Draw every frame anew: other theme, other width."""
+        for grid in self.query(Grid):
+            frame(grid, self.scene)
+            grid.restyle()
+        for box in self.query(Box):
+            frame(box, self.scene)
+
+
+class Listing:
+    """Which rows a grid shows in which order; keys are sorted anew at most every RESORT_S."""
+
+    def __init__(
+        self,
+        grid: Grid,
+        fields: Callable[[str], dict[str, object]],
+    ) -> None:
+        self._grid = grid
+        self._fields = fields
+        self._sorted_s = float("-inf")
+
+    def due(self, now_s: float) -> bool:
+        """Tell whether rows may be put in order again."""
+        return now_s - self._sorted_s >= RESORT_S
+
+    def expire(self) -> None:
+        """Sort at the next chance."""
+        self._sorted_s = float("-inf")
+
+    def show(self, keys: list[str], wanted: Filter, now_s: float) -> None:
+        """Show what matches of `keys`, in their order unless the grid is sorted by a column."""
+        self._sorted_s = now_s
+        grid = self._grid
+        if wanted.text:
+            keys = [key for key in keys if wanted.matches(self._fields(key))]
+        column = grid.sort_column
+        if column is not None:
+            keys = sorted(
+                keys,
+                key=lambda key: magnitude(grid.cell(key, column).text),
+                reverse=grid.sort_reverse,
+            )
+        grid.show(keys)

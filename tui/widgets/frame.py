@@ -1,0 +1,69 @@
+"""Frames: a box around a pane, or in a narrow terminal one line above it."""
+
+from __future__ import annotations
+
+from rich.text import Text
+from textual.widget import Widget
+from textual.widgets import Static
+
+from tui.scene import Scene
+
+NARROW = 100
+
+
+def is_narrow(widget: Widget) -> bool:
+    """Tell whether the terminal has no room for boxes and side columns."""
+    return widget.app.size.width < NARROW
+
+
+def frame(widget: Widget, scene: Scene) -> None:
+    """Draw the frame that the widget's focus and the terminal's width ask for."""
+    palette = scene.palette
+    widget.styles.background = palette.background
+    widget.styles.color = palette.text
+    colour = (palette.accent if widget.has_focus else palette.line).removeprefix("bold ")
+    if is_narrow(widget):
+        widget.styles.border = ("none", colour)
+        widget.styles.border_top = ("ascii" if palette.ascii else "solid", colour)
+    else:
+        widget.styles.border = ("ascii" if palette.ascii else "round", colour)
+    widget.styles.border_title_color = (
+        palette.accent.removeprefix("bold ") if widget.has_focus else palette.grey
+    )
+    widget.styles.border_subtitle_color = palette.grey
+
+
+class Box(Static):
+    """Text in a frame that is repainted only when it differs."""
+
+    def __init__(self, scene: Scene, title: str, *, id: str, focusable: bool = False) -> None:
+        super().__init__(id=id)
+        self.border_title = title
+        self.can_focus = focusable
+        self._scene = scene
+        self._now: Text | None = None
+
+    @property
+    def text(self) -> str:
+        """Give what is shown."""
+        return "" if self._now is None else self._now.plain
+
+    def put(self, text: Text, title: str | None = None) -> None:
+        """Show `text`."""
+        if title is not None and title != self.border_title:
+            self.border_title = title
+        if text != self._now:
+            self._now = text
+            self.update(text, layout=False)
+
+    def on_mount(self) -> None:
+        """Draw the frame."""
+        frame(self, self._scene)
+
+    def on_focus(self) -> None:
+        """Light the frame."""
+        frame(self, self._scene)
+
+    def on_blur(self) -> None:
+        """Dim the frame."""
+        frame(self, self._scene)
