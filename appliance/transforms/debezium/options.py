@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from appliance.config import ConfigDef, ConfigType
+from appliance.errors import ConfigError
 
 
 def parsed_untrimmed(definition: ConfigDef, config: Mapping[str, str]) -> dict[str, Any]:
@@ -19,3 +20,8 @@ def parsed_untrimmed(definition: ConfigDef, config: Mapping[str, str]) -> dict[s
         if key.type is ConfigType.STRING and isinstance(text, str):
             found[name] = text
     return found
+
+
+def refused(name: str, value: Any, why: str) -> ConfigError:
+    """Give the error of an option in Debezium's words."""
+    return ConfigError.invalid(name, value, f"The '{name}' value is invalid: {why}")

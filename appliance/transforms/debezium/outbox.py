@@ -18,7 +18,7 @@ from appliance.data.record import ConnectRecord
 from appliance.data.regex import JavaPattern
 from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.transforms.debezium.jsonexpand import expanded
-from appliance.transforms.debezium.options import parsed_untrimmed
+from appliance.transforms.debezium.options import parsed_untrimmed, refused
 from appliance.transforms.debezium.unwrap import is_envelope
 
 _LOG = logging.getLogger("io.debezium.transforms.outbox.EventRouterDelegate")
@@ -40,13 +40,9 @@ _PLACEMENTS: Final = ("header", "envelope", "partition")
 def _one_of(*values: str) -> Check:
     def check(name: str, value: Any) -> None:
         if value is None or value.strip().lower() not in values:
-            raise _invalid(name, value, f"Value must be one of {', '.join(values)}")
+            raise refused(name, value, f"Value must be one of {', '.join(values)}")
 
     return Check(check, f"one of {', '.join(values)}")
-
-
-def _invalid(name: str, value: Any, why: str) -> ConfigError:
-    return ConfigError.invalid(name, value, f"The '{name}' value is invalid: {why}")
 
 
 def _check_regex(name: str, value: Any) -> None:
@@ -54,7 +50,7 @@ def _check_regex(name: str, value: Any) -> None:
         JavaPattern.option(name, value)
     except ConfigError as error:
         fault = str(error).partition("Invalid regex: ")[2]
-        raise _invalid(
+        raise refused(
             name, value, f"A valid regular expressions is expected, but {fault}"
         ) from error
 
@@ -141,7 +137,7 @@ def _additional(text: str) -> list[_Additional]:
         column, *rest = item.split(":")
         placement = rest[0].lower() if rest else ""
         if not 1 <= len(rest) <= 2 or placement not in _PLACEMENTS:
-            raise _invalid(
+            raise refused(
                 "table.fields.additional.placement",
                 text,
                 "A comma-separated list of valid String pairs or trios is expected but got: "
@@ -160,7 +156,7 @@ class EventRouter(Transform):
         """Take the options. Raises ConfigError."""
         for name in _BOOLEANS:
             if config.get(name, "true").strip().lower() not in ("true", "false"):
-                raise _invalid(name, config[name], "Either 'true' or 'false' is expected")
+                raise refused(name, config[name], "Either 'true' or 'false' is expected")
         parsed = parsed_untrimmed(self.config_def, config)
         # Checked here and not by the declarations: the peer's validation does not report these either.
         for name, *_, check, _doc in _OPTIONS:
