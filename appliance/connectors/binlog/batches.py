@@ -281,7 +281,10 @@ class TableBatches:
         mark: Mark,
         transaction: Transaction | None,
     ) -> None:
-        """Add delete, tombstone and create in the place of an update that changes the key."""
+        """Add delete, tombstone and create in the place of an update that changes the key.
+
+        Skipped operations are those of events: an update is sent whole, or not at all.
+        """
         options, count, number = self._options, self._count, row[-1]
         extra = into.extra = {} if into.extra is None else into.extra
 
@@ -289,16 +292,14 @@ class TableBatches:
             ids = () if transaction is None else transaction.next(self.name)
             return (number, *shared, *ids)
 
-        if DELETE not in options.skipped:
-            header = self._key_header("__debezium.newkey", new)
+        header = self._key_header("__debezium.newkey", new)
+        extra[len(into.keys)] = header
+        self._add(into, old, (row[:count], None, DELETE, *tail()), mark._replace(row=number))
+        if options.tombstones:
             extra[len(into.keys)] = header
-            self._add(into, old, (row[:count], None, DELETE, *tail()), mark._replace(row=number))
-            if options.tombstones:
-                extra[len(into.keys)] = header
-                self._add(into, old, None, into.marks[-1])
-        if INSERT not in options.skipped:
-            extra[len(into.keys)] = self._key_header("__debezium.oldkey", old)
-            self._add(into, new, (None, row[count:-1], INSERT, *tail()), mark)
+            self._add(into, old, None, into.marks[-1])
+        extra[len(into.keys)] = self._key_header("__debezium.oldkey", old)
+        self._add(into, new, (None, row[count:-1], INSERT, *tail()), mark)
         counts = mark.transaction if transaction is None else transaction.counted
         into.marks[-1:] = [mark._replace(row=number + 1, transaction=counts)]
 
@@ -335,16 +336,20 @@ def truncate_batch(
     version: TableVersion,
     options: Options,
     origin: Origin,
+    row: int,
     transaction: Transaction | None,
 ) -> Batch:
-    """Give the record of a TRUNCATE, without headers and offset: no key, no rows."""
+    """Give the record of a TRUNCATE, without headers and offset: no key, no rows.
+
+    `row` is the number of the last row before it, which the peer leaves standing.
+    """
     none = _CONST["none"]
     id_, *counts = transaction.next(str(version.id)) if transaction else (None,)
     constants = origin.constants(options, version, "t", id_)
     layout = _layout(none, none, _CONST["op"], 0, metadata=bool(transaction))
     return Batch(
         topic=version.topic,
-        values=[(0, *counts)],
+        values=[(row, *counts)],
         value_schema=version.envelope_schema,
         layout=layout,
         constants=constants,
@@ -356,4 +361,4 @@ def shape_of(version: TableVersion) -> Shape:
     columns = tuple(
         Wanted(c.index, c.column, c.type.form, c.type.fallback) for c in version.columns
     )
-    return Shape(columns, version.key_places, version.value_places)
+    return Shape(columns, version.key_places, version.value_places, version.key_constant)

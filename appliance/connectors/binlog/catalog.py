@@ -9,7 +9,7 @@ from typing import Literal
 from appliance.connectors.binlog.tables import Table, TableId
 
 ChangeKind = Literal[
-    "CREATE", "ALTER", "DROP", "TRUNCATE", "DATABASE", "DROP DATABASE", "SET", "USE"
+    "CREATE", "ALTER", "DROP", "TRUNCATE", "DATABASE", "DROP DATABASE", "SET", "USE", "OTHER"
 ]
 
 
@@ -19,7 +19,8 @@ class Change:
 
     `database` is the one it belongs to ("" for server variables), `table_id` the table, `table` what it
     is now (None once dropped), `previous_id` its name before a renaming, `charset` the new default of a
-    database or the server, `statement` the text that history keeps.
+    database or the server, `statement` the text that history keeps. OTHER is a statement that changes
+    none of them and is kept all the same.
     """
 
     kind: ChangeKind

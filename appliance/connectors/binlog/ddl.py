@@ -9,6 +9,7 @@ unique key stands in for a primary key, what a change record says), the server's
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Callable
 from typing import Final
 
@@ -47,6 +48,14 @@ _OBJECTS: Final = frozenset(
     }
 )  # fmt: skip
 _ROUTINES: Final = frozenset({"FUNCTION", "PROCEDURE", "TRIGGER", "EVENT", "PACKAGE"})
+_UNKEPT: Final = re.compile(
+    r"(GRANT|REVOKE|(ANALYZE|OPTIMIZE|REPAIR)\s+(NO_WRITE_TO_BINLOG\s+|LOCAL\s+)?TABLE|SAVEPOINT|REPLACE|"
+    r"FLUSH\s+RELAY|(CREATE|ALTER|DROP)\s+(OR\s+REPLACE\s+)?(IF\s+(NOT\s+)?EXISTS\s+)?"
+    r"(ALGORITHM\s*=\s*\S+\s+)?(DEFINER\s*=\s*\S+\s+)?(SQL\s+SECURITY\s+\S+\s+)?"
+    r"(USER|ROLE|VIEW|FUNCTION|PROCEDURE|TRIGGER|AGGREGATE|TEMPORARY)|INSERT|UPDATE|DELETE)\b",
+    re.IGNORECASE,
+)
+"""Statements without effect on tables that leave no record; other ones do."""
 _MODIFIERS: Final = frozenset({"ONLINE", "OFFLINE", "IGNORE", "AGGREGATE"})
 
 
@@ -65,9 +74,13 @@ def parse_ddl(
             if cursor.skip(";"):
                 continue
             parser.start = cursor.index
+            count, parser.unknown = len(parser.changes), False
             _statement(parser)
             if not cursor.at_end():
                 raise cursor.error("expected the end of the statement")
+            silent = len(parser.changes) == count and not parser.unknown
+            if silent and not _UNKEPT.match(parser.statement()):
+                parser.changes.append(Change("OTHER", database, parser.statement()))
     except DdlError as error:
         error.target = cursor.target
         raise
@@ -148,7 +161,7 @@ def _create_index(parser: Parser) -> None:
     editor = TableEditor(parser, table)
     if unique:
         editor.unique_key(columns)
-    parser.add("ALTER", editor.build(), id_, parser.statement())
+        parser.add("ALTER", editor.build(), id_, parser.statement())
 
 
 def _create_table(parser: Parser, *, replace: bool) -> None:
@@ -262,9 +275,8 @@ def _drop_index(parser: Parser) -> None:
     id_ = parser.table_id()
     pass_over(cursor)
     table = parser.table(id_)
-    if table is not None:
-        if name.upper() == "PRIMARY":
-            table = dataclasses.replace(table, primary_key=())
+    if table is not None and name.upper() == "PRIMARY":
+        table = dataclasses.replace(table, primary_key=())
         parser.add("ALTER", table, id_, parser.statement())
 
 

@@ -276,8 +276,7 @@ def _type_name(cursor: Cursor) -> str:
     if word in ("ENUM", "SET", "SERIAL"):
         return word
     if word == "DOUBLE":
-        cursor.skip("PRECISION")
-        return word
+        return "DOUBLE PRECISION" if cursor.skip("PRECISION") else word
     if word == "LONG":
         second = next((w for w in ("VARCHAR", "VARBINARY", "VARCHARACTER") if cursor.skip(w)), "")
         if cursor.skip("CHAR", "VARYING"):
@@ -555,7 +554,7 @@ def skip_references(cursor: Cursor) -> None:
 def _skipped(cursor: Cursor, definition: Definition) -> bool:
     if cursor.skip("COMMENT"):
         cursor.skip("=")
-        comment = unescape(cursor.text())
+        comment = cursor.text()
         definition.column = dataclasses.replace(definition.column, comment=comment)
         return True
     if any(cursor.skip(*words) for words in _SKIPPED_WORDS):
@@ -568,8 +567,3 @@ def _skipped(cursor: Cursor, definition: Definition) -> bool:
         cursor.advance()
         return True
     return False
-
-
-def unescape(text: str) -> str:
-    """Give the text of a string literal's inside, for comments."""
-    return text.replace("''", "'").replace("\\'", "'").replace('\\"', '"').replace("\\\\", "\\")

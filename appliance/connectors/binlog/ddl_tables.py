@@ -16,7 +16,6 @@ from appliance.connectors.binlog.ddl_columns import (
     is_character,
     parse_column,
     skip_references,
-    unescape,
 )
 from appliance.connectors.binlog.tables import Column, Table, TableId
 
@@ -32,9 +31,13 @@ class Parser:
     changes: list[Change] = dataclasses.field(default_factory=list)
     edited: dict[TableId, Table | None] = dataclasses.field(default_factory=dict)
     start: int = 0
+    unknown: bool = False
 
     def table(self, id_: TableId) -> Table | None:
-        return self.edited[id_] if id_ in self.edited else self.catalog.get(id_)
+        """Give a table that a statement is about; None, and `unknown` set, where it was never seen."""
+        found = self.edited[id_] if id_ in self.edited else self.catalog.get(id_)
+        self.unknown = self.unknown or found is None
+        return found
 
     def statement(self) -> str:
         """Give the text from the statement's first token to the last one read."""
@@ -334,7 +337,7 @@ def comment_option(editor: TableEditor) -> bool:
     if not cursor.skip("COMMENT"):
         return False
     cursor.skip("=")
-    comment = unescape(cursor.text())
+    comment = cursor.text()
     if editor.parser.comments:
         editor.comment = comment
     return True

@@ -44,13 +44,14 @@ class Wanted:
 class Shape:
     """How rows are cut out of the decoded columns.
 
-    `key` are places in `columns` (None: no key), `value` the fields in order, each a place with what a
+    `key` are places in `columns` (None: no key), `key_constant` a further field of it, `value` the fields in order, each a place with what a
     mask or cut does to it.
     """
 
     columns: tuple[Wanted, ...]
     key: tuple[int, ...] | None
     value: tuple[tuple[int, Convert | None], ...]
+    key_constant: str | None = None
 
 
 Decoded = tuple[list[Any], list[Any], list[Any] | None]
@@ -174,15 +175,21 @@ class _Writer:
         source += ["    while p < end:"]
         source += [f"        {line}" for line in self._lines]
         if key is not None:
-            source += [f"        ka(({', '.join(f'{last}{k}' for k in key)},))"]
+            source += [f"        ka({self._key(key, last)})"]
             if after is not None:
-                source += [f"        oa(({', '.join(f'a{k}' for k in key)},))"]
+                source += [f"        oa({self._key(key, 'a')})"]
         source += [f"        ra(({value},))", "        row += 1"]
         source += [f"    return keys, rows, {'old' if after is not None else 'None'}"]
         code = compile("\n".join(source), f"<rows of {self._name}>", "exec")
         exec(code, self._scope)  # noqa: S102  the source is made here from column positions and types
         function: Callable[[bytes, int, int], Decoded] = self._scope["decode"]
         return function
+
+    def _key(self, places: Sequence[int], prefix: str) -> str:
+        fields = [f"{prefix}{place}" for place in places]
+        if self._shape.key_constant is not None:
+            fields.append(self.constant(self._shape.key_constant))
+        return f"({', '.join(fields)},)"
 
     def _value(self, prefix: str) -> list[str]:
         return [

@@ -80,11 +80,18 @@ class Filters:
         return self._columns(f"{id_}.{column.name}")
 
     def snapshot_order(self, tables: Sequence[TableId]) -> list[TableId]:
-        """Give the tables to snapshot in order: by name, or as snapshot.include.collection.list says."""
+        """Give the captured tables in order: as table.include.list says, else by name."""
         ordered = sorted(tables, key=lambda id_: (id_.catalog, id_.table))
-        if not self._snapshot:
+        patterns = list(self._tables.include)
+        if not patterns:
             return ordered
+        if self.signal_table is not None:
+            patterns.append(re.compile(re.escape(self.signal_table)))
         chosen: list[TableId] = []
-        for pattern in self._snapshot:
+        for pattern in patterns:
             chosen += [t for t in ordered if pattern.fullmatch(str(t)) and t not in chosen]
         return chosen
+
+    def snapshotted(self, id_: TableId) -> bool:
+        """Whether a snapshot reads the rows of a captured table."""
+        return not self._snapshot or matches(self._snapshot, str(id_))

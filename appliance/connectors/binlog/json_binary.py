@@ -7,6 +7,7 @@ texts, dates and times quoted, other opaque values in base64.
 from __future__ import annotations
 
 import base64
+import decimal
 import struct
 from typing import Any, Final
 
@@ -154,17 +155,8 @@ def quoted(text: str) -> str:
 
 
 def double_text(value: float) -> str:
-    """Give Java's text of a double."""
-    text = repr(value)
-    mantissa, _, exponent = text.partition("e")
-    sign, mantissa = ("-", mantissa[1:]) if mantissa[0] == "-" else ("", mantissa)
-    whole, _, fraction = mantissa.partition(".")
+    """Give the peer's text of a double: Java's, with all digits where that would have an exponent."""
     size = abs(value)
     if size == 0 or 1e-3 <= size < 1e7:
-        return text
-    digits = (whole + fraction).lstrip("0")
-    power = int(exponent or 0) + len(whole) - 1
-    if not exponent and whole == "0":
-        power = -len(fraction) + len(fraction.lstrip("0")) - 1
-    digits = digits.rstrip("0") or "0"
-    return f"{sign}{digits[0]}.{digits[1:] or '0'}E{power}"
+        return repr(value)
+    return format(decimal.Decimal(value), "f")

@@ -1,6 +1,7 @@
 """Column rules: masks, cuts, and source types in schemas.
 
-Per column at most one rule changes values. Masks come before cuts, and both apply whether or not source
+Per column at most one rule applies; one that cannot change the column's values still marks its schema.
+Masks come before cuts, and both apply whether or not source
 types are propagated: the peer lets `column.propagate.source.type` switch a mask off without a word.
 Semantics otherwise: Debezium ColumnMappers, MaskStrings, TruncateColumn, PropagateSourceMetadataToSchema.
 """
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
+import logging
 import re
 import struct
 from collections.abc import Callable, Mapping
@@ -26,7 +28,11 @@ _MASK: Final = re.compile(r"column\.mask\.with\.(\d+)\.chars")
 _CUT: Final = re.compile(r"column\.truncate\.to\.(\d+)\.chars")
 _HASH: Final = re.compile(r"column\.mask\.hash\.(v2\.)?([^.]+)\.with\.salt\.(.+)")
 _TEXTS: Final = frozenset({ValueForm.STRING, ValueForm.ENUM, ValueForm.SET})
+_CUTTABLE: Final = _TEXTS | {
+    ValueForm.JSON, ValueForm.BYTES, ValueForm.BASE64, ValueForm.BASE64_URL, ValueForm.HEX,
+}  # fmt: skip
 _SHORT: Final = 0xFFFF
+_LOG: Final = logging.getLogger("io.debezium.relational.mapping.ColumnMappers")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,6 +41,7 @@ class _Rule:
     parameter: tuple[str, str]
     make: Callable[[Column], Convert]
     longer_than: int | None = None
+    forms: frozenset[ValueForm] = _TEXTS
 
     def applies(self, column: Column, name: str) -> bool:
         if (
@@ -61,7 +68,9 @@ class ColumnMappers:
             elif match := _CUT.fullmatch(key):
                 length = int(match[1])
                 parameter = ("truncateLength", match[1])
-                cuts.append(_Rule(split_regexes(text), parameter, _cutting(length), length))
+                cuts.append(
+                    _Rule(split_regexes(text), parameter, _cutting(length), length, _CUTTABLE)
+                )
         self._rules = [*masks, *hashes, *cuts]
         self._columns = split_regexes(",".join(parsed["column.propagate.source.type"] or ()))
         self._types = split_regexes(",".join(parsed["datatype.propagate.source.type"] or ()))
@@ -71,10 +80,12 @@ class ColumnMappers:
     ) -> tuple[ColumnType, Convert | None]:
         """Give a column's type with the parameters that rules add, and what they do to its values."""
         name = f"{id_}.{column.name}"
-        if type_.form in _TEXTS:
-            rule = next((rule for rule in self._rules if rule.applies(column, name)), None)
-            if rule is not None:
-                return _with_parameters(type_, dict([rule.parameter])), rule.make(column)
+        rule = next((rule for rule in self._rules if rule.applies(column, name)), None)
+        if rule is not None:
+            convert = rule.make(column) if type_.form in rule.forms else None
+            if convert is None:
+                _LOG.warning("%s is no column that a mask or cut can change; it stays clear", name)
+            return _with_parameters(type_, dict([rule.parameter])), convert
         if matches(self._columns, name) or matches(
             self._types, f"{id_.catalog}.{id_.table}.{column.type_name}"
         ):
@@ -107,10 +118,12 @@ def _constant(text: str) -> Callable[[Column], Convert]:
 
 
 def _cutting(length: int) -> Callable[[Column], Convert]:
-    """Cut to UTF-16 units, as Java counts characters."""
+    """Cut bytes, and texts to UTF-16 units, as Java counts characters."""
 
     def cut(value: Any) -> Any:
-        if value is None or (len(value) <= length and value.isascii()):
+        if value is None or isinstance(value, bytes):
+            return value and value[:length]
+        if len(value) <= length and value.isascii():
             return value
         units = value.encode("utf-16-le", "surrogatepass")[: 2 * length]
         return units.decode("utf-16-le", "surrogatepass")

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from appliance.connectors.binlog.tables import TableId
@@ -48,7 +48,7 @@ def _led(name: str, lead: str) -> str:
 
 def _avro_escape(character: str) -> str:
     units = character.encode("utf-16-be")
-    return "".join(f"_u{int.from_bytes(units[i : i + 2]):02x}" for i in range(0, len(units), 2))
+    return "".join(f"_u{int.from_bytes(units[i : i + 2]):04x}" for i in range(0, len(units), 2))
 
 
 def _avro_unicode(name: str) -> str:
@@ -61,7 +61,35 @@ ADJUSTERS: Final[dict[str, Callable[[str], str]]] = {
     "avro": _avro,
     "avro_unicode": _avro_unicode,
 }
-"""How schema and field names are made valid, by mode."""
+"""How schema names are made valid, by mode."""
+
+FIELD_ADJUSTERS: Final[dict[str, Callable[[str], str]]] = {
+    "none": lambda name: name,
+    "avro": lambda name: _avro(name).replace(".", "_"),
+    "avro_unicode": lambda name: _avro_unicode(name).replace(".", "_u002e"),
+}
+"""How field names are made valid: there a dot is no separator."""
+
+
+def _template(replacement: str | None) -> str:
+    """Give a replacement with groups written as in Java as Python writes it."""
+    return re.sub(r"\$(\d)", r"\\\1", replacement or "")
+
+
+def java_set_order(texts: Collection[str]) -> list[str]:
+    """Give texts in the order in which a Java HashSet, filled in the given order, lists them."""
+    size = 16
+    while len(texts) > size * 3 // 4:
+        size *= 2
+    return sorted(texts, key=lambda text: _spread(text) & size - 1)
+
+
+def _spread(text: str) -> int:
+    units = text.encode("utf-16-be", "surrogatepass")
+    value = 0
+    for i in range(0, len(units), 2):
+        value = (31 * value + int.from_bytes(units[i : i + 2])) & 0xFFFFFFFF
+    return value ^ value >> 16
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,6 +104,9 @@ class TopicNames:
     unicode: bool = False
     regex: re.Pattern[str] | None = None
     replacement: str = ""
+    key_field: str = ""
+    key_regex: re.Pattern[str] | None = None
+    key_replacement: str = ""
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> TopicNames:
@@ -101,7 +132,12 @@ class TopicNames:
             config["topic.heartbeat.name"],
             "Unicode" in strategy,
             regex,
-            re.sub(r"\$(\d)", r"\\\1", config["topic.replacement"] or ""),
+            _template(config["topic.replacement"]),
+            config["topic.key.field.name"] if config["topic.key.enforce.uniqueness"] else "",
+            re.compile(config["topic.key.field.regex"])
+            if config["topic.key.field.regex"]
+            else None,
+            _template(config["topic.key.field.replacement"]),
         )
 
     def _valid(self, *parts: str) -> str:
@@ -113,6 +149,15 @@ class TopicNames:
         name = self._valid(self.prefix, id_.catalog, id_.table)
         if self.regex is not None and self.regex.fullmatch(name):
             return sanitized(self.regex.sub(self.replacement, name, count=1))
+        return name
+
+    def key_value(self, id_: TableId) -> str | None:
+        """Give what tells a table's keys from those of others in its topic; None for no such field."""
+        if self.regex is None or not self.key_field:
+            return None
+        name = self._valid(self.prefix, id_.catalog, id_.table)
+        if self.key_regex is not None and self.key_regex.fullmatch(name):
+            return self.key_regex.sub(self.key_replacement, name) or name
         return name
 
     @property

@@ -20,6 +20,8 @@ def at_or_before(recorded: Mapping[str, Any], desired: Mapping[str, Any]) -> boo
         if not ours:
             return True
         if _set(ours) == _set(theirs):
+            if _place(recorded) != _place(desired) and not _snapshots(recorded, desired):
+                return _place(recorded) < _place(desired)
             return _within(recorded, desired)
         return _subset(ours, theirs)
     if ours:
@@ -27,13 +29,25 @@ def at_or_before(recorded: Mapping[str, Any], desired: Mapping[str, Any]) -> boo
     server, other = recorded.get("server_id") or 0, desired.get("server_id") or 0
     if server != other and server and other:
         return int(recorded.get("ts_sec") or 0) <= int(desired.get("ts_sec") or 0)
-    here, there = _file(recorded), _file(desired)
-    if here != there:
-        return here < there
-    pos, limit = int(recorded.get("pos") or 0), int(desired.get("pos") or 0)
-    if pos != limit:
-        return pos < limit
+    if _place(recorded) != _place(desired):
+        return _place(recorded) < _place(desired)
     return _within(recorded, desired)
+
+
+def is_replayed(recorded: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    """Whether a change that belongs to what `desired` has seen comes again when streaming starts there.
+
+    So it is with the last statement before an offset: its transaction is not yet among the completed.
+    """
+    return not _snapshots(recorded, desired) and _place(recorded) >= _place(desired)
+
+
+def _place(position: Mapping[str, Any]) -> tuple[int, int]:
+    return _file(position), int(position.get("pos") or 0)
+
+
+def _snapshots(recorded: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:
+    return bool(recorded.get("snapshot") or desired.get("snapshot"))
 
 
 def _within(recorded: Mapping[str, Any], desired: Mapping[str, Any]) -> bool:

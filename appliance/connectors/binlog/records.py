@@ -29,7 +29,7 @@ from appliance.errors import DataError
 _JDBC: Final = {
     "BIT": -7, "TINYINT": 5, "INT1": 5, "SMALLINT": 5, "INT2": 5, "MEDIUMINT": 4, "INT3": 4, "MIDDLEINT": 4,
     "INT": 4, "INTEGER": 4, "INT4": 4, "BIGINT": -5, "INT8": -5, "FLOAT": 6, "FLOAT4": 6, "REAL": 7,
-    "DOUBLE": 8, "FLOAT8": 8, "DECIMAL": 3, "DEC": 3, "FIXED": 3, "NUMERIC": 2, "BOOL": 16, "BOOLEAN": 16,
+    "DOUBLE": 8, "DOUBLE PRECISION": 8, "FLOAT8": 8, "DECIMAL": 3, "DEC": 3, "FIXED": 3, "NUMERIC": 2, "BOOL": 16, "BOOLEAN": 16,
     "DATE": 91, "TIME": 92, "DATETIME": 93, "TIMESTAMP": 2014, "YEAR": 4, "CHAR": 1, "CHARACTER": 1,
     "NCHAR": -15, "NATIONAL CHAR": -15, "NATIONAL CHARACTER": -15, "NVARCHAR": -9, "NATIONAL VARCHAR": -9,
     "NCHAR VARCHAR": -9, "NATIONAL CHAR VARYING": -9, "NATIONAL CHARACTER VARYING": -9, "BINARY": -2,
@@ -77,7 +77,8 @@ def table_changes(change: Change) -> list[dict[str, Any]]:
     if change.table_id is None:
         return []
     form: dict[str, Any] = {"type": change.kind, "id": change.table_id.quoted}
-    if change.previous_id is not None:
+    # an ALTER TABLE that renames says nothing of the old name, as in the peer's records
+    if change.previous_id is not None and change.statement[:6].upper() == "RENAME":
         form["previousId"] = change.previous_id.quoted
     table = change.table
     if table is not None and change.kind != "DROP":

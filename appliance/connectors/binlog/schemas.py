@@ -19,7 +19,8 @@ from appliance.connectors.binlog.config import split_regexes
 from appliance.connectors.binlog.ddl import DdlError, parse_ddl
 from appliance.connectors.binlog.filters import Filters, Patterns
 from appliance.connectors.binlog.history import SchemaHistory
-from appliance.connectors.binlog.order import at_or_before
+from appliance.connectors.binlog.names import java_set_order
+from appliance.connectors.binlog.order import at_or_before, is_replayed
 from appliance.connectors.binlog.records import (
     SCHEMA_CHANGES,
     history_record,
@@ -87,6 +88,7 @@ class TableSchemas:
         self._only_captured_databases = parsed[f"{kept}.store.only.captured.databases.ddl"]
         self._unkept: Patterns = split_regexes(parsed[f"{kept}.ddl.filter"] or "")
         self._versions: dict[TableId, TableVersion | None] = {}
+        self._replayed: dict[tuple[Any, Any], list[Change]] = {}
 
     def get(self, catalog: str, table: str) -> TableVersion | None:
         """Give the present version of a captured table; None when not captured or not known.
@@ -126,11 +128,13 @@ class TableSchemas:
             if source.get("server") not in (None, self._prefix):
                 continue
             if at_or_before(recorded, position):
-                self._restore(record)
+                changes = self._restore(record)
+                if is_replayed(recorded, position):
+                    self._replayed.setdefault(_place(recorded), []).extend(changes)
         self._versions.clear()
         return len(self.catalog)
 
-    def _restore(self, record: Mapping[str, Any]) -> None:
+    def _restore(self, record: Mapping[str, Any]) -> Sequence[Change]:
         changes: Sequence[Change] = read_changes(record)
         statement = record.get("ddl") or ""
         if not changes and statement:
@@ -141,6 +145,7 @@ class TableSchemas:
                     raise
         for change in changes:
             self.catalog.apply(change)
+        return changes
 
     def apply_ddl(
         self,
@@ -166,19 +171,27 @@ class TableSchemas:
         *,
         snapshot: bool = False,
     ) -> Applied:
-        """Do the same for several statements at one position, with one write of the history."""
+        """Do the same for several statements at one position, with one write of the history.
+
+        A statement that the catalog has from the history already, because the stream starts before its
+        end, is not applied twice.
+        """
         all_changes: list[Change] = []
         records: list[dict[str, Any]] = []
         rows: list[tuple[str, tuple[Any, ...]]] = []
         for database, statement in statements:
-            changes = self._effects(database, statement)
-            tables = ",".join(c.table_id.table for c in changes if c.table_id is not None) or None
+            known = self._replayed.pop(_place(position), None)
+            changes = self._effects(database, statement) if known is None else known
+            tables = _tables_by_database(changes)
             for change in changes:
-                self._take(change)
+                if known is None:
+                    self._take(change)
                 if self._keeps(change, statement):
                     ts_ms = self._clock.now_ms()
-                    records.append(history_record(self._prefix, position, ts_ms, change))
-                    table = tables if change.table_id else _no_table(change, snapshot=snapshot)
+                    if known is None and self._remembers(change):
+                        records.append(history_record(self._prefix, position, ts_ms, change))
+                    table = tables.get(change.database) if change.table_id else None
+                    table = table or _no_table(change, snapshot=snapshot)
                     block = source(change.database, table)
                     rows.append((change.database, schema_change_row(block, ts_ms, change)))
             all_changes += changes
@@ -215,17 +228,26 @@ class TableSchemas:
                     self._versions.pop(id_, None)
 
     def _keeps(self, change: Change, statement: str) -> bool:
-        """Whether history and schema change topic get a change."""
+        """Whether the schema change topic gets a change, and with it the history, most of the time."""
         if change.kind == "TRUNCATE" or any(p.fullmatch(statement) for p in self._unkept):
             return False
         if change.database and not self.filters.known(change.database):
             return False
         if self._only_captured_databases and change.database:
-            return self.filters.database(change.database)
-        if self._only_captured_tables and change.table_id is not None:
-            ids = [change.table_id, *([change.previous_id] if change.previous_id else [])]
-            return any(self.filters.table(id_) for id_ in ids)
-        return True
+            return self.filters.database(change.database) and self._about_captured(change)
+        return self._about_captured(change)
+
+    def _about_captured(self, change: Change) -> bool:
+        if not self._only_captured_tables or change.table_id is None:
+            return True
+        ids = [change.table_id, *([change.previous_id] if change.previous_id else [])]
+        return any(self.filters.table(id_) for id_ in ids)
+
+    def _remembers(self, change: Change) -> bool:
+        """Whether the history gets it too: a statement about no table only if all are kept."""
+        return (
+            not self._only_captured_tables or change.table_id is not None or change.kind == "SET"
+        )
 
     def _batch(self, rows: Sequence[tuple[str, tuple[Any, ...]]]) -> Batch | None:
         if not rows or not self._emits:
@@ -249,7 +271,25 @@ class TableSchemas:
             )
 
 
+def _place(position: Mapping[str, Any]) -> tuple[Any, Any]:
+    return position.get("file"), position.get("pos")
+
+
+def _tables_by_database(changes: Sequence[Change]) -> dict[str, str]:
+    """Give what `source.table` is for changes of tables: all those of a database, in Java's set order."""
+    found: dict[str, dict[str, TableId]] = {}
+    for change in changes:
+        if change.table_id is not None:
+            found.setdefault(change.database, {})[str(change.table_id)] = change.table_id
+    joined = {}
+    for database, ids in found.items():
+        joined[database] = ",".join(ids[name].table for name in java_set_order(ids))
+    return joined
+
+
 def _no_table(change: Change, *, snapshot: bool) -> str | None:
-    """Give what `source.table` is for a change of no table: "" for a streamed ALTER DATABASE."""
-    altered = change.kind == "DATABASE" and change.statement[:5].upper() == "ALTER"
+    """Give what `source.table` is for a change of no table: "" for a streamed statement about none."""
+    altered = change.kind == "OTHER" or (
+        change.kind == "DATABASE" and change.statement[:5].upper() == "ALTER"
+    )
     return "" if altered and not snapshot else None

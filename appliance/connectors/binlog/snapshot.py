@@ -205,7 +205,12 @@ class Snapshot:
             lambda db, table: self._source("true", db, table, self._clock.now_ns()),
             snapshot=True,
         )
-        return [applied.batch] if applied.batch is not None else []
+        if applied.batch is None:
+            return []
+        if not self._plan.data:
+            (source, *rest) = applied.batch.values[-1]
+            applied.batch.values[-1] = ((*source[:4], "last", *source[5:]), *rest)
+        return [applied.batch]
 
     def _statements(self, view: Server, known: Sequence[TableId]) -> list[tuple[str, str]]:
         """Give the statements that make the tables anew, each with its database."""
@@ -232,7 +237,9 @@ class Snapshot:
         captured = [id_ for id_ in known if filters.table(id_)]
         names = ",".join(str(id_) for id_ in captured)
         scanned = [
-            id_ for id_ in filters.snapshot_order(captured) if str(id_) != filters.signal_table
+            id_
+            for id_ in filters.snapshot_order(captured)
+            if str(id_) != filters.signal_table and filters.snapshotted(id_)
         ]
         scanned = self._by_row_count(view, scanned)
         chosen = ",".join(str(id_) for id_ in scanned)
@@ -332,6 +339,7 @@ class Snapshot:
     def _select(self, version: TableVersion) -> str:
         """Give the SELECT for a table's rows, or the override's columns by name."""
         columns = ", ".join(select_expression(c, quote(c.column.name)) for c in version.columns)
+        columns = columns or "NULL"
         override = self._override(version.id)
         if override is not None:
             return f"SELECT {columns} FROM ({override.strip().rstrip(';')}) AS snapshot_rows"  # noqa: S608  the operator's own

@@ -27,6 +27,7 @@ from appliance.connectors.binlog.events import UPDATE, EventType, TableMap
 from appliance.connectors.binlog.position import Mark, Offsets, Position
 from appliance.connectors.binlog.schemas import TableSchemas
 from appliance.connectors.binlog.stream import Event
+from appliance.connectors.binlog.transactions import TransactionTopic
 from appliance.errors import ConnectError, DataError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogStreamingChangeEventSource")
@@ -84,6 +85,12 @@ class Streaming:
         self._gathered: Gathered | None = None
         self._gathered_of: TableBatches | None = None
         self._sent_rows = False
+        self._transactions = (
+            TransactionTopic(schemas.names.transactions, options.partition)
+            if options.metadata
+            else None
+        )
+        self._row = 0
         self._thread: int | None = None
         self._query: str | None = None
         self._ts_us = 0
@@ -210,13 +217,31 @@ class Streaming:
 
     def _begin(self, event: Event) -> None:
         position = self.position
-        position.ts_sec = event[1]
+        # a restart behind the record of a BEGIN repeats it: a change of tables may follow, whose place in
+        # the history is that of the BEGIN
+        before = position.mark() if self._transactions is not None else None
+        position.ts_sec = self._ts_us // 1_000_000 or event[1]
         position.server_id = event[2]
         position.begin(event[3])
         self._sent_rows = False
+        transaction = position.transaction
+        if self._transactions is None or transaction is None or before is None:
+            return
+        if not position.skip_events:
+            self._close_gathered()
+            ts_ms = self._ts_us // 1000 or event[1] * 1000
+            offset = self._offsets.map(before)
+            self.ready.append(self._transactions.begin(transaction, ts_ms, offset))
 
     def _xid(self, event: Event) -> None:
-        self.position.complete(event[4])
+        position = self.position
+        transaction = position.transaction
+        position.complete(event[4])
+        if self._transactions is not None and transaction is not None:
+            self._close_gathered()
+            offset = self._offsets.map(position.mark())
+            ts_ms = self._ts_us // 1000 or event[1] * 1000
+            self.ready.append(self._transactions.end(transaction, ts_ms, offset))
         self._query = None
         self._ts_us = 0
 
@@ -266,9 +291,9 @@ class Streaming:
                 at += body[8] | body[9] << 8
             if compressed:
                 body = _inflated(body, at, two=op == UPDATE)
-            position.ts_sec = ts
+            position.ts_sec = self._ts_us // 1_000_000 or ts
             position.server_id = server_id
-            if op not in self._skipped or op == UPDATE:
+            if op not in self._skipped:
                 self._take_rows(batches, op, body, at, skip, start)
         if skip > 0:
             position.skip_events = position.skip_rows = 0
@@ -284,10 +309,12 @@ class Streaming:
             self._failed(error, start)
             return
         keys, rows, old = decoded
+        if rows:
+            self._row = rows[-1][-1]
         if op == UPDATE and self._options.skip_unchanged:
             decoded = keys, rows, old = _changed(decoded)
         rekeys = old is not None and old != keys
-        if not rows or (op in self._skipped and not rekeys):
+        if not rows:
             return
         ts_us = self._ts_us or position.ts_sec * 1_000_000
         gtid = position.gtid
@@ -413,7 +440,7 @@ class Streaming:
     def _schema_change(self, database: str, sql: str, event: Event) -> None:
         position, options = self.position, self._options
         self._close_gathered()
-        position.ts_sec = event[1]
+        position.ts_sec = self._ts_us // 1_000_000 or event[1]
         position.server_id = event[2]
         if position.in_transaction and position.event < position.skip_events:
             self._statement_done(event)
@@ -427,6 +454,7 @@ class Streaming:
         gtid = position.gtid
         text = gtid.text if gtid else None
         thread = self._thread if position.in_transaction else None
+        row = self._row  # the peer leaves the last row's number standing
         origin = Origin(
             ts_us, event[2], text, position.file, event[3], None, None, self._clock.now_ns()
         )
@@ -434,7 +462,7 @@ class Streaming:
         def source(database: str, table: str | None) -> tuple[Any, ...]:
             return (
                 options.version, options.connector, options.name, ts_us // 1000, None, database, None,
-                ts_us, ts_us * 1000, table, event[2], text, position.file, event[3], 0, thread, None,
+                ts_us, ts_us * 1000, table, event[2], text, position.file, event[3], row, thread, None,
             )  # fmt: skip
 
         applied = self._schemas.apply_ddl(offset, database, sql, source)
@@ -442,7 +470,7 @@ class Streaming:
         for id_ in applied.truncated if "t" not in options.skipped else ():
             version = self._schemas.get(id_.catalog, id_.table)
             if version is not None:
-                found.append(truncate_batch(version, options, origin, position.transaction))
+                found.append(truncate_batch(version, options, origin, row, position.transaction))
         if applied.changes:
             self._targets.clear()
         self._statement_done(event)

@@ -22,12 +22,15 @@ _COMPACT_DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 
 @functools.lru_cache(maxsize=65536)
 def date_days(text: str) -> int | None:
-    """Give the days since the epoch of `YYYY-MM-DD`, None for a date that does not exist."""
+    """Give the days since the epoch of `YYYY-MM-DD`, None for a date that does not exist.
+
+    Years of two digits are those from 1970 to 2069, as in events.
+    """
     match = _DATE.fullmatch(text) or _COMPACT_DATE.fullmatch(text)
     if match is None:
         return None
     year, month, day = (int(part) for part in match.groups())
-    if len(match[1]) <= 2:
+    if 0 < year < 100:
         year += 2000 if year < 70 else 1900
     try:
         return dt.date(year, month, day).toordinal() - EPOCH_ORDINAL

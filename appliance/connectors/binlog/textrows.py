@@ -60,9 +60,14 @@ def _decimal(text: bytes) -> decimal.Decimal:
     return decimal.Decimal(text.decode())
 
 
+def _days_of(text: str, year_zero: str) -> int | None:
+    """Give the days of a date; one in the year 0 stands for another year, as in the peer's snapshots."""
+    return date_days(year_zero + text[4:] if text.startswith("0000") else text)
+
+
 def _days(show: Callable[[int], Any]) -> Convert:
     def convert(text: bytes) -> Any:
-        days = date_days(text.decode())
+        days = _days_of(text.decode(), "2000")
         return None if days is None else show(days)
 
     return convert
@@ -73,7 +78,7 @@ _MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
 
 def datetime_micros(text: bytes) -> int | None:
     """Give the microseconds since the epoch of `YYYY-MM-DD HH:MM:SS[.ffffff]`, None for no date."""
-    days = date_days(text[:10].decode())
+    days = _days_of(text[:10].decode(), "2001")
     if days is None:
         return None
     seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from appliance.connectors.binlog.filters import Filters
 from appliance.connectors.binlog.mappers import ColumnMappers, Convert
-from appliance.connectors.binlog.names import ADJUSTERS, TopicNames
+from appliance.connectors.binlog.names import ADJUSTERS, FIELD_ADJUSTERS, TopicNames
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.tables import Column, Table, TableId
 from appliance.connectors.binlog.types import ColumnType, Modes, column_type
@@ -117,7 +117,8 @@ class TableVersion:
     A decoded row is a tuple with one value per element of `columns`. `key_of` gives the key's row of a
     decoded row (None: records have no key), `value_of` the value's row (None: it is the decoded row).
     `key_places` and `value_places` say the same as places in the decoded row, for code that is generated:
-    a value's place comes with what a mask or cut does to it. Versions are never changed; a later one is
+    a value's place comes with what a mask or cut does to it. `key_constant` is the value of a further key
+    field that all rows share. Versions are never changed; a later one is
     another object.
     """
 
@@ -130,6 +131,7 @@ class TableVersion:
     key_of: Callable[[Row], Row] | None
     value_of: Callable[[Row], Row] | None
     key_places: tuple[int, ...] | None
+    key_constant: str | None
     value_places: tuple[tuple[int, Convert | None], ...]
 
     @property
@@ -149,7 +151,7 @@ class VersionBuilder:
         self.names = TopicNames.of(parsed)
         self._filters = filters
         self._adjust = ADJUSTERS[parsed["schema.name.adjustment.mode"]]
-        self._adjust_field = ADJUSTERS[parsed["field.name.adjustment.mode"]]
+        self._adjust_field = FIELD_ADJUSTERS[parsed["field.name.adjustment.mode"]]
         self._mappers = ColumnMappers(config, parsed)
         self._keys = _message_keys(parsed["message.key.columns"])
         self._modes = Modes(
@@ -157,7 +159,7 @@ class VersionBuilder:
             parsed["time.precision.mode"].lower(),
             parsed["bigint.unsigned.handling.mode"].lower(),
             parsed["binary.handling.mode"].lower(),
-            comments=parsed["include.schema.comments"],
+            comments=parsed["include.schema.comments"] or dialect == "mariadb",
         )
         self._topics: dict[str, TableId] = {}
 
@@ -184,17 +186,19 @@ class VersionBuilder:
             converts.append(convert)
         places = {c.column.name: place for place, c in enumerate(columns)}
         key_places = tuple(places[name] for name in key_names if name in places)
+        constant = self.names.key_value(table.id)
         value = struct(self._adjust(f"{topic}.Value"), *members, version=None, optional=True)
         return TableVersion(
             table,
             topic,
-            self._key_schema(topic, columns, key_names),
+            self._key_schema(topic, columns, key_names, constant=constant is not None),
             value,
             self._envelope(topic, value),
             columns,
-            _key_of(key_places),
+            _key_of(key_places, constant),
             _value_of(len(columns), included, converts),
-            key_places or None,
+            None if not key_places and constant is None else key_places,
+            constant,
             tuple(zip(included, converts, strict=True)),
         )
 
@@ -215,10 +219,12 @@ class VersionBuilder:
         return tuple(dict.fromkeys(chosen)) or table.primary_key
 
     def _key_schema(
-        self, topic: str, columns: Sequence[DecodedColumn], names: Sequence[str]
+        self, topic: str, columns: Sequence[DecodedColumn], names: Sequence[str], *, constant: bool
     ) -> Schema | None:
         by_name = {c.column.name: c.type.schema for c in columns}
         members = [(self._adjust_field(n), by_name[n]) for n in names if n in by_name]
+        if constant:
+            members.append((self.names.key_field, STRING))
         return struct(self._adjust(f"{topic}.Key"), *members, version=None) if members else None
 
     def _envelope(self, topic: str, value: Schema) -> Schema:
@@ -254,7 +260,9 @@ def _message_keys(option: str | None) -> _Keys:
     return keys
 
 
-def _key_of(places: Sequence[int]) -> Callable[[Row], Row] | None:
+def _key_of(places: Sequence[int], constant: str | None) -> Callable[[Row], Row] | None:
+    if constant is not None:
+        return lambda row: (*[row[place] for place in places], constant)
     if not places:
         return None
     if len(places) == 1:

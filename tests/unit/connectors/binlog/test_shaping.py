@@ -52,8 +52,8 @@ def test_topic_name_is_valid_when_a_table_name_is_not(name, expected):
         ("none", "a-b.1c", "a-b.1c"),
         ("avro", "a-b.c d", "a_b.c_d"),
         ("avro", "1a", "_1a"),
-        ("avro_unicode", "a-b_c", "a_u2db_u5fc"),
-        ("avro_unicode", "ā", "_u101"),
+        ("avro_unicode", "a-b_c", "a_u002db_u005fc"),
+        ("avro_unicode", "ā", "_u0101"),
     ],
 )
 def test_schema_name_is_adjusted_when_a_mode_asks_for_it(mode, name, expected):
