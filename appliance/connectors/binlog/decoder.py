@@ -44,8 +44,8 @@ class Wanted:
 class Shape:
     """How rows are cut out of the decoded columns.
 
-    `key` are places in `columns` (None: no key), `key_constant` a further field of it, `value` the fields in order, each a place with what a
-    mask or cut does to it.
+    `key` are places in `columns` (None: no key), `key_constant` a further field of it, `value` the fields
+    in order, each a place with what a mask or cut does to it.
     """
 
     columns: tuple[Wanted, ...]
