@@ -6,14 +6,15 @@ Semantics: Kafka Connect 4.3.1 RestServer on Jetty and Jersey. One event loop, t
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
-from appliance.rest import admin, internal, offsets, plugins, root
-from appliance.rest.answers import JSON
+from appliance.rest import admin, internal, offsets, openapi, plugins, root
+from appliance.rest.answers import JSON, json_response
 from appliance.rest.connectors import Connectors
 from appliance.rest.console import resources as console
 from appliance.rest.context import Context
@@ -44,6 +45,13 @@ def create_app(context: Context) -> App:
     ]
     if context.config["admin.listeners"] != []:
         routes += admin.routes(context)
+    document = openapi.document(routes)
+
+    async def described(_request: Request, _members: Mapping[str, str]) -> Response:
+        """Give this document."""
+        return json_response(document)
+
+    routes.append(Route("GET", f"{console.PREFIX}/openapi.json", described))
     return App(context, Table(routes))
 
 

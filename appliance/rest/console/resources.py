@@ -12,7 +12,6 @@ import appliance
 from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
-from appliance.rest.console.openapi import document
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.snapshot import rates, snapshot, worker_entries
@@ -31,7 +30,7 @@ Members = Mapping[str, str]
 def routes(context: Context, secrets: Secrets) -> list[Route]:
     """Give the routes."""
     resources = _Resources(context, secrets)
-    found = [
+    return [
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
@@ -47,12 +46,6 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/transitions", resources.moves),
         Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/metrics", resources.task),
     ]
-    paths = [route.path for route in found]
-
-    async def openapi(_request: Request, _members: Members) -> Response:
-        return json_response(document(paths))
-
-    return [*found, Route("GET", f"{PREFIX}/openapi.json", openapi)]
 
 
 class _Resources:
@@ -64,22 +57,27 @@ class _Resources:
         self._peers = Peers(context)
 
     async def version(self, _request: Request, _members: Members) -> Response:
+        """Product and version."""
         return json_response({"product": "ingest-appliance", "version": appliance.__version__})
 
     async def whoami(self, _request: Request, _members: Members) -> Response:
+        """Who asks, and what they may do."""
         return json_response(
             {"user": None, "role": "administer", "read_only": False, "capabilities": []}
         )
 
     async def snapshot(self, request: Request, _members: Members) -> Response:
+        """Everything that the console shows first."""
         seen = self._context.herder.snapshot()
         workers = await self._peers.workers(seen, request.headers.get("authorization"))
         return json_response(snapshot(seen, self._context.journal, workers))
 
     async def local(self, _request: Request, _members: Members) -> Response:
+        """What this worker alone knows, for the others."""
         return json_response(self._peers.local())
 
     async def events(self, request: Request, _members: Members) -> Response:
+        """Events as they happen."""
         text = request.headers.get("last-event-id") or request.query_params.get("after")
         last_id = int(text) if text is not None and text.lstrip("-").isdigit() else None
         authorization = request.headers.get("authorization")
@@ -93,14 +91,17 @@ class _Resources:
         )
 
     async def workers(self, request: Request, _members: Members) -> Response:
+        """The workers of the group."""
         seen = self._context.herder.snapshot()
         workers = await self._peers.workers(seen, request.headers.get("authorization"))
         return json_response(worker_entries(seen, workers))
 
     async def rebalances(self, request: Request, _members: Members) -> Response:
+        """Rebalances with cause and standstill, newest first."""
         return json_response(self._history()[: _limit(request)])
 
     async def rebalance(self, _request: Request, members: Members) -> Response:
+        """One rebalance."""
         for entry in self._history():
             if str(entry["id"]) == members["id"]:
                 return json_response(entry)
@@ -111,10 +112,12 @@ class _Resources:
         return history(self._context.journal.of_types("rebalance", "task"), names)
 
     async def audit(self, request: Request, _members: Members) -> Response:
+        """Changes through REST, newest first."""
         found = self._context.journal.newest("audit", _limit(request))
         return json_response([_entry(event) for event in found])
 
     async def metrics(self, request: Request, _members: Members) -> Response:
+        """Figures of the tasks."""
         return json_response(await self._figures(request))
 
     async def _figures(self, request: Request) -> dict[str, Any]:
@@ -122,6 +125,7 @@ class _Resources:
         return dict(await self._peers.metrics(seen, request.headers.get("authorization")))
 
     async def queues(self, request: Request, _members: Members) -> Response:
+        """Dead letter queues."""
         seen = self._context.herder.snapshot()
         metrics = await self._figures(request)
         answer = []
@@ -132,15 +136,18 @@ class _Resources:
         return json_response(answer)
 
     async def history(self, request: Request, members: Members) -> Response:
+        """Revisions of a connector's configuration, newest first."""
         found = self._context.journal.newest("config", _limit(request), members["name"])
         return json_response([_entry(event) for event in found])
 
     async def moves(self, request: Request, members: Members) -> Response:
+        """A task's changes of state, newest first."""
         key = str(_task(members))
         found = self._context.journal.newest("task", _limit(request), key)
         return json_response([_entry(event) for event in found])
 
     async def task(self, request: Request, members: Members) -> Response:
+        """Figures of a task."""
         figures = (await self._figures(request)).get(str(_task(members)))
         if figures is None:
             raise RestError(404, f"Task {_task(members)} does not run on any worker that answers.")

@@ -70,14 +70,6 @@ def test_history_is_listed_newest_first(client, context):
     assert revisions[0]["config"] == {"topic": "t", "db.password": "[hidden]"}
 
 
-def test_document_describes_every_resource(client):
-    """The OpenAPI document lists the paths that are served."""
-    paths = client.get("/appliance/v1/openapi.json").json()["paths"]
-
-    assert "/appliance/v1/snapshot" in paths
-    assert client.get("/appliance/v1/dlq").json() == []
-
-
 @pytest.mark.asyncio
 async def test_missed_events_come_first_when_a_client_resumes():
     """Events after the given id are sent, then later ones as they happen."""
