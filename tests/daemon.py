@@ -61,6 +61,7 @@ class Daemon:
         ]
         self.log = folder / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.environment: dict[str, str] = {}
 
     def start(self, ready: bool = True) -> Self:
         """Start it; with `ready` wait until /health says healthy."""
@@ -70,7 +71,7 @@ class Daemon:
                 cwd=ROOT,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
             )
         if ready:
             wait_until(self.healthy, f"{self.url}/health is healthy", START_S)

@@ -1,0 +1,79 @@
+"""Whom a kill hits, and what is needed for the victim to come back: SIGKILL in every case."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import time
+from pathlib import Path
+
+from tests.killing.site import Site
+from tests.waiting import wait_until
+
+KINDS = ("task", "worker", "daemon", "broker")
+ENDS_WITHIN_S = 2.0
+LONGEST_AWAY_S = 2.0
+
+
+class Killer:
+    """Kills by kind, at random among those of a kind. Used by the thread that started the servers."""
+
+    def __init__(self, site: Site, chance: random.Random) -> None:
+        self._site = site
+        self._chance = chance
+        self.violations: list[str] = []
+
+    def kill(self, kind: str) -> str:
+        """Kill one; give whom. A daemon or broker is started again after a moment, without waiting."""
+        if kind == "broker":
+            return self._kill_broker()
+        if kind == "daemon":
+            return self._kill_daemon()
+        prefix = {"task": "ingest-task", "worker": "ingest-worker"}[kind]
+        name, pid = self._chance.choice(wait_until(lambda: self._alive(prefix), f"a {prefix}"))
+        os.kill(pid, signal.SIGKILL)
+        return f"{name} {pid}"
+
+    def _alive(self, prefix: str) -> list[tuple[str, int]]:
+        return [
+            (name, pid)
+            for name, pids in self._site.daemon.processes().items()
+            for pid in pids
+            if name.startswith(prefix)
+        ]
+
+    def _kill_broker(self) -> str:
+        broker = self._site.broker
+        pid = broker.pid
+        broker.kill()
+        self._stay_away()
+        broker.launch()
+        return f"broker {pid}"
+
+    def _kill_daemon(self) -> str:
+        daemon = self._site.daemon
+        assert daemon.process is not None
+        pid = daemon.process.pid
+        every = [child for pids in daemon.processes().values() for child in pids]
+        daemon.kill()
+        daemon.process.wait()
+        began = time.monotonic()
+        wait_until(lambda: not any(map(alive, every)), "the end of all its processes", 20)
+        took_s = time.monotonic() - began
+        if took_s > ENDS_WITHIN_S:
+            self.violations.append(f"processes of a killed daemon lived on for {took_s:.1f} s")
+        self._stay_away()
+        daemon.start(ready=False)
+        return f"daemon {pid}"
+
+    def _stay_away(self) -> None:
+        time.sleep(self._chance.uniform(0, LONGEST_AWAY_S))
+
+
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
