@@ -20,7 +20,12 @@ log = logging.getLogger(__name__)
 
 Settings = dict[str, Any]
 
+COMMON_DEFAULTS: Final[Mapping[str, str]] = {
+    # librdkafka's own limit of 10 s would add up to that to each return of a broker
+    "reconnect.backoff.max.ms": "1000",
+}
 PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {
+    **COMMON_DEFAULTS,
     "acks": "all",
     "enable.idempotence": "true",
     "max.in.flight.requests.per.connection": "5",
@@ -30,6 +35,7 @@ PRODUCER_DEFAULTS: Final[Mapping[str, str]] = {
     "buffer.memory": str(16 << 20),
 }
 CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
+    **COMMON_DEFAULTS,
     "auto.offset.reset": "earliest",
     "isolation.level": "read_uncommitted",
     "allow.auto.create.topics": "true",
@@ -286,6 +292,7 @@ def sink_group(connector: ConnectorConfig) -> str:
 def connector_admin(worker: WorkerConfig, connector: ConnectorConfig, client_id: str) -> Settings:
     """Give the settings of a connector's admin client."""
     java = {
+        **COMMON_DEFAULTS,
         "client.id": client_id,
         **worker.client_settings("admin"),
         **connector.overrides("admin"),
@@ -295,7 +302,8 @@ def connector_admin(worker: WorkerConfig, connector: ConnectorConfig, client_id:
 
 def worker_client(worker: WorkerConfig, client_id: str) -> Settings:
     """Give the settings of the worker's own clients (internal topics)."""
-    return _only_common(translated({"client.id": client_id, **worker.client_settings("worker")}))
+    java = {**COMMON_DEFAULTS, "client.id": client_id, **worker.client_settings("worker")}
+    return _only_common(translated(java))
 
 
 def _only_common(settings: Settings) -> Settings:

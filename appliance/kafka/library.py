@@ -5,8 +5,10 @@
 
 from __future__ import annotations
 
+import logging
+import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from confluent_kafka import (
     Consumer,
@@ -17,15 +19,43 @@ from confluent_kafka import (
 )
 from confluent_kafka import TopicPartition as Place
 
+from appliance.clock import SYSTEM_CLOCK, Clock
+
 __all__ = [
     "Consumer",
     "ConsumerGroupTopicPartitions",
     "KafkaError",
     "KafkaException",
+    "LibraryLog",
     "Place",
     "Producer",
     "admin_client",
 ]
+
+_REPEAT_S: Final = 10.0
+_NUMBER: Final = re.compile(r"\d+")
+
+
+class LibraryLog:
+    """Takes the place of a logger for the library's own lines: each once in ten seconds.
+
+    While a broker is away the library tells of every attempt to connect, twenty times a second. It tries
+    again by itself, so nothing of this is above WARN.
+    """
+
+    def __init__(self, logger: logging.Logger, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._logger = logger
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def log(self, level: int, text: str, *words: Any) -> None:
+        """Write a line, unless one that differs in numbers only was written just now."""
+        line = text % words
+        now_s = self._clock.monotonic_s()
+        alike = _NUMBER.sub("", line)
+        if now_s - self._said.get(alike, -_REPEAT_S) >= _REPEAT_S:
+            self._said[alike] = now_s
+            self._logger.log(min(level, logging.WARNING), "%s", line)
 
 
 def admin_client(settings: Mapping[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId, TopicPartition
 from appliance.kafka.clients import connector_consumer, consumer_options
-from appliance.kafka.library import Consumer, KafkaError, KafkaException, Place
+from appliance.kafka.library import Consumer, KafkaError, KafkaException, LibraryLog, Place
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
@@ -91,7 +91,9 @@ class Assignment:
         )
         self._limit = int(limit) if limit else MAX_MESSAGES
         self._cooperative = settings.get("partition.assignment.strategy") == "cooperative-sticky"
-        self._consumer = Consumer({**settings, "on_commit": self._committed}, logger=log)
+        self._consumer = Consumer(
+            {**settings, "on_commit": self._committed}, logger=LibraryLog(log)
+        )
         self._pattern = re.compile(str(config["topics.regex"])) if config["topics.regex"] else None
         self._subscribed: list[str] = []
         self._next_refresh_s = 0.0
@@ -114,16 +116,16 @@ class Assignment:
         return self._consumer.memberid() or ""
 
     def dismiss(self, members: Sequence[str]) -> None:
-        """Take consumers of killed processes out of the group: nobody then waits for them."""
+        """Take consumers of former processes out of the group: nobody then waits for them."""
         if not members:
             return
-        # lazily: needed after a kill only
+        # lazily: the first process of a task has nobody to dismiss
         from appliance.kafka.coordinator import GroupSettings, leave_group
 
         for member in members:
             try:
                 settings = GroupSettings.from_config(self._options)
-                leave_group(settings, member, "its process was killed", DISMISS_S)
+                leave_group(settings, member, "its process has ended", DISMISS_S)
             except ConnectError as error:
                 log.warning(
                     "%s: the group forgets %s only when its session ends: %s",

@@ -17,7 +17,7 @@ from typing import Any
 from appliance.channel import OffsetEntry
 from appliance.errors import ConnectError, RetriableError
 from appliance.kafka.clients import Settings
-from appliance.kafka.library import KafkaError, KafkaException, Producer
+from appliance.kafka.library import KafkaError, KafkaException, LibraryLog, Producer
 from appliance.runtime.pipeline import Encoded
 
 log = logging.getLogger(__name__)
@@ -49,7 +49,8 @@ class Delivery:
         self._offset_failures: list[KafkaError] = []
         self._offsets_topic = offsets_topic
         self._stopping = stopping
-        self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=log)
+        quiet: Any = LibraryLog(log)
+        self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=quiet)
         self._offset_producer = self.producer
         if offset_settings is not None:
             self._offset_producer = Producer({**offset_settings, "on_delivery": self._delivered})

@@ -1,4 +1,4 @@
-"""TaskLock: one copy of a task at a time on a host, and what a killed one leaves behind."""
+"""TaskLock: one copy of a task at a time on a host, and what a former one leaves behind."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ LOCK_WARN_S: Final = 5.0
 class TaskLock:
     """The lock file of one task on this host; the kernel frees it when the process dies.
 
-    Its text is a note for those who come later: what its holder, when killed, leaves behind elsewhere.
+    Its text is a note for those who come later: what its holder may have left behind elsewhere.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -52,7 +52,7 @@ class TaskLock:
                 return True
 
     def left_behind(self) -> list[str]:
-        """Take the notes of this task's and its siblings' former processes that were killed."""
+        """Take the notes of this task's and its siblings' former processes."""
         own = self._path
         if own is None or self._descriptor is None:
             return []
@@ -64,7 +64,7 @@ class TaskLock:
         return [note for note in found if note]
 
     def set_note(self, text: str) -> None:
-        """Note something, nothing with an empty text."""
+        """Note something."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, text.encode(), 0)

@@ -32,18 +32,23 @@ from appliance.runtime.sinkcontext import Reporter, SinkContext
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
 POLL_S = 0.5
+JOINING_POLL_S = 0.05
 RETRY_PAUSE_S = 1.0
 LAPSED_COMMIT_S = 0.5
 
 
 class Notes(Protocol):
-    """Notes that outlive the process."""
+    """Notes that outlive the process.
+
+    A note stays after an orderly end too: when the broker was away, the group was not left, whatever the
+    consumer did, and the next member would wait for the session of this one to end.
+    """
 
     def left_behind(self) -> list[str]:
-        """Take the notes of processes of this connector that were killed on this host."""
+        """Take the notes of former processes of this connector on this host."""
 
     def set_note(self, text: str) -> None:
-        """Note something, nothing with an empty text."""
+        """Note something."""
 
 
 class SinkRunner:
@@ -112,7 +117,6 @@ class SinkRunner:
         finally:
             for close in (
                 assignment.close,
-                self._forget_member,
                 task.close,
                 pipeline.close,
                 self._close_queue,
@@ -157,11 +161,13 @@ class SinkRunner:
         *,
         paused: bool,
     ) -> None:
-        wait_s = POLL_S
+        wait_s = POLL_S if self._member else JOINING_POLL_S
         if self._held is not None:
             left_s = self._retry_at_s - self._clock.monotonic_s()
-            wait_s = min(POLL_S, max(0.0, left_s))
-        batches, after = self._decoded(pipeline, assignment.poll(wait_s))
+            wait_s = min(wait_s, max(0.0, left_s))
+        messages = assignment.poll(wait_s)
+        self._note_member(assignment)
+        batches, after = self._decoded(pipeline, messages)
         if self._held is not None:
             # a partition that was assigned in between may have brought something
             self._held += batches
@@ -174,6 +180,13 @@ class SinkRunner:
         if self._put(task, batches, after, context):
             self._held = None
             assignment.delivered(after)
+
+    def _note_member(self, assignment: Assignment) -> None:
+        """Note the member id as soon as there is one: killed before, it would hold up the next one."""
+        member = assignment.member_id()
+        if member != self._member:
+            self._member = member
+            self._notes.set_note(member)
 
     def _decoded(
         self, pipeline: SinkPipeline, groups: dict[TopicPartition, list[Any]]
@@ -240,10 +253,6 @@ class SinkRunner:
             self._next_commit_s = self._clock.monotonic_s() + self._commit_every_s
         context.apply_seeks()
         if self._ticker.tick(now_s, paused=paused):
-            member = assignment.member_id()
-            if member != self._member:
-                self._member = member
-                self._notes.set_note(member)
             self.figures.gauges["partition-count"] = len(assignment.partitions)
             self.figures.gauges["sink-record-lag-max"] = assignment.lag()
             active = assignment.uncommitted
@@ -337,9 +346,6 @@ class SinkRunner:
                 self._worker, self.config, self._start.id, self.figures, self._clock
             )
             self.errors.reporters.insert(0, self._queue)
-
-    def _forget_member(self) -> None:
-        self._notes.set_note("")
 
     def _close_queue(self) -> None:
         if self._queue is not None:

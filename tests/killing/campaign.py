@@ -17,7 +17,7 @@ from tests.killing.progress import Progress, Watch, wait_for
 from tests.killing.site import Options, Site, started
 from tests.killing.verdict import Judge, Verdict
 
-RECOVERY_LIMIT_S = 60.0
+RECOVERY_LIMIT_S = 120.0
 LONGEST_LULL_S = 3.0
 
 

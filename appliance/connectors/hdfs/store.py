@@ -75,13 +75,23 @@ class HdfsStore:
     def list(self, folder: str) -> list[Entry]:
         """List a folder, [] when it does not exist."""
         with self._translated(f"listing {folder}"):
-            status = self._client.status(folder, strict=False)
-            if status is None or status["type"] != "DIRECTORY":
-                return []
+            try:
+                found = self._client.list(folder, status=True)
+            except HdfsError as error:
+                # no name of an exception: the package's own finding that it is a file
+                if error.exception in ("FileNotFoundException", None) and self._is_no_folder(
+                    folder
+                ):
+                    return []
+                raise
             return [
-                Entry(name, found["type"] == "DIRECTORY", int(found["length"]))
-                for name, found in self._client.list(folder, status=True)
+                Entry(name, status["type"] == "DIRECTORY", int(status["length"]))
+                for name, status in found
             ]
+
+    def _is_no_folder(self, path: str) -> bool:
+        status = self._client.status(path, strict=False)
+        return status is None or status["type"] != "DIRECTORY"
 
     def upload(self, local: Path, path: str) -> None:
         """Stream a local file to a new name and check its length."""
