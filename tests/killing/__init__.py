@@ -6,8 +6,8 @@
     load      the changes committed to the database and the lines written to a file
     ledger    what was committed, in order: the truth that all else is held against
     kills     whom a kill hits, and how the victim comes back
-    recovery  when everything flows again after a kill
+    progress  when everything flows again after a kill
     evidence  what topics, offsets and files hold at the end
     checks    pure functions from ledger and evidence to violations
-    campaign  the whole walk; report: its figures and verdict
+    campaign  the whole walk; verdict holds evidence against the ledger; report tells it
 """

@@ -11,8 +11,9 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.killing.campaign import Plan, Report, run
+from tests.killing.campaign import run
 from tests.killing.kills import KINDS
+from tests.killing.report import Plan
 from tests.killing.site import Options
 
 
@@ -28,7 +29,7 @@ def main() -> int:
     )
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="ingest-kill-"))
     report = run(plan, folder / f"seed-{plan.seed}", _say)
-    print(render(report))
+    print(report.text())
     if arguments.report:
         Path(arguments.report).write_text(json.dumps(report.as_json(), indent=1) + "\n")
     if report.good and not arguments.folder:
@@ -36,19 +37,6 @@ def main() -> int:
     else:
         print(f"logs and data: {folder}")
     return 0 if report.good else 1
-
-
-def render(report: Report) -> str:
-    """Give the short report."""
-    lines = [f"\n{len(report.kills)} kills in {report.seconds:.0f} s, seed {report.plan.seed}"]
-    for kind in report.plan.kinds:
-        figures = report.recovery(kind)
-        words = ", ".join(f"{name} {value}" for name, value in figures.items())
-        lines.append(f"  {kind:8} recovery in s: {words}")
-    lines += [f"  {name}: {count}" for name, count in report.verdict.counts.items()]
-    lines += [f"  VIOLATION {text}" for text in report.verdict.violations[:30]]
-    lines.append("nothing lost, nothing doubled" if report.good else "NOT GOOD")
-    return "\n".join(lines)
 
 
 def _say(text: str) -> None:

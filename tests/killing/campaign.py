@@ -3,88 +3,19 @@
 from __future__ import annotations
 
 import random
-import statistics
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 from tests.killing.kills import Killer
 from tests.killing.ledger import Ledger
 from tests.killing.load import Load
 from tests.killing.progress import Progress, Watch, wait_for
-from tests.killing.site import Options, Site, started
-from tests.killing.verdict import Judge, Verdict
+from tests.killing.report import Kill, Plan, Report
+from tests.killing.site import Site, started
+from tests.killing.verdict import Judge
 
 RECOVERY_LIMIT_S = 120.0
-LONGEST_LULL_S = 3.0
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a campaign does: `count` kills of each kind, in random order and at random moments."""
-
-    count: int
-    kinds: Sequence[str]
-    seed: int
-    rate: float = 25.0
-    options: Options = field(default_factory=Options)
-
-
-@dataclass(frozen=True)
-class Kill:
-    """A kill and its recovery: seconds until each goal was reached, the goal that was not."""
-
-    kind: str
-    victim: str
-    took: dict[str, float]
-    missed: str | None
-
-    @property
-    def recovery_s(self) -> float:
-        return max(self.took.values(), default=0.0)
-
-
-@dataclass
-class Report:
-    """What came out."""
-
-    plan: Plan
-    kills: list[Kill] = field(default_factory=list)
-    verdict: Verdict = field(default_factory=Verdict)
-    seconds: float = 0.0
-
-    @property
-    def good(self) -> bool:
-        return not self.verdict.violations
-
-    def recovery(self, kind: str) -> dict[str, float]:
-        """Give count, p50 and maximum of a kind's recovery in seconds, and p50 of each goal."""
-        kills = [kill for kill in self.kills if kill.kind == kind]
-        times = [kill.recovery_s for kill in kills] or [0.0]
-        goals = {goal for kill in kills for goal in kill.took}
-        return {
-            "kills": len(kills),
-            "p50": round(statistics.median(times), 1),
-            "max": round(max(times), 1),
-            **{
-                f"{goal} max": max(kill.took.get(goal, 0.0) for kill in kills)
-                for goal in sorted(goals)
-            },
-        }
-
-    def as_json(self) -> dict[str, Any]:
-        return {
-            "seed": self.plan.seed,
-            "isolation": self.plan.options.isolation,
-            "exactly_once": self.plan.options.exactly_once,
-            "seconds": round(self.seconds, 1),
-            "recovery_s": {kind: self.recovery(kind) for kind in self.plan.kinds},
-            "counts": self.verdict.counts,
-            "violations": self.verdict.violations,
-            "verdict": "good" if self.good else "violated",
-        }
 
 
 def run(plan: Plan, folder: Path, say: Callable[[str], None]) -> Report:
@@ -116,7 +47,7 @@ class _Campaign:
     def run(self) -> None:
         violations = self._report.verdict.violations
         self._load.prepare()
-        self._load._write_lines()
+        self._load.write_lines()
         self._say("creating the connectors")
         self._site.create_connectors()
         self._watch.start()
@@ -148,7 +79,7 @@ class _Campaign:
 
     def _kill(self, kind: str, number: str) -> bool:
         """Kill one and wait until all flows again; False when it does not."""
-        time.sleep(self._chance.uniform(0, LONGEST_LULL_S))
+        time.sleep(self._chance.uniform(0, self._plan.longest_lull_s))
         victim = self._killer.kill(kind)
         mark = self._progress.mark()
         took, missed = wait_for(self._progress.goals(mark), RECOVERY_LIMIT_S)

@@ -79,13 +79,14 @@ class Load:
             due = time.monotonic()
             while not self._stop.is_set():
                 self._transaction()
-                self._write_lines()
+                self.write_lines()
                 due = max(due + self._pause_s, time.monotonic() - 1)
                 self._stop.wait(max(0.0, due - time.monotonic()))
         except BaseException as error:
             self.error = error
 
-    def _write_lines(self) -> None:
+    def write_lines(self) -> None:
+        """Append two lines to the file."""
         first = self._ledger.line_count
         lines = [f"{n} " + "line" * self._random.randint(1, 20) for n in range(first, first + 2)]
         with self._file.open("a", encoding="utf-8") as file:

@@ -7,8 +7,9 @@ owners' staging and intent folders away and puts plain files in their place: wha
 still runs does next fails. Every step may be repeated.
 
 Layout, with N the epoch: `<topics.dir>/+tmp/<topic>/p<partition>/e<N>/` staged files,
-`<logs.dir>/<topic>/<partition>/epoch-<N>` claim, `.../e<N>/<sequence>.commit` intents,
-`x<old>-<N>` folders that were moved away.
+`<logs.dir>/<topic>/<partition>/epoch-<N>` claim, `.../e<N>/next-<offset>` where the takeover went on,
+`.../e<N>/<sequence>.commit` intents, `x<old>-<N>` folders that were moved away. What a name can say is an
+empty file: on HDFS a file with a block, however small, costs its writer up to half a second.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Committer:
         intents = self._fence(self._logs, older)
         last = max([self._finish_intents(moved, staging) for moved in intents], default=-1)
         last = max(last, self._scan(self._data))
-        self._write_intent(0, {"files": [], "next": last + 1})
+        self._note_next(last + 1)
         for moved in (*intents, *staging):
             self._store.delete(moved.folder)
         self._forget(older)
@@ -94,7 +95,7 @@ class Committer:
         while True:
             epochs = self._epochs()
             epoch = (epochs[-1] if epochs else 0) + 1
-            if self._store.create(f"{self._logs}/epoch-{epoch}", b"claimed"):
+            if self._store.create(f"{self._logs}/epoch-{epoch}", b""):
                 return epoch, epochs
 
     def _epochs(self) -> list[int]:
@@ -113,18 +114,20 @@ class Committer:
             elif former and entry.is_folder and int(former[1]) < self._epoch:
                 aside = f"{root}/x{former[1]}-{self._epoch}"
                 self._store.rename(f"{root}/{entry.name}", aside)
-                self._store.create(f"{root}/{entry.name}", b"fenced")
+                self._store.create(f"{root}/{entry.name}", b"")
                 moved.append(_Moved(int(former[1]), aside))
         present = {entry.name for entry in entries}
         for epoch in older:
             if f"e{epoch}" not in present:
-                self._store.create(f"{root}/e{epoch}", b"fenced")
+                self._store.create(f"{root}/e{epoch}", b"")
         return moved
 
     def _finish_intents(self, intents: _Moved, staging: list[_Moved]) -> int:
         """Do the renames that a former owner announced; give the last offset announced."""
         last = -1
         for entry in self._store.list(intents.folder):
+            if noted := re.fullmatch(r"next-(\d+)", entry.name):
+                last = max(last, int(noted[1]) - 1)
             if not entry.name.endswith(".commit"):
                 continue
             intent = json.loads(self._store.read(f"{intents.folder}/{entry.name}"))
@@ -214,6 +217,12 @@ class Committer:
         self._intent_written = True
         if previous is not None:
             self._store.delete(previous)
+
+    def _note_next(self, offset: int) -> None:
+        """Note where a takeover goes on, for the next one: the committed files may be moved away."""
+        path = f"{self._logs}/e{self._epoch}/next-{offset}"
+        self._make_parent(path)
+        self._store.create(path, b"")
 
     def _write_intent(self, sequence: int, intent: dict[str, Any]) -> None:
         """Write an intent so that its name appears with its whole content."""
