@@ -208,7 +208,7 @@ class AbstractHerder(abc.ABC):
             self._stores.statuses,
             self._role,
             self._tick,
-            self._worker.metrics(),
+            self._worker,
             worker_id=self._worker_id,
             group_id="" if self._config.standalone else self._config.group_id,
             now_ms=self._clock.now_ms(),

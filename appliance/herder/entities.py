@@ -150,6 +150,7 @@ class GroupSnapshot(msgspec.Struct, frozen=True):
     delay_until_ms: int | None = None
     problem: str | None = None
     silence_ms: int | None = None
+    protocol: str = ""
 
 
 class WorkerSnapshot(msgspec.Struct, frozen=True):
@@ -164,7 +165,9 @@ class WorkerSnapshot(msgspec.Struct, frozen=True):
 class HerderSnapshot(msgspec.Struct, frozen=True):
     """Connectors, tasks, states and workers at one moment, from the local copy of the internal topics.
 
-    `metrics` holds the latest figures of the tasks that run here, by the text form of their id.
+    `metrics` holds the latest figures of the tasks that run here, by the text form of their id;
+    `worker_figures` and `rebalance_figures` are those of the groups connect-worker-metrics and
+    connect-worker-rebalance-metrics, by attribute.
     """
 
     taken_ms: int
@@ -175,3 +178,5 @@ class HerderSnapshot(msgspec.Struct, frozen=True):
     target_states: Mapping[str, str]
     metrics: Mapping[str, Mapping[str, float | int | str]]
     config_offset: int
+    worker_figures: Mapping[str, float | int] = {}
+    rebalance_figures: Mapping[str, float | int] = {}

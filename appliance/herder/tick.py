@@ -26,6 +26,7 @@ from appliance.herder.herder import JournalSink
 from appliance.herder.inbox import Inbox
 from appliance.herder.lifecycle import Lifecycle
 from appliance.herder.protocol import Assignment, ConnectProtocol, Work
+from appliance.herder.rebalances import RebalanceFigures
 from appliance.herder.requests import RequestQueue
 from appliance.ids import ConnectorTaskId
 from appliance.kafka.membership import GroupEvent, Joined, Membership
@@ -84,6 +85,7 @@ class Tick:
         self._session_timeout_s = session_timeout_s
         self._on_turn = on_turn
         self._on_failure = on_failure
+        self.rebalances = RebalanceFigures(clock)
         self._member: Membership | None = None
         self._stopping = threading.Event()
         self._ended = threading.Event()
@@ -332,6 +334,7 @@ class Tick:
 
     def _record(self, rebalance: _Rebalance) -> None:
         took_ms = round((self._clock.monotonic_s() - rebalance.started_s) * 1000)
+        self.rebalances.completed(took_ms)
         standstill, self._lifecycle.standstill_ms = self._lifecycle.standstill_ms, {}
         if self._journal is None:
             return

@@ -18,6 +18,7 @@ from appliance.herder.entities import (
     WorkerSnapshot,
 )
 from appliance.herder.grouprole import GroupRole
+from appliance.herder.lifecycle import Runner
 from appliance.herder.tick import Tick
 from appliance.ids import ConnectorTaskId
 from appliance.storage.snapshot import ClusterConfigState, Config
@@ -92,7 +93,7 @@ def herder_snapshot(
     statuses: StatusStore,
     role: GroupRole,
     tick: Tick,
-    metrics: Mapping[ConnectorTaskId, Mapping[str, float | int | str]],
+    worker: Runner,
     *,
     worker_id: str,
     group_id: str,
@@ -123,8 +124,10 @@ def herder_snapshot(
         {name: connector_info(state, name, type_of) for name in sorted(state.connectors)},
         states,
         {name: state.target_state(name).value for name in sorted(state.connectors)},
-        {str(task): figures for task, figures in metrics.items()},
+        {str(task): figures for task, figures in worker.metrics().items()},
         state.offset,
+        worker.figures(),
+        tick.rebalances.figures(),
     )
 
 
@@ -151,4 +154,5 @@ def _group(role: GroupRole, tick: Tick, group_id: str) -> GroupSnapshot:
         tick.delay_until_ms,
         fault,
         round(member.silence_s * 1000),
+        role.protocol.name.lower(),
     )

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from appliance.api.plugin import KAFKA_VERSION
-from appliance.herder.entities import HerderSnapshot
-from appliance.ids import ConnectorTaskId, State
 from appliance.rest.answers import json_response
 from appliance.rest.context import HEALTH_TIMEOUT_S, Context, stage_text
 from appliance.rest.routing import Route
-from appliance.telemetry.metrics import (
-    Sample,
-    prometheus_text,
-    rebalance_sample,
-    task_samples,
-    worker_sample,
-)
+from appliance.rest.samples import samples
+from appliance.telemetry.metrics import prometheus_text
 
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
 
@@ -69,33 +62,3 @@ def _unhealthy(context: Context) -> Response:
     return json_response(
         {"status": "starting", "message": f"Worker is still starting up.{tail}"}, 503
     )
-
-
-def samples(snapshot: HerderSnapshot, restarts: Mapping[str, int]) -> Iterator[Sample]:
-    """Give what `/metrics` shows of this worker."""
-    here = next((worker for worker in snapshot.workers if worker.here), None)
-    yield worker_sample("connector-count", here.connectors if here else 0)
-    yield worker_sample("task-count", here.tasks if here else 0)
-    for name, count in restarts.items():
-        yield Sample(f"ingest_appliance_{name}", (), count)
-    yield rebalance_sample("epoch", snapshot.group.generation)
-    yield rebalance_sample("rebalancing", int(snapshot.group.phase not in ("stable", "waiting")))
-    leader = snapshot.group.leader_url or ""
-    yield Sample("kafka_connect_worker_rebalance_leader_name_info", (("value", leader),), 1)
-    yield Sample(
-        "kafka_connect_coordinator_assigned_connectors", (), here.connectors if here else 0
-    )
-    yield Sample("kafka_connect_coordinator_assigned_tasks", (), here.tasks if here else 0)
-    for name, info in snapshot.states.items():
-        status = info.connector.state.lower()
-        labels = (("connector", name), ("status", status))
-        yield Sample("kafka_connect_connector_status", labels, 1)
-        yield worker_sample("connector-total-task-count", len(info.tasks), connector=name)
-        for state in State:
-            if state is not State.STOPPED:
-                count = sum(task.state == state for task in info.tasks)
-                attribute = f"connector-{state.lower()}-task-count"
-                yield worker_sample(attribute, count, connector=name)
-    for text, figures in snapshot.metrics.items():
-        name, number = ConnectorTaskId.parse(text)
-        yield from task_samples(name, number, figures)

@@ -126,6 +126,7 @@ class ErrorPolicy:
             "deadletterqueue-produce-failures",
         ):
             figures.totals.setdefault(name, 0)
+        figures.gauges["last-error-timestamp"] = 0
 
     def execute(
         self, stage: str, executing_class: str, record: Any, operation: Callable[[], T]

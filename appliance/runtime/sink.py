@@ -83,6 +83,7 @@ class SinkRunner:
                 "offset-commit-skip",
             ),
         )
+        self.figures.gauges["offset-commit-seq-no"] = 0
         self._ticker = Ticker(start.id, self.figures, clock, self._publish)
         self.errors = ErrorPolicy(self.config, self.figures, clock, control.wait)
         self._queue: DeadLetterQueue | None = None
@@ -324,6 +325,7 @@ class SinkRunner:
             figures.add("_failed-commits")
         good = figures.totals["offset-commit-completion-total"]
         bad = figures.totals.get("_failed-commits", 0)
+        figures.gauges["offset-commit-seq-no"] = good + bad
         figures.gauges["offset-commit-success-percentage"] = round(good / (good + bad), 3)
         figures.gauges["offset-commit-failure-percentage"] = round(bad / (good + bad), 3)
 

@@ -56,9 +56,17 @@ class Sample(NamedTuple):
 
 
 def task_samples(connector: str, task: int, figures: Figures) -> Iterable[Sample]:
-    """Give a task's figures as samples; texts become `..._info` with the text as a label."""
+    """Give a task's figures as samples; texts become `..._info` with the text as a label.
+
+    A name that begins with an underscore is a task's own note and not shown.
+    """
     labels = (("connector", connector), ("task", str(task)))
     for attribute, value in figures.items():
+        if attribute.startswith("_"):
+            continue
+        if attribute == "status":
+            yield Sample("kafka_connect_connector_status", (*labels, ("status", str(value))), 1)
+            continue
         group = GROUPS.get(attribute)
         stem = f"kafka_connect_{group}" if group else "ingest_appliance_task"
         name = f"{stem}_{_underscored(attribute)}"
@@ -68,12 +76,17 @@ def task_samples(connector: str, task: int, figures: Figures) -> Iterable[Sample
             yield Sample(name, labels, value)
 
 
-def worker_sample(attribute: str, value: float, **labels: str) -> Sample:
+def connector_sample(attribute: str, /, **labels: str) -> Sample:
+    """Give an attribute of the group connector-metrics whose value is a text, kept in a label."""
+    return Sample(f"kafka_connect_connector_{_underscored(attribute)}", tuple(labels.items()), 1)
+
+
+def worker_sample(attribute: str, value: float, /, **labels: str) -> Sample:
     """Give a figure of the group connect-worker-metrics."""
     return Sample(f"kafka_connect_worker_{_underscored(attribute)}", tuple(labels.items()), value)
 
 
-def rebalance_sample(attribute: str, value: float, **labels: str) -> Sample:
+def rebalance_sample(attribute: str, value: float, /, **labels: str) -> Sample:
     """Give a figure of the group connect-worker-rebalance-metrics."""
     name = f"kafka_connect_worker_rebalance_{_underscored(attribute)}"
     return Sample(name, tuple(labels.items()), value)

@@ -52,6 +52,7 @@ from appliance.worker.offsets import ConnectorOffsets
 from appliance.worker.plugins import Plugins
 from appliance.worker.processes import Spawner
 from appliance.worker.references import references
+from appliance.worker.starts import Kind, Starts
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.Worker")
 
@@ -102,6 +103,7 @@ class _Resident:
     launch: Future[None] | None = None
     started: Future[State] = dataclasses.field(default_factory=Future)
     ended: threading.Event = dataclasses.field(default_factory=threading.Event)
+    starting: bool = True
     stopping: bool = False
     moving: bool = False
     lapsed: bool = False
@@ -143,6 +145,7 @@ class Worker:
         self._starters = ThreadPoolExecutor(_STARTERS, "worker-starter")
         self._hosts = Hosts(spawner, self._configure, self._on_message, self._on_exit)
         self._calls = Calls(self._hosts)
+        self._starts = Starts()
         self._altering = ConnectorOffsets(config, plugins, self._providers, offsets, self._calls)
 
     # what runs here
@@ -171,6 +174,11 @@ class Worker:
     def process_ids(self) -> list[int]:
         """Give the pids of the processes of connectors and tasks."""
         return [host.process.pid for host in self._hosts.all() if host.process is not None]
+
+    def figures(self) -> dict[str, float | int]:
+        """Give how much runs here and how starts ended, by Connect's attribute names."""
+        counts = {"connector-count": len(self.connectors), "task-count": len(self.tasks)}
+        return {**counts, **self._starts.figures()}
 
     # connectors
 
@@ -257,6 +265,7 @@ class Worker:
 
     def _launch(self, resident: _Resident) -> None:
         """Put a resident into a process; a failure is told as FAILED."""
+        resident.starting = True
         try:
             message = self._start_message(resident)
             with self._lock:
@@ -481,6 +490,7 @@ class Worker:
         self, resident: _Resident, state: State, trace: str | None, version: str | None
     ) -> None:
         resident.state = state
+        self._count_start(resident, state)
         if isinstance(resident.id, ConnectorTaskId):
             self._listener.on_task_state(resident.id, state, trace, version)
             return
@@ -490,6 +500,12 @@ class Worker:
                 resident.started.set_exception(ConnectError(trace or "the connector failed"))
             else:
                 resident.started.set_result(state)
+
+    def _count_start(self, resident: _Resident, state: State) -> None:
+        if resident.starting and state not in (State.RESTARTING, State.UNASSIGNED):
+            resident.starting = False
+            kind: Kind = "connector" if isinstance(resident.id, str) else "task"
+            self._starts.ended(kind, success=state is not State.FAILED)
 
     def _on_exit(self, host: Host, status: int) -> None:
         with self._lock:

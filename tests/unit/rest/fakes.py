@@ -226,6 +226,8 @@ class FakeHerder:
             target_states={},
             metrics={f"{name}-0": {"source-record-write-rate": 2.0} for name in self.configs},
             config_offset=1,
+            worker_figures={"connector-count": len(states), "task-startup-success-total": 2},
+            rebalance_figures={"completed-rebalances-total": 3},
         )
 
 
