@@ -294,7 +294,11 @@ def test_metrics_hold_connects_catalogue_when_source_and_sink_run(
 def running(events: Any, key: str) -> ServerEvent:
     """Give the event that says that `key` runs, and close the stream."""
     with contextlib.closing(events):
-        return next(e for e in events if (e.data.get("key"), e.data.get("to")) == (key, "RUNNING"))
+        for event in events:
+            if (event.data.get("key"), event.data.get("to")) == (key, "RUNNING"):
+                assert isinstance(event, ServerEvent)
+                return event
+    raise AssertionError(f"the stream ended before {key} ran")
 
 
 def test_events_go_on_at_another_worker_when_a_console_resumes(pair, unique_name, file):
