@@ -51,8 +51,10 @@ class Replay:
         self.topics: dict[str, list[list[Any]]] = {}
         self.offset: Any = None
         self._keys, self._values = JsonConverter(), JsonConverter()
-        self._keys.configure({"schemas.enable": "true"}, is_key=True)
-        self._values.configure({"schemas.enable": "true"}, is_key=False)
+        for part, converter in (("key", self._keys), ("value", self._values)):
+            prefix = f"{part}.converter."
+            given = {k.removeprefix(prefix): v for k, v in config.items() if k.startswith(prefix)}
+            converter.configure({"schemas.enable": "true", **given}, is_key=part == "key")
         self._headers: Any = SimpleHeaderConverter()
         self._headers.configure({})
 

@@ -110,7 +110,7 @@ _NATIONAL: Final = ("NATIONAL", "NCHAR", "NVARCHAR")
 
 def is_character(type_name: str) -> bool:
     """Say whether values of the type are text with a character set."""
-    return type_name in _CHARACTER
+    return type_name.removesuffix(" BINARY") in _CHARACTER
 
 
 class Cursor:
@@ -364,6 +364,8 @@ def _charset(cursor: Cursor, definition: Definition) -> bool:
         definition.column = dataclasses.replace(column, type_name=_as_binary(column.type_name))
         return True
     if cursor.skip("BINARY"):
+        name = f"{column.type_name} BINARY"
+        definition.column = dataclasses.replace(column, type_name=name)
         return True
     if cursor.skip("COLLATE"):
         cursor.skip("=")
@@ -517,6 +519,8 @@ def _generation(cursor: Cursor, definition: Definition) -> bool:
         definition.row_period = True
         return True
     cursor.skip_parentheses()
+    stored = cursor.skip("STORED") or cursor.skip("PERSISTENT")
+    definition.column = dataclasses.replace(definition.column, virtual=not stored)
     return True
 
 

@@ -220,6 +220,8 @@ class _Writer:
                 self._line(f"{prefix}{place} = {self._absent(wanted)}")
 
     def _absent(self, wanted: Wanted) -> str:
+        if wanted.column.virtual:  # MariaDB 11.8 does not log what it can compute
+            return self.constant(wanted.fallback)
         if not self._wire[wanted.index].large:
             raise ConnectError(
                 f"A row of {self._name} comes without its column {wanted.column.name}; set "

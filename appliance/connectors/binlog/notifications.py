@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from appliance.api.batch import Batch
 from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.connectors.binlog.names import java_set_order
 from appliance.connectors.binlog.versions import INT64, STRING, struct
 from appliance.data import Schema, Type
 
@@ -33,6 +34,7 @@ class Notifications:
     def __init__(self, parsed: Mapping[str, Any], clock: Clock = SYSTEM_CLOCK) -> None:
         channels = parsed["notification.enabled.channels"] or ()
         self._topic = parsed["notification.sink.topic.name"] if "sink" in channels else None
+        self.enabled = bool(self._topic)
         self._connector = parsed["topic.prefix"]
         self._clock = clock
 
@@ -50,7 +52,8 @@ class Notifications:
         if not self._topic:
             return []
         id_ = id_ or str(uuid.uuid4())
-        additional = {"connector_name": self._connector, **(data or {})}
+        given = {"connector_name": self._connector, **(data or {})}
+        additional = {name: given[name] for name in java_set_order(given)}
         value = (id_, kind, aggregate, additional, self._clock.now_ms())
         return [
             Batch(

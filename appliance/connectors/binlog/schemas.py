@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import logging
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
@@ -35,6 +36,8 @@ from appliance.errors import ConnectError
 __all__ = ["Applied", "SourceOf", "TableSchemas", "TableVersion"]
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogDatabaseSchema")
+
+_COMPUTED: Final = re.compile(r"\bAS\s*\(", re.IGNORECASE)
 
 SourceOf = Callable[[str, str | None], tuple[Any, ...]]
 """Gives the `source` block of a change in a database and table (names; None: no table)."""
@@ -135,8 +138,8 @@ class TableSchemas:
         return len(self.catalog)
 
     def _restore(self, record: Mapping[str, Any]) -> Sequence[Change]:
-        changes: Sequence[Change] = read_changes(record)
         statement = record.get("ddl") or ""
+        changes: Sequence[Change] = self._with_virtual(read_changes(record), record, statement)
         if not changes and statement:
             try:
                 changes = self._parse(record.get("databaseName") or "", statement)
@@ -146,6 +149,32 @@ class TableSchemas:
         for change in changes:
             self.catalog.apply(change)
         return changes
+
+    def _with_virtual(
+        self, changes: Sequence[Change], record: Mapping[str, Any], statement: str
+    ) -> Sequence[Change]:
+        """Give the changes with what their records leave out: which columns are computed, not stored."""
+        if not _COMPUTED.search(statement) and not any(
+            column.virtual
+            for change in changes
+            if change.table_id is not None
+            for known in (self.catalog.get(change.previous_id or change.table_id),)
+            if known is not None
+            for column in known.columns
+        ):
+            return changes
+        try:
+            parsed = self._parse(record.get("databaseName") or "", statement)
+        except DdlError:
+            return changes
+        virtual = {
+            (change.table_id, column.name)
+            for change in parsed
+            if change.table is not None
+            for column in change.table.columns
+            if column.virtual
+        }
+        return [_marked_virtual(change, virtual) for change in changes]
 
     def apply_ddl(
         self,
@@ -269,6 +298,16 @@ class TableSchemas:
                 "The db history topic is missing. You may attempt to recover it by reconfiguring the "
                 "connector to recovery."
             )
+
+
+def _marked_virtual(change: Change, virtual: set[tuple[TableId | None, str]]) -> Change:
+    if change.table is None:
+        return change
+    columns = tuple(
+        dataclasses.replace(column, virtual=(change.table_id, column.name) in virtual)
+        for column in change.table.columns
+    )
+    return dataclasses.replace(change, table=dataclasses.replace(change.table, columns=columns))
 
 
 def _place(position: Mapping[str, Any]) -> tuple[Any, Any]:

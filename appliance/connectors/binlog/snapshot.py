@@ -97,13 +97,23 @@ class Snapshot:
                 view.run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
                 self._note_position(view)
                 known = view.tables()
+                definitions: list[Batch] = []
                 if self._plan.schema:
-                    yield [self._marked(batch) for batch in self._definitions(view, known)]
+                    definitions = [self._marked(batch) for batch in self._definitions(view, known)]
+                if self._notify.enabled and definitions:
+                    yield definitions
+                    definitions = []
                 if self._mode != "extended":
                     _close(lock)
                     lock = None
-                if self._plan.data:
-                    yield from self._data(view, known)
+                for batches in self._data(view, known) if self._plan.data else ():
+                    if batches:
+                        yield definitions + batches
+                        definitions = []
+                if definitions:  # no row came: the last record of the snapshot is among them
+                    (source, *rest) = definitions[-1].values[-1]
+                    definitions[-1].values[-1] = ((*source[:4], "last", *source[5:]), *rest)
+                    yield definitions
             finally:
                 _close(lock)
         yield self._notify.batch(INITIAL, "COMPLETED")
@@ -205,12 +215,7 @@ class Snapshot:
             lambda db, table: self._source("true", db, table, self._clock.now_ns()),
             snapshot=True,
         )
-        if applied.batch is None:
-            return []
-        if not self._plan.data:
-            (source, *rest) = applied.batch.values[-1]
-            applied.batch.values[-1] = ((*source[:4], "last", *source[5:]), *rest)
-        return [applied.batch]
+        return [applied.batch] if applied.batch is not None else []
 
     def _statements(self, view: Server, known: Sequence[TableId]) -> list[tuple[str, str]]:
         """Give the statements that make the tables anew, each with its database."""

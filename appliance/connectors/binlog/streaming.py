@@ -39,6 +39,8 @@ _DML: Final = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"})
 _IN_TRANSACTION: Final = frozenset({"SAVEPOINT", "RELEASE"})
 
 
+_SEQUENCE: Final = bytes((8, 8, 8, 8, 8, 8, 1, 8))
+"""Types of the columns of MariaDB's sequences, which step by rows of a table no statement defines."""
 _ROWS: Final = {int(kind): meaning for kind, meaning in events.ROWS.items()}
 
 
@@ -259,6 +261,9 @@ class Streaming:
             return None
         version = schemas.get(database, table)
         if version is None:
+            if self._mariadb and table_map.types == _SEQUENCE:
+                _LOG.info("%s.%s is a sequence; its steps are passed over", database, table)
+                return None
             message = (
                 f"Encountered change event for table {database}.{table} whose schema isn't known to "
                 "this connector"

@@ -45,7 +45,8 @@ class Column:
     seconds digits, or None where the statement gave none. `default_expression` is the text of a literal
     default without its outer quotes, None for none, NULL or an expression; `has_default` is also true
     for a nullable column without default. `generated` has the peer's odd meaning: the server fills the
-    column (AUTO_INCREMENT), not that it is computed.
+    column (AUTO_INCREMENT), not that it is computed. `virtual` is a computed column that is not stored;
+    some servers leave such columns out of events, and history records do not tell them.
     """
 
     name: str
@@ -61,12 +62,16 @@ class Column:
     has_default: bool = False
     default_expression: str | None = None
     comment: str | None = None
+    virtual: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def base_type(self) -> str:
-        """Give the type's name without sign and zero fill."""
+        """Give the type's name without sign, zero fill and collation."""
         return (
-            self.type_name.replace(" UNSIGNED", "").replace(" SIGNED", "").replace(" ZEROFILL", "")
+            self.type_name.replace(" UNSIGNED", "")
+            .replace(" SIGNED", "")
+            .replace(" ZEROFILL", "")
+            .replace(" BINARY", "")
         )
 
     @property
