@@ -98,7 +98,9 @@ def table(request):
 
 
 @pytest.mark.parametrize("mode", MODES)
-def test_records_are_the_recorded_ones_when_handling_modes_differ(mode, table, broker, unique_name):
+def test_records_are_the_recorded_ones_when_handling_modes_differ(
+    mode, table, broker, unique_name
+):
     """Keys, schemas, values and headers equal the peer's under every mode, read and streamed."""
     database, address, connection, names = table
     recorded = recording(database)["modes"][mode]
