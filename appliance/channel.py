@@ -204,6 +204,16 @@ class Figures(Message, frozen=True):
     values: dict[str, float | int | str]
 
 
+class LogLine(Message, frozen=True):
+    """A line of the process's log, for the console; `ts` in ms since the epoch."""
+
+    ts: int
+    level: str
+    logger: str
+    context: str
+    message: str
+
+
 class Reply(Message, frozen=True):
     """The answer to a call: JSON, or the error's text and Java class."""
 
@@ -227,7 +237,7 @@ Down = (
     | Lease
     | SetLogLevel
 )
-Up = TaskStatus | ConnectorStatus | Reconfigure | TopicUsed | Committed | Figures | Reply
+Up = TaskStatus | ConnectorStatus | Reconfigure | TopicUsed | Committed | Figures | LogLine | Reply
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Down | Up)

@@ -36,6 +36,7 @@ from appliance.rest.forward import WorkerClient
 from appliance.rest.server import RestServer
 from appliance.storage.stores import Stores, kafka_stores, standalone_stores
 from appliance.telemetry import logs
+from appliance.telemetry.lines import LINES, Tap
 from appliance.telemetry.loggers import LOGGERS
 from appliance.worker.plugins import Plugins
 from appliance.worker.processes import Spawner
@@ -62,6 +63,7 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     mode: Mode = arguments["mode"]
     config = WorkerConfig(arguments["properties"], mode)
     logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
+    logging.getLogger().addHandler(Tap(LINES.append))
     control, *listening, spawner = sockets
     own = len(arguments["own"])
     host = Host(config, arguments["url"], Spawner(spawner), ControlLine(control))

@@ -13,16 +13,19 @@ from textual.worker import Worker
 from tui import chrome, keys
 from tui.actions import Actions
 from tui.commands import run_command
+from tui.editing import Editing
 from tui.handlers import Handlers
 from tui.help import no_daemon
 from tui.scene import Scene
+from tui.screens.connectors import Connectors
 from tui.screens.dialogs import TextScreen
 from tui.screens.overview import Overview
+from tui.screens.tasks import Tasks
 from tui.screens.view import View
 from tui.screens.workers import Workers
 
 SAID_S = 6.0
-VIEWS: tuple[type[View], ...] = (Overview, Workers)
+VIEWS: tuple[type[View], ...] = (Overview, Connectors, Tasks, Workers)
 _FRAME = """
 #title, #tabs, #keys { height: 1; }
 #line { height: 1; border: none; padding: 0; display: none; }
@@ -44,6 +47,7 @@ class Console(Handlers):
         self.animation_level = "none"
         self.scene = scene
         self.actions = Actions(self)
+        self.editing = Editing(self)
         self.views: list[View] = [kind(scene) for kind in VIEWS]
         self.view: View = self.views[0]
         self.frozen = False
@@ -126,7 +130,11 @@ class Console(Handlers):
             self._put("keys", chrome.key_bar(scene, self.view.HINTS, width))
         nobody = scene.feed is not None and scene.feed.heard_s is None
         small = self.screen_stack[0].has_class("small")
-        self.query_one("#views").display = not nobody
+        views = self.query_one("#views")
+        if views.display == nobody:
+            # what is not shown has lost the keys
+            views.display = not nobody
+            self.call_after_refresh(self._focus_view)
         self.query_one("#nobody").display = nobody or small
         if small:
             need = f"ingest-tui needs 60x16, this terminal has {width}x{self.size.height}"
@@ -175,9 +183,11 @@ class Console(Handlers):
         view.refilter()
         self.call_after_refresh(self.flush)
 
-    def find_view(self, kind: type[View]) -> View:
-        """Give the view of a class."""
-        return next(view for view in self.views if isinstance(view, kind))
+    def open_connector(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
+        """Open a connector in its view."""
+        view = next(view for view in self.views if isinstance(view, Connectors))
+        self.go(view)
+        view.open(name, tab, key)
 
     def action_last_view(self) -> None:
         """Go back to the view before."""
@@ -215,6 +225,9 @@ class Console(Handlers):
 
     def _close_line(self) -> None:
         self.query_one("#line").display, self.query_one("#keys").display = False, True
+        self._focus_view()
+
+    def _focus_view(self) -> None:
         grid = self.view.grid
         if grid is not None:
             grid.focus()

@@ -12,6 +12,7 @@ from rich.text import Text
 from textual.app import App
 
 from tui.actions import Actions
+from tui.editing import Editing
 from tui.help import help_text
 from tui.palette import THEMES
 from tui.scene import Scene
@@ -25,6 +26,7 @@ class Handlers(App[None]):
     view: View
     views: list[View]
     actions: Actions
+    editing: Editing
     frozen: bool
 
     def say(self, text: str, role: str) -> None:
@@ -69,6 +71,15 @@ class Handlers(App[None]):
         """Take back."""
         if not self.view.on_command("undo"):
             self.act(self.actions.undo())
+
+    def action_edit(self) -> None:
+        """Edit the configuration; a view with another use for the key comes first."""
+        if not self.view.on_command("edit"):
+            self.act(self.editing.edit())
+
+    def action_add(self) -> None:
+        """Add a connector."""
+        self.act(self.editing.add())
 
     def action_view_key(self, command: str) -> None:
         """Give a key to the view alone."""

@@ -30,6 +30,7 @@ from appliance.channel import (
     ChannelClosed,
     Configure,
     Lease,
+    LogLine,
     Message,
     Reply,
     SetConnectorTarget,
@@ -49,6 +50,7 @@ from appliance.runtime.control import Control
 from appliance.runtime.hosted import HostedConnector
 from appliance.runtime.lock import TaskLock
 from appliance.telemetry import logs
+from appliance.telemetry.lines import Tap
 from appliance.telemetry.loggers import LOGGERS
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerTask")
@@ -195,6 +197,7 @@ class Host:
         mode: Any = message.mode
         config = self._worker = WorkerConfig(message.properties, mode)
         logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
+        logging.getLogger().addHandler(Tap(lambda *line: self._channel.send(LogLine(*line))))
         self._lock_dir = Path(message.lock_dir) if message.lock_dir else None
         self._lease = message.lease
 

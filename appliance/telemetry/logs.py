@@ -75,6 +75,11 @@ def level_name(record: logging.LogRecord) -> str:
     return _LEVEL_NAMES.get(record.levelname, record.levelname)
 
 
+def told(record: logging.LogRecord) -> tuple[str, str]:
+    """Give a record's context and text, a trace included, secrets blotted out."""
+    return _shown_context().strip(" []"), _masked(_message(logging.Formatter(), record))
+
+
 class _TextFormatter(logging.Formatter):
     """`[time] LEVEL [context] sentence (logger)`."""
 

@@ -24,6 +24,7 @@ from appliance.channel import (
     ConnectorStatus,
     Figures,
     Lease,
+    LogLine,
     Message,
     Reconfigure,
     Reply,
@@ -46,6 +47,7 @@ from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.kafka.clients import connector_admin
 from appliance.kafka.fencing import fence_producers
 from appliance.storage.offsets import OffsetStore
+from appliance.telemetry.lines import LINES
 from appliance.worker.calls import Calls
 from appliance.worker.hosts import Host, Hosts
 from appliance.worker.offsets import ConnectorOffsets
@@ -457,6 +459,11 @@ class Worker:
     def _on_message(self, host: Host, message: Any) -> None:
         if isinstance(message, Reply):
             self._calls.on_reply(message)
+            return
+        if isinstance(message, LogLine):
+            LINES.append(
+                message.ts, message.level, message.logger, message.context, message.message
+            )
             return
         key = getattr(message, "id", None) or message.name
         resident: _Resident | None = host.residents.get(key)

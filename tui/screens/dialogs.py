@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.scene import Scene
-from tui.widgets.frame import frame
+from tui.widgets.frame import frame, quiet_scrollbars
 from tui.widgets.grid import Cell, Column, Grid
 
 
@@ -47,11 +47,7 @@ class Dialog(ModalScreen[str | None]):
         panel.styles.background = palette.background
         panel.border_title = self.heading
         for part in (panel, *self.query(VerticalScroll)):
-            part.styles.scrollbar_color = part.styles.scrollbar_color_hover = palette.line
-            part.styles.scrollbar_color_active = palette.line
-            part.styles.scrollbar_background = palette.background
-            part.styles.scrollbar_background_hover = palette.background
-            part.styles.scrollbar_background_active = palette.background
+            quiet_scrollbars(part, self.scene)
         for line in self.query(Input):
             line.styles.background = palette.chrome
             line.styles.color = palette.text

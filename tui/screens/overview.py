@@ -91,6 +91,12 @@ class TaskList(View):
         if after:
             grid.go_to(grid.keys[after[0] if way > 0 else after[-1]])
 
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Open the task in its connector."""
+        event.stop()
+        name, _, number = event.key.rpartition(":")
+        self.app.call_later(self.app.open_connector, name, "Tasks", number)  # type: ignore[attr-defined]
+
     def raw(self) -> Any:
         """Give the task under the cursor."""
         task = self.scene.model.tasks.get(self.tasks_grid.key or "")

@@ -12,7 +12,7 @@ from tui.client import ClientError
 from tui.filters import Filter
 from tui.scene import Asker, Scene
 from tui.text import magnitude
-from tui.widgets.frame import Box, frame, is_narrow
+from tui.widgets.frame import Box, Pane, frame, is_narrow, quiet_scrollbars
 from tui.widgets.grid import Grid
 
 RESORT_S = 2.0
@@ -139,6 +139,9 @@ class View(Vertical):
             grid.restyle()
         for box in self.query(Box):
             frame(box, self.scene)
+        for pane in self.query(Pane):
+            frame(pane, self.scene)
+            quiet_scrollbars(pane, self.scene)
 
 
 class Listing:

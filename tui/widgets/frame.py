@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -59,6 +64,67 @@ class Box(Static):
     def on_mount(self) -> None:
         """Draw the frame."""
         frame(self, self._scene)
+
+    def on_focus(self) -> None:
+        """Light the frame."""
+        frame(self, self._scene)
+
+    def on_blur(self) -> None:
+        """Dim the frame."""
+        frame(self, self._scene)
+
+
+def quiet_scrollbars(widget: Widget, scene: Scene) -> None:
+    """Give scrollbars the colour of frames."""
+    styles, palette = widget.styles, scene.palette
+    styles.scrollbar_size_vertical = 1
+    styles.scrollbar_color = styles.scrollbar_color_hover = palette.line
+    styles.scrollbar_color_active = palette.line
+    styles.scrollbar_background = styles.scrollbar_background_hover = palette.background
+    styles.scrollbar_background_active = palette.background
+
+
+class Pane(VerticalScroll, can_focus=True):
+    """Text in a frame that can be longer than its room; Tab reaches it, j and k scroll."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j,down", "scroll_down", show=False),
+        Binding("k,up", "scroll_up", show=False),
+        Binding("g,home", "scroll_home", show=False),
+        Binding("G,end", "scroll_end", show=False),
+        Binding("pagedown,ctrl+d", "page_down", show=False),
+        Binding("pageup,ctrl+u", "page_up", show=False),
+    ]
+
+    def __init__(self, scene: Scene, title: str, *, id: str) -> None:
+        super().__init__(id=id)
+        self.border_title = title
+        self._scene = scene
+        self._now: Text | None = None
+
+    def compose(self) -> ComposeResult:
+        """Give the text's place."""
+        yield Static()
+
+    @property
+    def text(self) -> str:
+        """Give what is shown."""
+        return "" if self._now is None else self._now.plain
+
+    def put(self, text: Text, title: str | None = None) -> None:
+        """Show `text`; another text begins at its top."""
+        if title is not None and title != self.border_title:
+            self.border_title = title
+        if text != self._now:
+            if self._now is None or text.plain != self._now.plain:
+                self.scroll_home(animate=False)
+            self._now = text
+            self.query_one(Static).update(text)
+
+    def on_mount(self) -> None:
+        """Draw the frame."""
+        frame(self, self._scene)
+        quiet_scrollbars(self, self._scene)
 
     def on_focus(self) -> None:
         """Light the frame."""

@@ -14,6 +14,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
+from starlette.requests import Request
+
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError
 from appliance.herder.entities import HerderSnapshot
@@ -79,6 +81,12 @@ class Peers:
         self._gathered_s = float("-inf")
         self._gathering = asyncio.Lock()
 
+    @property
+    def worker_id(self) -> str:
+        """Give the id of the worker that answers."""
+        workers = self._context.herder.snapshot().workers
+        return next((worker.worker_id for worker in workers if worker.here), "")
+
     def local(self) -> dict[str, Any]:
         """Give this worker's own figures."""
         herder = self._context.herder
@@ -93,15 +101,9 @@ class Peers:
         """Give each worker's figures; `authorization` is the header to ask the others with."""
         async with self._gathering:
             if self._clock.monotonic_s() - self._gathered_s >= FRESH_S:
-                scheme = (seen.group.leader_url or "http:").partition(":")[0]
+                urls = self._urls(seen)
                 await asyncio.gather(
-                    *(
-                        self._ask(
-                            f"{scheme}://{worker.worker_id}", worker.worker_id, authorization
-                        )
-                        for worker in seen.workers
-                        if not worker.here
-                    )
+                    *(self._ask(worker, url, authorization) for worker, url in urls.items())
                 )
                 self._gathered_s = self._clock.monotonic_s()
         now_s = self._clock.monotonic_s()
@@ -118,18 +120,42 @@ class Peers:
             found.update(worker["metrics"])
         return found
 
-    async def _ask(self, url: str, worker: str, authorization: str | None) -> None:
+    async def _ask(self, worker: str, url: str, authorization: str | None) -> None:
+        found = await self._get(url + LOCAL_PATH, authorization)
+        if found is not None:
+            self._known[worker] = found
+            self._heard_s[worker] = self._clock.monotonic_s()
+
+    async def ask_others(self, paths: Callable[[str], str], request: Request) -> dict[str, Any]:
+        """Give what each other worker answers to its path, by worker id; silent ones are left out."""
+        seen = self._context.herder.snapshot()
+        urls = self._urls(seen)
+        authorization = request.headers.get("authorization")
+        found = await asyncio.gather(
+            *(self._get(url + paths(worker), authorization) for worker, url in urls.items())
+        )
+        return {
+            worker: answer
+            for worker, answer in zip(urls, found, strict=True)
+            if answer is not None
+        }
+
+    def _urls(self, seen: HerderSnapshot) -> dict[str, str]:
+        scheme = (seen.group.leader_url or "http:").partition(":")[0]
+        return {
+            worker.worker_id: f"{scheme}://{worker.worker_id}"
+            for worker in seen.workers
+            if not worker.here
+        }
+
+    async def _get(self, url: str, authorization: str | None) -> Any:
         headers = {} if authorization is None else {"Authorization": authorization}
         try:
-            answer = await self._context.call(
-                self._client.send, "GET", url + LOCAL_PATH, b"", headers
-            )
-            if answer.status == 200:
-                self._known[worker] = json.loads(answer.body)
-                self._heard_s[worker] = self._clock.monotonic_s()
+            answer = await self._context.call(self._client.send, "GET", url, b"", headers)
+            return json.loads(answer.body) if answer.status == 200 else None
         except (ConnectError, ValueError):
             # it is on its way out, or not yet there: its last figures stay for a while
-            return
+            return None
 
 
 def _proc(pid: int | str, name: str) -> list[str]:

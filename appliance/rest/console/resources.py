@@ -12,6 +12,7 @@ import appliance
 from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
+from appliance.rest.console import logs
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.snapshot import rates, snapshot, worker_entries
@@ -29,8 +30,10 @@ Members = Mapping[str, str]
 
 def routes(context: Context, secrets: Secrets) -> list[Route]:
     """Give the routes."""
-    resources = _Resources(context, secrets)
+    peers = Peers(context)
+    resources = _Resources(context, secrets, peers)
     return [
+        *logs.routes(peers, PREFIX),
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
@@ -43,6 +46,8 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", f"{PREFIX}/metrics", resources.metrics),
         Route("GET", f"{PREFIX}/dlq", resources.queues),
         Route("GET", f"{PREFIX}/connectors/{{name}}/history", resources.history),
+        Route("GET", f"{PREFIX}/connectors/{{name}}/metrics", resources.connector_metrics),
+        Route("GET", f"{PREFIX}/connectors/{{name}}/transitions", resources.transitions),
         Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/transitions", resources.moves),
         Route("GET", f"{PREFIX}/connectors/{{name}}/tasks/{{task}}/metrics", resources.task),
     ]
@@ -51,10 +56,10 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
 class _Resources:
     """The handlers; each answers from this worker's own copy."""
 
-    def __init__(self, context: Context, secrets: Secrets) -> None:
+    def __init__(self, context: Context, secrets: Secrets, peers: Peers) -> None:
         self._context = context
         self._secrets = secrets
-        self._peers = Peers(context)
+        self._peers = peers
 
     async def version(self, _request: Request, _members: Members) -> Response:
         """Product and version."""
@@ -140,6 +145,25 @@ class _Resources:
         found = self._context.journal.newest("config", _limit(request), members["name"])
         return json_response([_entry(event) for event in found])
 
+    async def connector_metrics(self, request: Request, members: Members) -> Response:
+        """The figures of a connector's tasks by their numbers."""
+        figures = await self._figures(request)
+        tasks = self._context.herder.snapshot().connectors.get(members["name"])
+        if tasks is None:
+            raise RestError(404, f"Connector {members['name']} not found")
+        keys = {str(name.task): f"{name.connector}-{name.task}" for name in tasks.tasks}
+        return json_response({number: figures.get(key, {}) for number, key in keys.items()})
+
+    async def transitions(self, request: Request, members: Members) -> Response:
+        """Changes of state of a connector and its tasks, newest first."""
+        name = members["name"]
+        found = [
+            _entry(event)
+            for event in reversed(self._context.journal.of_types("task", "connector"))
+            if _owner(event) == name
+        ]
+        return json_response(found[: _limit(request)])
+
     async def moves(self, request: Request, members: Members) -> Response:
         """A task's changes of state, newest first."""
         key = str(_task(members))
@@ -156,6 +180,11 @@ class _Resources:
 
 def _entry(event: Event) -> dict[str, Any]:
     return {"id": event.id, **event.body}
+
+
+def _owner(event: Event) -> str:
+    key = str(event.body["key"])
+    return key.rpartition("-")[0] if event.type == "task" else key
 
 
 def _limit(request: Request) -> int:

@@ -1,0 +1,31 @@
+"""What differs between two configurations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.text import Text
+
+from tui.palette import Palette
+
+
+def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
+    """Give the keys that differ with their new values, None for those that go: a PATCH's body."""
+    found = {key: value for key, value in after.items() if before.get(key) != value}
+    return found | dict.fromkeys(key for key in before if key not in after)
+
+
+def put_changes(
+    text: Text, palette: Palette, before: Mapping[str, Any], after: Mapping[str, Any]
+) -> None:
+    """Append the difference, old lines with -, new ones with +."""
+    changed = changes(before, after)
+    for key in sorted(changed):
+        text.append(f"{key}\n", "bold")
+        if key in before:
+            text.append(f"  - {before[key]}\n", palette.style("red"))
+        if changed[key] is not None:
+            text.append(f"  + {changed[key]}\n", palette.style("green"))
+    if not changed:
+        text.append("nothing\n", palette.grey)

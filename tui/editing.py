@@ -1,0 +1,123 @@
+"""Changing and adding connectors: the form, the difference, the request."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+
+from tui.calls import Call, connector
+from tui.client import ClientError
+from tui.diff import changes, put_changes
+from tui.screens.dialogs import Ask, Choice
+from tui.screens.form import Form
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+
+class Editing:
+    """What the keys e, A and u in History do."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+
+    async def edit(self) -> None:
+        """Edit the chosen connector's configuration; only changed keys are sent."""
+        console = self._console
+        chosen = console.view.selection()
+        if not chosen or not console.actions.allowed():
+            return
+        name = chosen[0].connector
+        config = await self._config(name)
+        if config is None:
+            return
+
+        async def submit(after: dict[str, str]) -> bool:
+            return await self._patch(name, config, after)
+
+        await console.push_screen_wait(Form(console.scene, f"Edit {name}", config, submit))
+
+    async def apply(self, name: str, revision: Mapping[str, str]) -> None:
+        """Make an old revision the present configuration, after showing the difference."""
+        if not self._console.actions.allowed():
+            return
+        now = await self._config(name)
+        if now is not None:
+            # what the journal hides is kept as it is
+            kept = {
+                key: now.get(key, value) if value == "[hidden]" else value
+                for key, value in revision.items()
+            }
+            await self._patch(name, now, kept)
+
+    async def add(self) -> None:
+        """Choose a plugin and a name, fill in the form, create the connector."""
+        console = self._console
+        if not console.actions.allowed():
+            return
+        scene = console.scene
+        try:
+            plugins = await scene.client.get("/connector-plugins")
+        except ClientError as error:
+            console.say(f"GET /connector-plugins: {error}", "red")
+            return
+        options = [
+            (
+                entry["class"],
+                entry["class"].rsplit(".", maxsplit=1)[-1],
+                f"{entry['type']}  {entry['class']} {entry['version']}",
+            )
+            for entry in plugins
+        ]
+        plugin = await console.push_screen_wait(Choice(scene, "New connector", options, 26))
+        if plugin is None:
+            return
+        name = await console.push_screen_wait(Ask(scene, "New connector", "Its name:"))
+        if not name:
+            return
+        config = {"name": name, "connector.class": plugin}
+
+        async def submit(after: dict[str, str]) -> bool:
+            return await self._create(name, after)
+
+        await console.push_screen_wait(Form(scene, f"New {name}", config, submit))
+
+    async def _create(self, name: str, config: dict[str, str]) -> bool:
+        palette = self._console.scene.palette
+        call = Call("POST", "/connectors", {"name": name, "config": config})
+        text = Text(style=palette.text)
+        put_changes(text, palette, {}, config)
+        text.append(f"\n{call}\n", palette.grey)
+        actions = self._console.actions
+        if not await actions.confirmed(1, f"Create {name}", text, name):
+            return False
+        return await actions.perform(call) is not None
+
+    async def _patch(self, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+        console = self._console
+        palette, model = console.scene.palette, console.scene.model
+        body = changes(before, after)
+        if not body:
+            console.say("nothing changed", "grey")
+            return True
+        call = connector("PATCH", name, "/config", body)
+        text = Text(style=palette.text)
+        put_changes(text, palette, before, after)
+        tasks = len(model.tasks_of(name))
+        text.append(f"\nThe connector and its {tasks} tasks start again with it.\n")
+        text.append(f"{call}\n", palette.grey)
+        if not await console.actions.confirmed(1, f"Apply to {name}", text, name):
+            return False
+        return await console.actions.perform(call) is not None
+
+    async def _config(self, name: str) -> dict[str, str] | None:
+        console = self._console
+        call = connector("GET", name, "/config")
+        try:
+            found = await console.scene.client.get(call.path)
+        except ClientError as error:
+            console.say(f"{call}: {error}", "red")
+            return None
+        return {key: value for key, value in found.items() if value is not None}

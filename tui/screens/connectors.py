@@ -1,0 +1,269 @@
+"""Connectors: one row each, broken ones first; Enter opens one with its tabs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Vertical
+
+from tui.model import Model
+from tui.scene import Asker, Scene
+from tui.screens.connector import Detail
+from tui.screens.overview import direction, short_worker
+from tui.screens.view import Hints, Listing, Selection, View
+from tui.text import age, count
+from tui.widgets.grid import Cell, Column, Grid
+
+COLUMNS = (
+    Column("STATE", 6),
+    Column("CONNECTOR", 22),
+    Column("IO", 2),
+    Column("TASKS", 5, right=True),
+    Column("REC/S", 6, right=True),
+    Column("LAG", 6, right=True),
+    Column("DLQ", 4, right=True),
+    Column("PLUGIN", 16, wide=True),
+    Column("TOPICS", 16, wide=True),
+    Column("LAST ERROR", 0),
+)
+_LIST: Hints = (
+    ("Enter", "open"),
+    ("p", "pause"),
+    ("r", "restart"),
+    ("x", "stop"),
+    ("e", "edit"),
+    ("A", "add"),
+    ("D", "delete"),
+    ("z", "problems"),
+)
+_DETAIL: Hints = (
+    ("Esc", "back"),
+    ("[ ]", "tab"),
+    ("Tab", "pane"),
+    ("p", "pause"),
+    ("r", "restart"),
+    ("e", "edit"),
+    ("x", "stop"),
+    ("u", "apply revision"),
+)
+
+
+class Connectors(View):
+    """The list, and in its place the connector that was opened."""
+
+    NAME: ClassVar[str] = "Connectors"
+    SHORT: ClassVar[str] = "Conn"
+    POLL_S: ClassVar[float | None] = 2.0
+    EVENTS: ClassVar[frozenset[str]] = frozenset({"config"})
+    ABOUT: ClassVar[str] = (
+        "Every connector with its tasks' sum. DEGR: the connector runs, one of its tasks does not. "
+        "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
+        "records. DLQ is what came into its dead letter queue in the last hour. In an opened "
+        "connector: [ and ] change the tab, Tab goes to the text below and j k scroll it, e edits "
+        "the configuration, u in History applies an older revision."
+    )
+    STYLE: ClassVar[str] = """
+    #connectors-list { height: 1fr; }
+    Detail { height: 1fr; display: none; }
+    #detail-head, #detail-tabs { height: 1; }
+    Detail ContentSwitcher { height: 1fr; }
+    #detail-text { height: 45%; }
+    Detail.short #detail-text { height: 65%; }
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.detail = Detail(scene)
+
+    @property
+    def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
+        """Give the keys of what is open."""
+        return _DETAIL if self.detail.name_shown else _LIST
+
+    def compose(self) -> ComposeResult:
+        """Give list and detail."""
+        grid = Grid(
+            COLUMNS,
+            self._cells,
+            self.scene,
+            id="connectors-grid",
+            title="Connectors",
+            empty="No connectors. A adds one",
+        )
+        self.listing = Listing(grid, self._fields)
+        with Vertical(id="connectors-list"):
+            yield grid
+        yield self.detail
+
+    @property
+    def grid(self) -> Grid | None:
+        """Give the list's table, or that of the open tab."""
+        if self.detail.name_shown:
+            return self.detail.grid
+        return self.query_one("#connectors-grid", Grid)
+
+    def selection(self) -> list[Selection]:
+        """Give the open connector or one of its tasks, else what the list has chosen."""
+        if self.detail.name_shown:
+            return [Selection(self.detail.name_shown, self.detail.chosen_task)]
+        return [Selection(name) for name in self.query_one("#connectors-grid", Grid).chosen]
+
+    def open(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
+        """Open a connector at a tab, and there at a row."""
+        self.query_one("#connectors-list").display = False
+        self.detail.open(name, tab, key)
+        self.loaded_s = float("-inf")
+
+    def leave(self) -> bool:
+        """Close the open connector."""
+        if not self.detail.name_shown:
+            return False
+        self.detail.close()
+        self.query_one("#connectors-list").display = True
+        self.query_one("#connectors-grid", Grid).focus()
+        self.refilter()
+        return True
+
+    def step(self, by: int) -> None:
+        """Go to another tab."""
+        if self.detail.name_shown:
+            self.detail.step(by)
+            self.loaded_s = float("-inf")
+
+    async def load(self, client: Asker) -> None:
+        """Fetch what the open tab shows."""
+        if self.detail.name_shown:
+            await self.detail.load(client)
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show the list or the open connector."""
+        if self.detail.name_shown:
+            if self.detail.name_shown not in self.scene.model.connectors:
+                self.leave()
+                return
+            self.detail.paint(self.filter, self.problem)
+            return
+        model, grid = self.scene.model, self.query_one("#connectors-grid", Grid)
+        if self.listing.due(now_s) or model.reshaped:
+            keys = model.connectors_first()
+            if self.only_problems:
+                keys = [key for key in keys if model.health(key) != "RUNNING"]
+            self.listing.show(keys, self.filter, now_s)
+            total = len(model.connectors)
+            shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
+            grid.border_title = f"Connectors {shown}"
+            note = f"  /{self.filter.text}" if self.filter.text else ""
+            grid.border_subtitle = f"sort: {grid.order or 'problems first'}{note}"
+        grid.repaint({key.rpartition(":")[0] for key in dirty})
+
+    def refilter(self) -> None:
+        """Show the rows again at once."""
+        self.listing.expire()
+        self.paint(self.scene.clock(), set())
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Open the connector; in a tab, the row."""
+        event.stop()
+        if event.grid.id == "connectors-grid":
+            self.open(event.key)
+        else:
+            self.detail.enter(event.key)
+
+    def on_grid_moved(self, event: Grid.Moved) -> None:
+        """Show the text of the row."""
+        if event.grid.id != "connectors-grid":
+            self.detail.put_text()
+
+    def on_command(self, command: str) -> bool:
+        """Let the open tab take its own keys."""
+        return bool(self.detail.name_shown) and self.detail.on_command(command)
+
+    def raw(self) -> Any:
+        """Give the connector under the cursor."""
+        chosen = self.selection()
+        known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
+        return None if known is None else asdict(known)
+
+    def copied(self) -> str:
+        """Give the open tab's text, else the row."""
+        return self.detail.text if self.detail.name_shown else super().copied()
+
+    def find(self, way: int) -> None:
+        """Go to the next connector that has a problem; in a trace, to the next cause."""
+        if self.detail.name_shown:
+            self.detail.next_cause(way)
+            return
+        grid, model = self.query_one("#connectors-grid", Grid), self.scene.model
+        bad = [at for at, key in enumerate(grid.keys) if model.health(key) != "RUNNING"]
+        here = grid.keys.index(grid.key) if grid.key else 0
+        after = [at for at in bad if (at > here if way > 0 else at < here)]
+        if after:
+            grid.go_to(grid.keys[after[0] if way > 0 else after[-1]])
+
+    def _fields(self, key: str) -> dict[str, object]:
+        model = self.scene.model
+        known = model.connectors[key]
+        return {
+            "connector": key,
+            "state": f"{known.state} {model.health(key)}",
+            "type": known.kind,
+            "worker": f"{short_worker(model, known.worker)} {known.worker}",
+            "plugin": known.plugin,
+            "topic": ",".join(known.topics),
+            "error": last_error(model, key),
+            "lag": lag_of(model, key)[0],
+        }
+
+    def _cells(self, key: str) -> Sequence[Cell]:
+        model, palette = self.scene.model, self.scene.palette
+        known = model.connectors[key]
+        health = model.health(key)
+        glyph, word, role = palette.state(health)
+        tasks = model.tasks_of(key)
+        running = sum(task.state == "RUNNING" for task in tasks)
+        behind, text = lag_of(model, key)
+        del behind
+        new = sum(
+            int(queue.get("new_1h") or 0)
+            for queue in self.scene.queues
+            if known.queue is not None and queue["topic"] == known.queue
+        )
+        return (
+            Cell(f"{glyph} {word}", role),
+            Cell(key, "" if health == "RUNNING" else "bold"),
+            direction(known.kind, palette),
+            Cell(f"{running}/{len(tasks) or known.tasks}"),
+            Cell(count(sum(task.rate or 0 for task in tasks))),
+            Cell(text),
+            Cell(f"+{new}" if new else "0" if known.queue else "-", "amber" if new else "grey"),
+            Cell(short_plugin(known.plugin), "grey"),
+            Cell(",".join(known.topics), "grey"),
+            Cell(last_error(model, key) or "", "red"),
+        )
+
+
+def short_plugin(name: str) -> str:
+    """Give a plugin's class without package and the word Connector."""
+    return name.rsplit(".", maxsplit=1)[-1].removesuffix("Connector")
+
+
+def last_error(model: Model, name: str) -> str | None:
+    """Give the error of the connector, else that of its first failed task."""
+    known = model.connectors[name]
+    failed = (task.error for task in model.tasks_of(name) if task.error)
+    return known.error or next(failed, None)
+
+
+def lag_of(model: Model, name: str) -> tuple[float | None, str]:
+    """Give how far behind a connector is: records in all, or the longest time; and as text."""
+    tasks = [task for task in model.tasks_of(name) if task.lag is not None]
+    if not tasks:
+        return None, "-"
+    if tasks[0].unit == "ms":
+        worst = max(task.lag or 0 for task in tasks)
+        return worst, age(worst / 1000)
+    total = sum(task.lag or 0 for task in tasks)
+    return total, count(total)

@@ -1,0 +1,355 @@
+"""The form of a connector's configuration, built from what validation answers.
+
+Groups are pages, order is the plugin's, low importance is folded, errors stand by their field. Each
+change is validated 400 ms after the last key.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import subprocess
+import tempfile
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.suggester import SuggestFromList
+from textual.timer import Timer
+from textual.widgets import Input, Static
+
+from tui.client import ClientError, escaped
+from tui.diff import changes
+from tui.filters import Filter
+from tui.scene import Scene
+from tui.screens.dialogs import Dialog, TextScreen
+from tui.widgets.frame import Pane, frame
+from tui.widgets.grid import Cell, Column, Grid
+
+VALIDATE_S: Final = 0.4
+OTHER: Final = "Other keys"
+_COLUMNS: Final = (Column("", 4), Column("KEY", 36), Column("VALUE", 26), Column("", 0))
+
+Submit = Callable[[dict[str, str]], Awaitable[bool]]
+
+
+class Form(Dialog):
+    """Edits `config`; `submit` saves and tells whether the form may close. Gives `saved` or None."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape,q", "leave", show=False),
+        Binding("ctrl+s", "save", show=False),
+        Binding("x,delete", "unset", show=False),
+        Binding("right_square_bracket", "group(1)", show=False),
+        Binding("left_square_bracket", "group(-1)", show=False),
+        Binding("plus", "fold", show=False),
+        Binding("slash", "search", show=False),
+        Binding("y", "raw", show=False),
+        Binding("n", "next_error", show=False),
+        Binding("E", "editor", show=False),
+    ]
+    DEFAULT_CSS: ClassVar[str] = """
+    Form > .panel { width: 98%; max-width: 160; height: 96%; max-height: 100%; }
+    Form #fields { width: 1fr; height: 1fr; } Form #doc { width: 44; height: 1fr; }
+    Form #groups { height: 1; } Form #value { margin: 0; }
+    Form #hints { height: 1; }
+    Form.narrow #doc { width: 100%; height: 8; }
+    Form.narrow Horizontal { layout: vertical; }
+    """
+
+    def __init__(
+        self, scene: Scene, title: str, config: Mapping[str, str], submit: Submit
+    ) -> None:
+        super().__init__(scene, title)
+        self.before = dict(config)
+        self.values = dict(config)
+        self._submit = submit
+        self._entries: dict[str, Mapping[str, Any]] = {}
+        self._groups: list[str] = []
+        self._group = 0
+        self._folded = True
+        self._filter = Filter()
+        self._timer: Timer | None = None
+        self._editing: str | None = None
+        self.problem: str | None = None
+
+    def compose(self) -> ComposeResult:
+        """Give groups, fields, the text about a field, and the line to edit in."""
+        with Vertical(classes="panel"):
+            yield Static(id="groups")
+            with Horizontal():
+                yield Grid(_COLUMNS, self._cells, self.scene, id="fields", title="")
+                yield Pane(self.scene, "", id="doc")
+            yield Input(id="value")
+            yield Static(id="hints")
+
+    def on_mount(self) -> None:
+        """Colour it and ask for the fields."""
+        self.set_class(self.app.size.width < 100, "narrow")
+        self.dress(self.query_one(Vertical))
+        for widget in (self.query_one(Grid), self.query_one(Pane)):
+            frame(widget, self.scene)
+        line = self.query_one(Input)
+        line.display = False
+        self.query_one(Grid).focus()
+        self.run_worker(self.validate(), exclusive=True, group="validate")
+
+    @property
+    def errors(self) -> dict[str, list[str]]:
+        """Give the errors of each field that has some."""
+        return {
+            key: list(entry["value"]["errors"])
+            for key, entry in self._entries.items()
+            if entry["value"]["errors"]
+        }
+
+    async def validate(self) -> None:
+        """Ask the daemon about the values as they are."""
+        plugin = escaped(self.values.get("connector.class", ""))
+        try:
+            told = await self.scene.client.request(
+                "PUT", f"/connector-plugins/{plugin}/config/validate", self.values
+            )
+        except ClientError as error:
+            self.problem = str(error)
+        else:
+            self.problem = None
+            self._entries = {entry["definition"]["name"]: entry for entry in told["configs"]}
+            found = dict.fromkeys(told["groups"])
+            found |= dict.fromkeys(str(entry["definition"]["group"]) for entry in told["configs"])
+            self._groups = [*found, OTHER]
+            self._group = min(self._group, len(self._groups) - 1)
+        self.paint()
+
+    def paint(self) -> None:
+        """Show groups, fields and the text."""
+        palette = self.scene.palette
+        groups = Text(no_wrap=True, overflow="ellipsis")
+        bad = self.errors
+        for at, name in enumerate(self._groups):
+            here = at == self._group
+            on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
+            wrong = any(self._group_of(key) == name for key in bad)
+            groups.append(f" {at + 1} {name} ", on if here else palette.text)
+            groups.append("X " if wrong else " ", palette.style("red"))
+        self.query_one("#groups", Static).update(groups)
+        grid = self.query_one(Grid)
+        grid.show(self._fields())
+        grid.refresh()
+        left = sum(len(found) for found in bad.values())
+        changed = len(changes(self.before, self.values))
+        panel = self.query_one(Vertical)
+        panel.border_title = f"{self.heading}  {changed} changed, {left} errors left"
+        panel.border_subtitle = self.problem or ""
+        hints = "Enter edit  x unset  [ ] group  / search  + low  n error  E $EDITOR  y JSON"
+        self.query_one("#hints", Static).update(
+            Text(f"{hints}  ctrl+s save  Esc", palette.grey, no_wrap=True)
+        )
+        self._put_doc()
+
+    def _group_of(self, key: str) -> str:
+        entry = self._entries.get(key)
+        return OTHER if entry is None else str(entry["definition"]["group"])
+
+    def _fields(self) -> list[str]:
+        """Give the keys of the group, or of the search over all groups."""
+        known = sorted(
+            self._entries,
+            key=lambda key: (
+                self._group_of(key),
+                self._entries[key]["definition"]["order_in_group"],
+            ),
+        )
+        keys = [*known, *(key for key in self.values if key not in self._entries)]
+        if self._filter.text:
+            return [key for key in keys if self._filter.matches({"key": key, **self._doc_of(key)})]
+        group = self._groups[self._group] if self._groups else OTHER
+        shown = [key for key in keys if self._group_of(key) == group]
+        if not self._folded:
+            return shown
+        bad = self.errors
+        return [key for key in shown if key in self.values or key in bad or not self._is_low(key)]
+
+    def _is_low(self, key: str) -> bool:
+        entry = self._entries.get(key)
+        if entry is None:
+            return False
+        return entry["definition"]["importance"] == "LOW" or not entry["value"]["visible"]
+
+    def _doc_of(self, key: str) -> dict[str, object]:
+        entry = self._entries.get(key)
+        return {} if entry is None else {"doc": entry["definition"]["documentation"]}
+
+    def _cells(self, key: str) -> Sequence[Cell]:
+        entry = self._entries.get(key)
+        errors = self.errors.get(key)
+        changed = self.before.get(key) != self.values.get(key)
+        value, role = self.values.get(key), "bold" if changed else ""
+        if value is None:
+            default = None if entry is None else entry["definition"]["default_value"]
+            value, role = "" if default is None else str(default), "grey"
+        importance = "" if entry is None else entry["definition"]["importance"][:4]
+        required = entry is not None and entry["definition"]["required"]
+        note = Cell(f"X {errors[0]}", "red") if errors else Cell("required" if required else "")
+        if not errors and key in self.values:
+            note = Cell("changed" if changed else "set", "amber" if changed else "green")
+        return (Cell(importance, "grey"), Cell(key), Cell(value, role), note)
+
+    def _put_doc(self) -> None:
+        palette, key = self.scene.palette, self.query_one(Grid).key
+        text = Text(style=palette.text)
+        entry = self._entries.get(key or "")
+        for error in self.errors.get(key or "", ()):
+            text.append(f"{error}\n\n", palette.style("red"))
+        if entry is not None:
+            definition = entry["definition"]
+            text.append(f"{definition['documentation']}\n\n")
+            text.append(f"{definition['type'].lower()}, {definition['importance'].lower()}")
+            text.append(f"\ndefault {definition['default_value']}\n", palette.grey)
+            recommended = entry["value"]["recommended_values"]
+            if recommended:
+                text.append(f"one of {', '.join(map(str, recommended))}\n", palette.grey)
+            if definition["dependents"]:
+                text.append(f"decides {', '.join(definition['dependents'])}\n", palette.grey)
+        elif key is not None:
+            text.append("The plugin does not declare this key; it is kept as it is.")
+        self.query_one(Pane).put(text, key or "")
+
+    def on_grid_moved(self) -> None:
+        """Show what the field means."""
+        self._put_doc()
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Edit the field."""
+        event.stop()
+        entry = self._entries.get(event.key)
+        line = self.query_one(Input)
+        recommended = [] if entry is None else entry["value"]["recommended_values"]
+        line.suggester = SuggestFromList([str(value) for value in recommended])
+        line.placeholder = f"{event.key}, Enter or Esc ends"
+        line.display = True
+        # set before it is known which key is edited: this is not a change
+        self._editing = None
+        line.value = self.values.get(event.key, "")
+        self._editing = event.key
+        line.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Take the value; ask about it when the typing pauses."""
+        event.stop()
+        if self._editing == "/":
+            self._filter = Filter(event.value)
+            self.paint()
+        elif self._editing is not None and self.values.get(self._editing, "") != event.value:
+            self.values[self._editing] = event.value
+            self._validate_soon()
+            self.query_one(Grid).refresh()
+
+    def _validate_soon(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(
+            VALIDATE_S,
+            lambda: self.run_worker(self.validate(), exclusive=True, group="validate"),
+        )
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go back to the fields."""
+        event.stop()
+        self._end_line()
+
+    def _end_line(self) -> None:
+        self._editing = None
+        self.query_one(Input).display = False
+        self.query_one(Grid).focus()
+        self.paint()
+
+    def action_leave(self) -> None:
+        """Leave the line, then the search, then the form."""
+        if self.query_one(Input).display:
+            self._end_line()
+        elif self._filter.text:
+            self._filter = Filter()
+            self.paint()
+        else:
+            self.dismiss(None)
+
+    def action_unset(self) -> None:
+        """Take the key away: its default counts."""
+        key = self.query_one(Grid).key
+        if key is not None and key not in {"name", "connector.class"}:
+            self.values.pop(key, None)
+            self._validate_soon()
+            self.paint()
+
+    def action_group(self, by: int) -> None:
+        """Go to another group."""
+        if self._groups:
+            self._group = (self._group + by) % len(self._groups)
+            self.paint()
+
+    def action_fold(self) -> None:
+        """Show fields of low importance, or fold them."""
+        self._folded = not self._folded
+        self.paint()
+
+    def action_search(self) -> None:
+        """Search names and texts of all groups."""
+        line = self.query_one(Input)
+        self._editing = None
+        line.placeholder, line.suggester = "search all fields", None
+        line.value, line.display = self._filter.text, True
+        self._editing = "/"
+        line.focus()
+
+    def action_next_error(self) -> None:
+        """Go to the next field with an error, in whatever group it is."""
+        bad = list(self.errors)
+        if bad:
+            here = self.query_one(Grid).key
+            at = bad.index(here) + 1 if here in bad else 0
+            key = bad[at % len(bad)]
+            self._filter = Filter()
+            self._group = self._groups.index(self._group_of(key))
+            self.paint()
+            self.query_one(Grid).go_to(key)
+
+    def action_raw(self) -> None:
+        """Show the configuration as JSON."""
+        text = Text(json.dumps(self.values, indent=2, ensure_ascii=False))
+        self.app.push_screen(TextScreen(self.scene, "Configuration", text))
+
+    def action_editor(self) -> None:
+        """Edit the configuration as JSON in $EDITOR."""
+        command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
+        with tempfile.TemporaryDirectory() as folder:
+            file = Path(folder) / f"{self.values.get('name', 'connector')}.json"
+            file.write_text(json.dumps(self.values, indent=2, ensure_ascii=False) + "\n")
+            with self.app.suspend():
+                subprocess.run([*shlex.split(command), str(file)], check=False)
+            try:
+                edited = json.loads(file.read_text())
+                self.values = {str(key): str(value) for key, value in edited.items()}
+            except (ValueError, AttributeError) as error:
+                self.problem = f"what the editor left is no JSON object: {error}"
+                self.paint()
+                return
+        self.run_worker(self.validate(), exclusive=True, group="validate")
+
+    def action_save(self) -> None:
+        """Validate once more; save what has no error left."""
+        self.run_worker(self._save(), exclusive=True, group="save")
+
+    async def _save(self) -> None:
+        if self._timer is not None:
+            self._timer.stop()
+        await self.validate()
+        if self.errors:
+            self.action_next_error()
+        elif self.problem is None and await self._submit(self.values):
+            self.dismiss("saved")

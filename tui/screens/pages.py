@@ -1,0 +1,394 @@
+"""The tabs of a connector: tasks, configuration, offsets, topics, errors, history, log lines."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from rich.text import Text
+
+from tui.client import PREFIX, AnswerError, escaped
+from tui.diff import changes, put_changes
+from tui.filters import Filter
+from tui.places import place_text
+from tui.scene import Asker, Scene
+from tui.screens.overview import short_worker
+from tui.text import age, count, lag, seconds
+from tui.widgets.grid import Cell, Column, Grid
+
+Entry = dict[str, Any]
+
+
+class Page:
+    """One tab: rows by key, and a text about each."""
+
+    TITLE: ClassVar[str]
+    COLUMNS: ClassVar[tuple[Column, ...]]
+    EMPTY: ClassVar[str] = ""
+    SHORT_TABLE: ClassVar[bool] = False
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.name = ""
+        self.rows: dict[str, Entry] = {}
+        self.wanted: str | None = None
+        self.grid_id = f"tab-{self.TITLE.lower()}"
+
+    def make_grid(self) -> Grid:
+        """Give the table, to be composed."""
+        self.grid = Grid(
+            self.COLUMNS,
+            self.cells,
+            self.scene,
+            id=self.grid_id,
+            title=self.TITLE,
+            empty=self.EMPTY,
+        )
+        return self.grid
+
+    def open(self, name: str) -> None:
+        """Show another connector."""
+        if name != self.name:
+            self.name, self.rows = name, {}
+
+    @property
+    def _path(self) -> str:
+        return f"/connectors/{escaped(self.name)}"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the rows. Raises ClientError."""
+
+    def paint(self, wanted: Filter) -> None:
+        """Show the rows that match."""
+        keys = [key for key, row in self.rows.items() if not wanted.text or wanted.matches(row)]
+        self.grid.show(keys)
+        if self.wanted in keys:
+            self.grid.go_to(str(self.wanted))
+            self.wanted = None
+        self.grid.refresh()
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        """Give a row."""
+        raise NotImplementedError
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        """Give title and text for a row."""
+        del key
+        return "", Text()
+
+    def enter(self, key: str) -> bool:
+        """Open a row; False shows its text."""
+        del key
+        return False
+
+    def on_command(self, command: str) -> bool:
+        """Take a key; False leaves it."""
+        del command
+        return False
+
+
+class TasksPage(Page):
+    """Tasks with their figures; the trace of the one that failed."""
+
+    TITLE = "Tasks"
+    COLUMNS = (
+        Column("STATE", 6),
+        Column("TASK", 4, right=True),
+        Column("WKR", 4),
+        Column("REC/S", 6, right=True),
+        Column("LAG", 6, right=True),
+        Column("BATCH", 7, right=True),
+        Column("COMMIT", 7, right=True),
+        Column("RETRIES", 7, right=True, wide=True),
+        Column("FAILURES", 8, right=True, wide=True),
+        Column("SINCE", 7, right=True),
+        Column("ERROR", 0),
+    )
+    EMPTY = "No tasks: the connector is stopped, or its configuration makes none"
+    SHORT_TABLE = True
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self._traces: dict[str, str] = {}
+        self._figures: Mapping[str, Mapping[str, Any]] = {}
+
+    async def load(self, client: Asker) -> None:
+        """Fetch traces and figures."""
+        status = await client.get(f"{self._path}/status")
+        self._traces = {str(task["id"]): task.get("trace") or "" for task in status["tasks"]}
+        self._figures = await client.get(f"{PREFIX}{self._path}/metrics")
+
+    def paint(self, wanted: Filter) -> None:
+        """Show the tasks as the model knows them."""
+        self.rows = {
+            str(task.number): {"state": task.state, "worker": task.worker, "error": task.error}
+            for task in self.scene.model.tasks_of(self.name)
+        }
+        super().paint(wanted)
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        model, palette = self.scene.model, self.scene.palette
+        task = model.tasks[f"{self.name}:{key}"]
+        figures = self._figures.get(key, {})
+        glyph, word, role = palette.state(model.state_of(task))
+        batch = figures.get("put-batch-avg-time-ms", figures.get("poll-batch-avg-time-ms"))
+        since = "-" if task.since is None else age(self.scene.clock() - task.since / 1000)
+        return (
+            Cell(f"{glyph} {word}", role),
+            Cell(key),
+            Cell(short_worker(model, task.worker)),
+            Cell(count(task.rate)),
+            Cell(lag(task.lag, task.unit)),
+            Cell(seconds(batch)),
+            Cell(seconds(figures.get("offset-commit-avg-time-ms"))),
+            Cell(count(figures.get("total-retries"))),
+            Cell(count(figures.get("total-record-failures"))),
+            Cell(since, "grey"),
+            Cell(task.error or "", "red"),
+        )
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        if key is None:
+            return "", Text(self.EMPTY, self.scene.palette.grey)
+        trace = self._traces.get(key, "")
+        if not trace:
+            return f"Task {key}", self._figures_text(key)
+        text = Text(style=self.scene.palette.text)
+        for line in trace.splitlines():
+            causes = not line.startswith(("\t", " "))
+            text.append(line + "\n", self.scene.palette.style("red") if causes else "")
+        return f"Trace of task {key}, n N next Caused by, c copy", text
+
+    def _figures_text(self, key: str) -> Text:
+        text = Text(style=self.scene.palette.text)
+        for name, value in sorted(self._figures.get(key, {}).items()):
+            text.append(f"{name:<38}", self.scene.palette.grey)
+            text.append(f"{value}\n")
+        return text
+
+
+class ConfigPage(Page):
+    """The configuration with its defaults; what a key means below."""
+
+    TITLE = "Config"
+    COLUMNS = (Column("KEY", 40), Column("", 8), Column("VALUE", 0))
+    EMPTY = "Reading the configuration ..."
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the configuration and what its plugin says about each key."""
+        config = await client.get(f"{self._path}/config")
+        plugin = escaped(config.get("connector.class", ""))
+        try:
+            told = await client.request(
+                "PUT", f"/connector-plugins/{plugin}/config/validate", config
+            )
+        except AnswerError:
+            # an unknown class: the configuration is shown all the same
+            told = {"configs": []}
+        known = {entry["definition"]["name"]: entry for entry in told["configs"]}
+        rows: dict[str, Entry] = {}
+        for key, value in config.items():
+            rows[key] = {"key": key, "value": value, "from": "set", **_told(known.get(key))}
+        for key, entry in known.items():
+            value = entry["value"]["value"]
+            if key not in rows and value not in {None, ""}:
+                rows[key] = {"key": key, "value": value, "from": "default", **_told(entry)}
+        self.rows = rows
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        is_set = row["from"] == "set"
+        wrong = bool(row.get("errors"))
+        return (
+            Cell(key, "bold" if is_set else "grey"),
+            Cell("error" if wrong else str(row["from"]), "red" if wrong else "grey"),
+            Cell(str(row["value"]), "" if is_set else "grey"),
+        )
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row = self.rows.get(key or "")
+        text = Text(style=self.scene.palette.text)
+        if row is None:
+            return "", text
+        text.append(f"{row['value']}\n\n", "bold")
+        for error in row.get("errors", ()):
+            text.append(f"{error}\n", self.scene.palette.style("red"))
+        text.append(str(row.get("doc") or "Not a key that the plugin declares.") + "\n")
+        if row.get("type"):
+            text.append(f"\n{row['type']}, default {row['default']}", self.scene.palette.grey)
+        return str(key), text
+
+
+def _told(entry: Mapping[str, Any] | None) -> Entry:
+    if entry is None:
+        return {}
+    definition = entry["definition"]
+    return {
+        "doc": definition["documentation"],
+        "type": f"{definition['type'].lower()}, {definition['importance'].lower()}",
+        "default": definition["default_value"],
+        "errors": entry["value"]["errors"],
+    }
+
+
+class OffsetsPage(Page):
+    """Where the connector stands."""
+
+    TITLE = "Offsets"
+    COLUMNS = (Column("PARTITION", 44), Column("OFFSET", 0))
+    EMPTY = "No offsets yet"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the committed offsets."""
+        found = await client.get(f"{self._path}/offsets")
+        self.rows = {
+            place_text(entry["partition"]): {
+                "partition": place_text(entry["partition"]),
+                "offset": place_text(entry["offset"]),
+                "entry": entry,
+            }
+            for entry in found["offsets"]
+        }
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        return (Cell(key), Cell(str(self.rows[key]["offset"])))
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row = self.rows.get(key or "")
+        text = Text(style=self.scene.palette.text)
+        if row is not None:
+            for side in ("partition", "offset"):
+                text.append(f"{side}\n", self.scene.palette.grey)
+                for name, value in (row["entry"][side] or {}).items():
+                    text.append(f"  {name:<24}", self.scene.palette.grey)
+                    text.append(f"{value}\n")
+        text.append("\no shows how far behind, and alters them", self.scene.palette.grey)
+        return "Offset", text
+
+
+class TopicsPage(Page):
+    """What its tasks have used."""
+
+    TITLE = "Topics"
+    COLUMNS = (Column("TOPIC", 0),)
+    EMPTY = "None used yet"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the topics."""
+        found = await client.get(f"{self._path}/topics")
+        self.rows = {topic: {"topic": topic} for topic in found[self.name]["topics"]}
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        return (Cell(key),)
+
+
+class ErrorsPage(Page):
+    """Changes of state of the connector and its tasks, newest first, with traces."""
+
+    TITLE = "Errors"
+    COLUMNS = (
+        Column("WHEN", 17),
+        Column("WHO", 9),
+        Column("TO", 10),
+        Column("WKR", 4),
+        Column("WHY", 0),
+    )
+    EMPTY = "Nothing in the journal"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the journal's entries."""
+        found = await client.get(f"{PREFIX}{self._path}/transitions?limit=200")
+        self.rows = {str(entry["id"]): entry for entry in found}
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        _, _, role = self.scene.palette.state(row["to"])
+        task = row["type"] == "task"
+        trace = str(row.get("trace") or "")
+        return (
+            Cell(_when(row["ts"]), "grey"),
+            Cell(f"task {row['key'].rpartition('-')[2]}" if task else "connector"),
+            Cell(str(row["to"]), role),
+            Cell(short_worker(self.scene.model, row["worker"])),
+            Cell(trace.partition("\n")[0] or str(row.get("cause") or ""), "red" if trace else ""),
+        )
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row = self.rows.get(key or "", {})
+        return "Trace", Text(str(row.get("trace") or row.get("cause") or ""))
+
+
+class HistoryPage(Page):
+    """Revisions of the configuration, each with what it changed."""
+
+    TITLE = "History"
+    COLUMNS = (Column("WHEN", 17), Column("WKR", 4), Column("CHANGED", 0))
+    EMPTY = "No revision in the journal"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the revisions."""
+        found = await client.get(f"{PREFIX}{self._path}/history?limit=100")
+        older = [*found[1:], {"config": None}]
+        self.rows = {
+            str(entry["id"]): {**entry, "before": before["config"] or {}}
+            for entry, before in zip(found, older, strict=True)
+        }
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        changed = changes(row["before"], row["config"] or {})
+        words = ", ".join(changed) if row["before"] else "created"
+        return (
+            Cell(_when(row["ts"]), "grey"),
+            Cell(short_worker(self.scene.model, row["worker"])),
+            Cell("deleted" if row["config"] is None else words or "nothing"),
+        )
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row = self.rows.get(key or "")
+        text = Text(style=self.scene.palette.text)
+        if row is not None:
+            put_changes(text, self.scene.palette, row["before"], row["config"] or {})
+            text.append("\nu applies this revision", self.scene.palette.grey)
+        return "What it changed", text
+
+    def on_command(self, command: str) -> bool:
+        row = self.rows.get(self.grid.key or "")
+        if command != "undo" or row is None or row["config"] is None:
+            return False
+        app: Any = self.grid.app
+        app.act(app.editing.apply(self.name, row["config"]))
+        return True
+
+
+class LogPage(Page):
+    """Log lines that name the connector."""
+
+    TITLE = "Log"
+    COLUMNS = (Column("WHEN", 8), Column("LEVEL", 5), Column("WKR", 4), Column("LINE", 0))
+    EMPTY = "No log line of it in the daemon's memory; l shows all"
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the lines."""
+        query = f"connector={escaped(self.name)}&limit=300"
+        found = await client.get(f"{PREFIX}/logs/recent?{query}")
+        self.rows = {f"{row['worker']} {row['id']}": row for row in reversed(found)}
+
+    def cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        role = {"ERROR": "red", "WARN": "amber"}.get(row["level"], "grey")
+        return (
+            Cell(time.strftime("%H:%M:%S", time.gmtime(row["ts"] / 1000)), "grey"),
+            Cell(row["level"], role),
+            Cell(short_worker(self.scene.model, row["worker"])),
+            Cell(row["message"]),
+        )
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row = self.rows.get(key or "", {})
+        return str(row.get("logger", "")), Text(str(row.get("message", "")))
+
+
+def _when(ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(ms / 1000))
