@@ -103,6 +103,9 @@ class Console(Handlers):
         """Paint what changed since the last time, and fetch what is due."""
         scene, now_s = self.scene, self.scene.clock()
         model = scene.model
+        if not self.view.children:
+            # the console is ending: its widgets have gone before its timers
+            return
         for key in model.settle(now_s):
             self.say(f"{key}: asked for 10 s ago and not yet so; see its state and log", "amber")
         dirty, model.dirty = model.dirty, set()

@@ -19,9 +19,9 @@ W1, W2 = "10.0.4.11:8083", "10.0.4.12:8083"
 DEADLINE_S = 10.0
 
 
-async def until(condition: Callable[[], Any]) -> None:
+async def until(condition: Callable[[], Any], timeout_s: float = DEADLINE_S) -> None:
     """Wait until the condition holds."""
-    end = time.monotonic() + DEADLINE_S
+    end = time.monotonic() + timeout_s
     while not condition():
         assert time.monotonic() < end, "what was waited for did not come"
         await asyncio.sleep(0.01)

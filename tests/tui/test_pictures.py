@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from tests.tui.still import open_view, settled, still
+from tests.tui.still import open_view, settled, still, until
 from tui.palette import DARK, LIGHT, MONO
+from tui.screens.form import Form
 
 SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
 
@@ -34,6 +37,84 @@ def test_workers_look_as_recorded_when_one_came_back(snap_compare, size):
     """Lanes, generations with their causes, and the moves of the newest one."""
 
     async def workers(pilot):
-        await open_view(pilot, 2)
+        await open_view(pilot, 4)
 
     assert snap_compare(still(DARK), terminal_size=size, run_before=workers)
+
+
+TRACE = """org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
+	at poll(source.py:120)
+Caused by: org.apache.kafka.connect.errors.DataException: field 'amount': 'n/a' is not decimal(10,2)
+	at decode(json_decoder.py:198)
+"""
+
+
+def opened() -> dict[str, Any]:
+    """Give what an opened connector fetches."""
+    tasks = [{"id": at, "state": "FAILED", "worker_id": "w", "trace": TRACE} for at in range(5)]
+    figures = {"put-batch-avg-time-ms": 12.5, "offset-commit-avg-time-ms": 8.0, "total-retries": 9}
+    config = {"name": "orders-0", "connector.class": "FileStreamSink", "topics": "orders"}
+    definition = {
+        "name": "topics",
+        "type": "LIST",
+        "required": False,
+        "default_value": None,
+        "importance": "HIGH",
+        "documentation": "Topics to read, separated by commas.",
+        "group": "Common",
+        "order_in_group": 1,
+        "dependents": [],
+    }
+    value = {"value": "orders", "errors": [], "visible": True, "recommended_values": []}
+    path = "/connectors/orders-0"
+    return {
+        f"{path}/status": {"tasks": tasks},
+        f"{path}/metrics": {str(at): figures for at in range(5)},
+        f"{path}/config": config,
+        "PUT /connector-plugins/FileStreamSink/config/validate": {
+            "groups": ["Common"],
+            "configs": [
+                {"definition": definition, "value": {**value, "name": "topics"}},
+                {
+                    "definition": {**definition, "name": "tasks.max", "default_value": "1"},
+                    "value": {**value, "value": "0", "errors": ["Invalid value 0: at least 1"]},
+                },
+            ],
+        },
+    }
+
+
+@SIZES
+def test_connectors_look_as_recorded_when_some_are_degraded(snap_compare, size):
+    """The list with a degraded connector first."""
+
+    async def connectors(pilot):
+        await open_view(pilot, 2)
+
+    assert snap_compare(still(DARK), terminal_size=size, run_before=connectors)
+
+
+@SIZES
+def test_detail_looks_as_recorded_when_a_task_failed(snap_compare, size):
+    """Tasks of a connector with the trace of the failed one."""
+
+    async def detail(pilot):
+        await open_view(pilot, 2)
+        await pilot.press("enter")
+        await settled(pilot)
+
+    assert snap_compare(still(DARK, opened()), terminal_size=size, run_before=detail)
+
+
+@SIZES
+def test_form_looks_as_recorded_when_a_field_is_wrong(snap_compare, size):
+    """The form of a configuration at its field with an error."""
+
+    async def form(pilot):
+        await open_view(pilot, 2)
+        await pilot.press("e")
+        await until(lambda: isinstance(pilot.app.screen, Form) and pilot.app.screen.errors)
+        await pilot.press("n")
+        await pilot.pause()
+
+    assert snap_compare(still(DARK, opened()), terminal_size=size, run_before=form)

@@ -33,7 +33,8 @@ from tui.widgets.grid import Cell, Column, Grid
 
 VALIDATE_S: Final = 0.4
 OTHER: Final = "Other keys"
-_COLUMNS: Final = (Column("", 4), Column("KEY", 36), Column("VALUE", 26), Column("", 0))
+OWN: Final = "Connector"
+_COLUMNS: Final = (Column("", 4), Column("KEY", 32), Column("VALUE", 0), Column("", 8))
 
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
@@ -154,7 +155,7 @@ class Form(Dialog):
 
     def _group_of(self, key: str) -> str:
         entry = self._entries.get(key)
-        return OTHER if entry is None else str(entry["definition"]["group"])
+        return OTHER if entry is None else str(entry["definition"]["group"] or OWN)
 
     def _fields(self) -> list[str]:
         """Give the keys of the group, or of the search over all groups."""
@@ -195,7 +196,7 @@ class Form(Dialog):
             value, role = "" if default is None else str(default), "grey"
         importance = "" if entry is None else entry["definition"]["importance"][:4]
         required = entry is not None and entry["definition"]["required"]
-        note = Cell(f"X {errors[0]}", "red") if errors else Cell("required" if required else "")
+        note = Cell("X error", "red") if errors else Cell("required" if required else "")
         if not errors and key in self.values:
             note = Cell("changed" if changed else "set", "amber" if changed else "green")
         return (Cell(importance, "grey"), Cell(key), Cell(value, role), note)

@@ -21,19 +21,23 @@ def is_narrow(widget: Widget) -> bool:
     return widget.app.size.width < NARROW
 
 
-def frame(widget: Widget, scene: Scene) -> None:
-    """Draw the frame that the widget's focus and the terminal's width ask for."""
+def frame(widget: Widget, scene: Scene, *, lit: bool | None = None) -> None:
+    """Draw the frame that the widget's focus and the terminal's width ask for.
+
+    `lit` says whether it has the focus where the widget itself does not know yet.
+    """
     palette = scene.palette
+    lit = widget.has_focus if lit is None else lit
     widget.styles.background = palette.background
     widget.styles.color = palette.text
-    colour = (palette.accent if widget.has_focus else palette.line).removeprefix("bold ")
+    colour = (palette.accent if lit else palette.line).removeprefix("bold ")
     if is_narrow(widget):
         widget.styles.border = ("none", colour)
         widget.styles.border_top = ("ascii" if palette.ascii else "solid", colour)
     else:
         widget.styles.border = ("ascii" if palette.ascii else "round", colour)
     widget.styles.border_title_color = (
-        palette.accent.removeprefix("bold ") if widget.has_focus else palette.grey
+        palette.accent.removeprefix("bold ") if lit else palette.grey
     )
     widget.styles.border_subtitle_color = palette.grey
 
@@ -67,11 +71,11 @@ class Box(Static):
 
     def on_focus(self) -> None:
         """Light the frame."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=True)
 
     def on_blur(self) -> None:
         """Dim the frame."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=False)
 
 
 def quiet_scrollbars(widget: Widget, scene: Scene) -> None:
@@ -128,8 +132,8 @@ class Pane(VerticalScroll, can_focus=True):
 
     def on_focus(self) -> None:
         """Light the frame."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=True)
 
     def on_blur(self) -> None:
         """Dim the frame."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=False)

@@ -218,12 +218,12 @@ class Grid(ScrollView, can_focus=True):
 
     def on_focus(self) -> None:
         """Light the frame and the cursor."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=True)
         self.refresh()
 
     def on_blur(self) -> None:
         """Dim them."""
-        frame(self, self._scene)
+        frame(self, self._scene, lit=False)
         self.refresh()
 
     def on_mount(self) -> None:

@@ -1,0 +1,200 @@
+"""The console driven by keys against a real daemon with a real broker."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from typing import Any
+
+import pytest
+from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from deploy.parts import free_ports
+from tests.daemon import JSON, Daemon, worker_options
+from tests.tui.still import until
+from tests.waiting import wait_until
+from tui.app import Console
+from tui.client import Client
+from tui.feed import Feed
+from tui.model import Model
+from tui.palette import DARK
+from tui.scene import Scene
+from tui.screens.dialogs import Confirm
+from tui.screens.form import Form
+from tui.screens.workers import Workers
+
+STRING = "org.apache.kafka.connect.storage.StringConverter"
+PATIENCE_S = 45.0
+
+
+@pytest.fixture(scope="module")
+def daemon(broker, tmp_path_factory):
+    """A daemon with two workers, shared by this module."""
+    folder = tmp_path_factory.mktemp("console")
+    group = f"console{os.getpid()}"
+    options = worker_options(broker.bootstrap, group, free_ports(1)[0])
+    options |= {"session.timeout.ms": "6000", "scheduled.rebalance.max.delay.ms": "1000"}
+    with Daemon(folder, "run", options) as running:
+        yield running
+
+
+@pytest.fixture
+def orders(daemon, broker, unique_name, tmp_path) -> dict[str, Any]:
+    """A topic with two good records and one that is no JSON, and a sink's configuration for it."""
+    admin = AdminClient({"bootstrap.servers": broker.bootstrap})
+    admin.create_topics([NewTopic(unique_name, 1, 1)])[unique_name].result(30)
+    producer = Producer({"bootstrap.servers": broker.bootstrap})
+    for at, value in enumerate((b'{"id": 1}', b'{"id": n/a}', b'{"id": 2}')):
+        producer.produce(unique_name, value, f"k{at}".encode())
+    producer.flush(30)
+    return {
+        "connector.class": "FileStreamSink",
+        "file": str(tmp_path / "out.txt"),
+        "topics": unique_name,
+        "key.converter": STRING,
+        "value.converter": JSON,
+        "value.converter.schemas.enable": "false",
+        "consumer.override.auto.offset.reset": "earliest",
+    }
+
+
+@asynccontextmanager
+async def opened(daemon: Daemon) -> AsyncIterator[Any]:
+    """Open a console on the daemon and wait until it shows it."""
+    model, client = Model(), Client(daemon.url)
+    feed = Feed(client, model, time.time)
+    app = Console(Scene(model, DARK, client, feed, time.time), flush_s=0.05)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(lambda: model.loaded and feed.live, PATIENCE_S)
+        yield pilot
+        app.exit()
+
+
+def states(daemon: Daemon, name: str) -> list[str]:
+    found = daemon.client.get("connectors", name, "status")
+    return [task["state"] for task in found["tasks"]]
+
+
+def create(daemon: Daemon, name: str, config: dict[str, Any], *wanted: str) -> None:
+    daemon.client.put("connectors", name, "config", body=config)
+    wait_until(lambda: states(daemon, name) == list(wanted), f"{name} is {wanted}", PATIENCE_S)
+
+
+def is_shown(app: Console, name: str, state: str) -> bool:
+    return app.scene.model.health(name) == state
+
+
+def text_of(pilot: Any, name: str) -> str:
+    return str(pilot.app.query_one(f"#{name}").text)
+
+
+async def choose(pilot: Any, view: str, key: str) -> None:
+    """Go to a view by command and put the cursor on a row."""
+    app = pilot.app
+    await pilot.press("colon", *view, "enter")
+    await until(lambda: app.view.NAME.lower() == view, PATIENCE_S)
+    await until(lambda: key in app.view.grid.keys, PATIENCE_S)
+    app.view.grid.go_to(key)
+    await pilot.pause()
+
+
+async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(daemon, orders):
+    """A task fails on a bad record; the trace says why; an edited option and a restart mend it."""
+    name = orders["topics"]
+    create(daemon, name, orders, "FAILED")
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await choose(pilot, "connectors", name)
+        assert app.scene.model.health(name) == "DEGRADED"
+        await pilot.press("enter")
+        await until(lambda: "Caused by" in text_of(pilot, "detail-text"), PATIENCE_S)
+        assert "n/a" in text_of(pilot, "detail-text")
+
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, Form) and app.screen._entries, PATIENCE_S)
+        await pilot.press("slash", *"errors.tolerance", "enter")
+        await until(lambda: app.screen.query_one("#fields").key == "errors.tolerance", PATIENCE_S)
+        await pilot.press("enter", *"all", "enter", "ctrl+s")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await pilot.press("y")
+        await until(lambda: states(daemon, name) == ["RUNNING"], PATIENCE_S)
+        await until(lambda: app.scene.model.health(name) == "RUNNING", PATIENCE_S)
+    stored = daemon.client.get("connectors", name, "config")
+    assert stored == {**orders, "name": name, "errors.tolerance": "all"}
+
+
+async def test_connector_pauses_resumes_stops_and_goes_when_keys_say_so(daemon, orders):
+    """P, p, x and D with its name do what they say, and the screen follows."""
+    name = orders["topics"]
+    create(daemon, name, {**orders, "errors.tolerance": "all"}, "RUNNING")
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await choose(pilot, "connectors", name)
+        for key, state in (("p", "PAUSED"), ("u", "RUNNING"), ("p", "PAUSED"), ("p", "RUNNING")):
+            await pilot.press(key)
+            await until(partial(is_shown, app, name, state), PATIENCE_S)
+        await pilot.press("x")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await pilot.press("y")
+        await until(lambda: app.scene.model.health(name) == "STOPPED", PATIENCE_S)
+        await pilot.press("D")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await pilot.press(*"wrong", "enter")
+        assert isinstance(app.screen, Confirm)
+        await pilot.press(*["backspace"] * 5, *name, "enter")
+        await until(lambda: name not in app.scene.model.connectors, PATIENCE_S)
+    assert name not in daemon.client.get("connectors")
+
+
+async def test_new_connector_comes_from_the_form_when_its_errors_are_mended(
+    daemon, orders, unique_name
+):
+    """A leads through plugin, name and form; what is missing is said by its field."""
+    name = f"new-{unique_name}"
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await pilot.press("A")
+        await until(lambda: len(app.screen_stack) == 2, PATIENCE_S)
+        app.screen.query_one("#options").go_to(
+            "org.apache.kafka.connect.file.FileStreamSinkConnector"
+        )
+        await pilot.press("enter")
+        await until(lambda: app.screen.query("Input"), PATIENCE_S)
+        await pilot.press(*name, "enter")
+        await until(lambda: isinstance(app.screen, Form) and app.screen.errors, PATIENCE_S)
+        assert "topics" in app.screen.errors
+        app.screen.values |= {**orders, "name": name, "errors.tolerance": "all"}
+        await pilot.press("ctrl+s")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await pilot.press("y")
+        await until(lambda: name in app.scene.model.connectors, PATIENCE_S)
+    wait_until(lambda: states(daemon, name) == ["RUNNING"], f"{name} runs", PATIENCE_S)
+
+
+async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders):
+    """A killed worker leaves a generation with its name as the cause, and comes back in another."""
+    create(daemon, orders["topics"], {**orders, "errors.tolerance": "all"}, "RUNNING")
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await pilot.press("colon", *"workers", "enter")
+        view = app.view
+        assert isinstance(view, Workers)
+        await until(lambda: len(app.scene.model.workers) == 2 and view.rebalances, PATIENCE_S)
+        last = view.rebalances[0]["id"]
+        os.kill(daemon.processes()["ingest-worker-0"][0], signal.SIGKILL)
+
+        def kinds() -> list[str]:
+            later = [entry for entry in view.rebalances if entry["id"] > last]
+            return [entry["cause"]["kind"] for entry in later]
+
+        await until(lambda: {"left", "joined"} <= set(kinds()), PATIENCE_S)
+        gone = next(entry for entry in view.rebalances if entry["cause"]["kind"] == "left")
+        assert gone["left"]
+        await until(lambda: "gen " in text_of(pilot, "lanes"), PATIENCE_S)
+        assert "left" in {phase for _, phase in view._rows.values()}
