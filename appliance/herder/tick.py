@@ -264,6 +264,8 @@ class Tick:
             _texts(assignment.revoked),
             assignment.delay_ms,
         )
+        # a worker that was out of the group has a lapsed one, with which its tasks would stop at once
+        self._renew_lease()
         with self.doing("stopping revoked connectors and tasks"):
             revoked = assignment.revoked
             self._lifecycle.stop([*revoked.connectors, *revoked.tasks])
@@ -372,9 +374,13 @@ class Tick:
     def _renew_leases(self) -> None:
         session_s = self._session_timeout_s or 0.0
         while not self._ended.is_set():
-            until_s = self._clock.monotonic_s() - self.member.silence_s + session_s * LEASE_SHARE
-            self._lifecycle.worker.lease(until_s)
+            self._renew_lease()
             self._clock.wait(self._ended, max(session_s / 5, 0.2))
+
+    def _renew_lease(self) -> None:
+        if self._session_timeout_s is not None:
+            lasts_s = self._session_timeout_s * LEASE_SHARE - self.member.silence_s
+            self._lifecycle.worker.lease(self._clock.monotonic_s() + lasts_s)
 
     def _spawn(self, name: str, target: Callable[[], None]) -> None:
         thread = threading.Thread(target=target, name=name, daemon=True)

@@ -76,6 +76,7 @@ class LogClients:
         self._consumer: Consumer | None = None
         # calls on one handle exclude each other: a question to the consumer that follows would starve
         self._asker: Consumer | None = None
+        self._undecided: Consumer | None = None
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
         self.cluster_id: str | None = None
@@ -117,7 +118,7 @@ class LogClients:
             self._producer.purge()
         for log in self._logs.values():
             log.close()
-        for consumer in (self._consumer, self._asker):
+        for consumer in (self._consumer, self._asker, self._undecided):
             if consumer is not None:
                 consumer.close()
 
@@ -150,9 +151,14 @@ class LogClients:
         text += f"; check that the brokers at {servers} are up and can be reached with the worker's settings"
         return RetriableError(text)
 
-    def end_offsets(self, topic: str, timeout_s: float) -> dict[int, int]:
-        """Give the offset after the last committed record of each partition. Raises RetriableError."""
-        consumer = self._asker
+    def end_offsets(
+        self, topic: str, timeout_s: float, *, decided: bool = False
+    ) -> dict[int, int]:
+        """Give the offset after the last record of each partition that can be read now.
+
+        `decided`: after the last record, though it may be of an open transaction. Raises RetriableError.
+        """
+        consumer = self._undecided_asker() if decided else self._asker
         if consumer is None:
             raise RetriableError(f"reading to the end of {topic}: the worker is still starting")
         asked = [
@@ -181,6 +187,15 @@ class LogClients:
 
         with self._progress:
             return self._progress.wait_for(reached, timeout_s) and not self._closing.is_set()
+
+    def _undecided_asker(self) -> Consumer | None:
+        """Give a consumer that knows of open transactions, made when first needed."""
+        with self._progress:
+            if self._undecided is None and self._thread is not None:
+                self._undecided = Consumer(
+                    {**self._config, "group.id": "unused", "isolation.level": "read_uncommitted"}
+                )
+            return self._undecided
 
     def _open(self, timeout_s: float) -> None:
         self._producer = self.new_producer(
@@ -329,9 +344,13 @@ class KafkaBasedLog:
                 "A record could not be taken in. topic=%s key=%r", self.topic.name, key
             )
 
-    def read_to_end(self, timeout_s: float) -> None:
-        """Return when all that was acknowledged before the call is delivered. Raises RetriableError."""
-        ends = self._clients.end_offsets(self.topic.name, timeout_s)
+    def read_to_end(self, timeout_s: float, *, decided: bool = False) -> None:
+        """Return when all that was acknowledged before the call is delivered. Raises RetriableError.
+
+        `decided`: not before the transactions under way at the call have ended. Records stay hidden behind
+        the oldest open one, whoever's it is.
+        """
+        ends = self._clients.end_offsets(self.topic.name, timeout_s, decided=decided)
         if not self._clients.await_positions(self, ends, timeout_s):
             raise RetriableError(
                 f"reading to the end of {self.topic.name}: not done within {timeout_s:g} s; the worker"

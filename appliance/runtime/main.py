@@ -8,14 +8,12 @@ second copy waits until the first one, however stuck, is gone.
 from __future__ import annotations
 
 import gc
-import hashlib
 import logging
 import os
 import socket
 import sys
 import threading
 import time
-import urllib.parse
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -46,6 +44,7 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId, State
+from appliance.lockfile import lock_path
 from appliance.runtime.control import Control
 from appliance.runtime.hosted import HostedConnector
 from appliance.runtime.lock import TaskLock
@@ -181,10 +180,7 @@ class Host:
         """Give the lock file of a task."""
         if self._lock_dir is None or self._worker is None:
             return None
-        name = urllib.parse.quote(f"{self._worker.group_id}.{id}", safe="")
-        if len(name) > 200:
-            name = hashlib.sha256(name.encode()).hexdigest()
-        return self._lock_dir / f"{name}.lock"
+        return lock_path(self._lock_dir, self._worker.group_id, id)
 
     def ended(self, task: RunningTask, status: TaskStatus) -> None:
         """A task's thread is about to end; called on it."""

@@ -18,9 +18,10 @@ class Log(Protocol):
     def subscribe(self, on_record: OnRecord) -> None:
         """Give every record, the stored ones first, to `on_record`; call before the log is started."""
 
-    def read_to_end(self, timeout_s: float) -> None:
+    def read_to_end(self, timeout_s: float, *, decided: bool = False) -> None:
         """Return when all that was acknowledged before the call has been given to the subscriber.
 
+        With `decided` also what a transaction wrote that was under way at the call, once it is committed.
         Raises RetriableError when that takes longer.
         """
 

@@ -21,7 +21,7 @@ class MemoryLog:
         """Give every record to `on_record`."""
         self._on_record = on_record
 
-    def read_to_end(self, timeout_s: float) -> None:
+    def read_to_end(self, timeout_s: float, *, decided: bool = False) -> None:
         """Return: everything has been given to the subscriber already."""
 
     def send(self, key: bytes, value: bytes | None) -> Future[None]:

@@ -62,7 +62,7 @@ class FileLog:
             raise DataError(f"reading the offset file {self._path}: {error}") from error
         self._tell(list(self._entries.items()))
 
-    def read_to_end(self, timeout_s: float) -> None:
+    def read_to_end(self, timeout_s: float, *, decided: bool = False) -> None:
         """Return: everything has been given to the subscriber already."""
 
     def send(self, key: bytes, value: bytes | None) -> Future[None]:

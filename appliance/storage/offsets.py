@@ -76,9 +76,9 @@ class OffsetStore:
         self._forms: dict[str, dict[bytes, bytes]] = {}
         log.subscribe(self._on_record)
 
-    def refresh(self, timeout_s: float) -> None:
-        """Read to the end. Raises RetriableError."""
-        self._log.read_to_end(timeout_s)
+    def refresh(self, timeout_s: float, *, decided: bool = False) -> None:
+        """Read to the end, with `decided` of transactions under way too. Raises RetriableError."""
+        self._log.read_to_end(timeout_s, decided=decided)
 
     def all_of(self, connector: str) -> list[StoredOffset]:
         """Give all offsets of a connector that were read so far."""

@@ -15,6 +15,7 @@ import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, Final, Protocol
 
 from appliance.channel import (
@@ -46,6 +47,7 @@ from appliance.errors import ConnectError, RetriableError, java_trace
 from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.kafka.clients import connector_admin
 from appliance.kafka.fencing import fence_producers
+from appliance.lockfile import is_held, lock_path
 from appliance.storage.offsets import OffsetStore
 from appliance.telemetry.lines import LINES
 from appliance.worker.calls import Calls
@@ -64,6 +66,8 @@ _CONNECTORS: Final = "connectors"
 _STARTERS: Final = 4
 _REFRESH_S: Final = 10.0
 _RETRY_S: Final = 1.0
+_FORMER_COPY_S: Final = 5.0
+_LOCK_POLL_S: Final = 0.05
 _KILL_WAIT_S: Final = 5.0
 _SIBLINGS_S: Final = 2.0
 _LAPSED_STATUS: Final = 75
@@ -287,7 +291,7 @@ class Worker:
         parsed = ConnectorConfig(config, "source" if source else "sink")
         if source and self._config.flag("topic.creation.enable"):
             topic_creation_groups(parsed)
-        entries = self._stored(resident) if source else []
+        entries = self._stored(resident, config) if source else []
         if isinstance(resident.id, str):
             return StartConnector(resident.id, config, refs, resident.target, entries)
         task_config = self._providers.resolve(resident.task_config)
@@ -301,18 +305,41 @@ class Worker:
             self._config.standalone,
         )
 
-    def _stored(self, resident: _Resident) -> list[tuple[bytes, bytes | None]]:
-        """Give the stored offsets, read to the end; waits for the brokers as long as it takes."""
-        name = resident.id if isinstance(resident.id, str) else resident.id.connector
+    def _stored(
+        self, resident: _Resident, config: Mapping[str, str]
+    ) -> list[tuple[bytes, bytes | None]]:
+        """Give the stored offsets, read to the end; waits for the brokers as long as it takes.
+
+        A task's former copy stores its last offsets when it ends, so nothing is read before. With
+        exactly-once support it may be on another host too, and what it was about to commit is decided first.
+        """
+        task = resident.id if isinstance(resident.id, ConnectorTaskId) else None
+        name = task.connector if task else str(resident.id)
+        decided = task is not None and self._config.exactly_once
+        if task:
+            self._await_former_copy(task, resident)
         while not (resident.stopping or self._closing.is_set()):
             try:
-                self._offsets.refresh(_REFRESH_S)
+                if decided:
+                    self._fence(name, config, [f"{self._config.group_id}-{task}"])
+                self._offsets.refresh(_REFRESH_S, decided=decided)
             except RetriableError as error:
                 log.warning("%s: its offsets cannot be read yet: %s", name, error)
                 self._clock.wait(self._closing, _RETRY_S)
             else:
                 break
         return [(stored.key, stored.value) for stored in self._offsets.all_of(name)]
+
+    def _await_former_copy(self, id: ConnectorTaskId, resident: _Resident) -> None:
+        path = lock_path(self._lock_dir, self._config.group_id, id)
+        deadline = self._clock.monotonic_s() + _FORMER_COPY_S
+        while is_held(path) and not resident.stopping and self._clock.monotonic_s() < deadline:
+            if self._clock.wait(self._closing, _LOCK_POLL_S):
+                return
+
+    @property
+    def _lock_dir(self) -> Path:
+        return self._config.runtime_dir / "locks"
 
     def _host_key(self, resident: _Resident) -> str:
         if self._shared and isinstance(resident.id, ConnectorTaskId):
@@ -452,7 +479,7 @@ class Worker:
             dict(self._config.originals),
             self._config.mode,
             self._worker_id,
-            str(self._config.runtime_dir / "locks"),
+            str(self._lock_dir),
             self._lease,
         )
 

@@ -13,6 +13,8 @@ from tests.killing.ledger import Event, Ledger
 DATABASE = "trial"
 TABLES = ("accounts", "items", "places")
 KEYS = 400
+ALTERED = 1 / 250
+"""How many transactions have a change of a table's columns before them."""
 SEQ_STEP = 1000
 """A statement's rows get seq = base + id: distinct, and one statement suffices for many rows."""
 
@@ -37,6 +39,7 @@ class Load:
         self._thread = threading.Thread(target=self._run, name="load", daemon=True)
         self._changes: list[tuple[str, Event]] = []
         self._rows: dict[str, dict[int, int]] = {}
+        self._extended: set[str] = set()
         self.error: BaseException | None = None
 
     def prepare(self) -> None:
@@ -78,6 +81,8 @@ class Load:
         try:
             due = time.monotonic()
             while not self._stop.is_set():
+                if self._random.random() < ALTERED:
+                    self._alter(self._random.choice(TABLES))
                 self._transaction()
                 self.write_lines()
                 due = max(due + self._pause_s, time.monotonic() - 1)
@@ -92,6 +97,14 @@ class Load:
         with self._file.open("a", encoding="utf-8") as file:
             file.writelines(f"{line}\n" for line in lines)
         self._ledger.write(lines)
+
+    def _alter(self, table: str) -> None:
+        """Add a column, or drop the one that was added: the schema history must survive too."""
+        extended = table in self._extended
+        words = "DROP COLUMN extra" if extended else "ADD COLUMN extra INT NOT NULL DEFAULT 7"
+        with self._connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {table} {words}")
+        self._extended ^= {table}
 
     def _transaction(self) -> None:
         self._changes = []

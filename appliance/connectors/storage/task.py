@@ -141,8 +141,12 @@ class StorageSinkTask(SinkTask):
         return TopicPartition(topic, partition or 0)
 
     def _advance(self, writer: PartitionWriter) -> None:
-        """Recover or write; after a store error the partition is paused until it works again."""
-        if not writer.due():
+        """Recover or write; after a store error the partition is paused until it works again.
+
+        Nothing is begun once the task is to stop: whoever gets the partition next reads all that is not
+        committed, and a rebalance waits for the slowest task.
+        """
+        if self._context.stopping or not writer.due():
             return
         try:
             if not writer.recovered:

@@ -43,6 +43,15 @@ def names(root: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("shop+*"))
 
 
+def test_nothing_is_begun_when_the_task_is_to_stop(sink: Any, tmp_path: Path) -> None:
+    """A rebalance waits for the slowest task: what is not committed is the next owner's."""
+    task, context = sink()
+    context.stopping = True
+    task.put([shop_batch(0, 25)])
+    assert names(tmp_path) == []
+    assert task.pre_commit({PARTITION: 25}) == {}
+
+
 def test_files_are_cut_and_named_when_flush_size_is_reached(sink: Any, tmp_path: Path) -> None:
     """Every ten records make a file whose name holds its first and last offset."""
     task, context = sink()
