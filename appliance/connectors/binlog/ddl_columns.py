@@ -519,8 +519,7 @@ def _generation(cursor: Cursor, definition: Definition) -> bool:
         definition.row_period = True
         return True
     cursor.skip_parentheses()
-    stored = cursor.skip("STORED") or cursor.skip("PERSISTENT")
-    definition.column = dataclasses.replace(definition.column, virtual=not stored)
+    definition.column = dataclasses.replace(definition.column, computed=True)
     return True
 
 

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import logging
 import struct
 from collections.abc import Callable, Sequence
 from decimal import Decimal
@@ -28,6 +29,7 @@ from appliance.connectors.binlog.wire import WireColumn, mismatch, wire_columns
 from appliance.errors import ConnectError, DataError
 
 Convert = Callable[[Any], Any]
+_LOG: Final = logging.getLogger("io.debezium.connector.binlog.RowDeserializers")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -220,7 +222,12 @@ class _Writer:
                 self._line(f"{prefix}{place} = {self._absent(wanted)}")
 
     def _absent(self, wanted: Wanted) -> str:
-        if wanted.column.virtual:  # MariaDB 11.8 does not log what it can compute
+        if wanted.column.computed:  # MariaDB 11.8 logs it for an INSERT only
+            _LOG.warning(
+                "The server leaves the computed column %s out of some events of %s; it is null there",
+                wanted.column.name,
+                self._name,
+            )
             return self.constant(wanted.fallback)
         if not self._wire[wanted.index].large:
             raise ConnectError(

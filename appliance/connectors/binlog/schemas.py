@@ -139,7 +139,7 @@ class TableSchemas:
 
     def _restore(self, record: Mapping[str, Any]) -> Sequence[Change]:
         statement = record.get("ddl") or ""
-        changes: Sequence[Change] = self._with_virtual(read_changes(record), record, statement)
+        changes: Sequence[Change] = self._with_computed(read_changes(record), record, statement)
         if not changes and statement:
             try:
                 changes = self._parse(record.get("databaseName") or "", statement)
@@ -150,12 +150,12 @@ class TableSchemas:
             self.catalog.apply(change)
         return changes
 
-    def _with_virtual(
+    def _with_computed(
         self, changes: Sequence[Change], record: Mapping[str, Any], statement: str
     ) -> Sequence[Change]:
-        """Give the changes with what their records leave out: which columns are computed, not stored."""
+        """Give the changes with what their records leave out: which columns are computed."""
         if not _COMPUTED.search(statement) and not any(
-            column.virtual
+            column.computed
             for change in changes
             if change.table_id is not None
             for known in (self.catalog.get(change.previous_id or change.table_id),)
@@ -167,14 +167,14 @@ class TableSchemas:
             parsed = self._parse(record.get("databaseName") or "", statement)
         except DdlError:
             return changes
-        virtual = {
+        computed = {
             (change.table_id, column.name)
             for change in parsed
             if change.table is not None
             for column in change.table.columns
-            if column.virtual
+            if column.computed
         }
-        return [_marked_virtual(change, virtual) for change in changes]
+        return [_marked_computed(change, computed) for change in changes]
 
     def apply_ddl(
         self,
@@ -300,11 +300,11 @@ class TableSchemas:
             )
 
 
-def _marked_virtual(change: Change, virtual: set[tuple[TableId | None, str]]) -> Change:
+def _marked_computed(change: Change, computed: set[tuple[TableId | None, str]]) -> Change:
     if change.table is None:
         return change
     columns = tuple(
-        dataclasses.replace(column, virtual=(change.table_id, column.name) in virtual)
+        dataclasses.replace(column, computed=(change.table_id, column.name) in computed)
         for column in change.table.columns
     )
     return dataclasses.replace(change, table=dataclasses.replace(change.table, columns=columns))

@@ -45,8 +45,8 @@ class Column:
     seconds digits, or None where the statement gave none. `default_expression` is the text of a literal
     default without its outer quotes, None for none, NULL or an expression; `has_default` is also true
     for a nullable column without default. `generated` has the peer's odd meaning: the server fills the
-    column (AUTO_INCREMENT), not that it is computed. `virtual` is a computed column that is not stored;
-    some servers leave such columns out of events, and history records do not tell them.
+    column (AUTO_INCREMENT), not that it is computed. `computed` says that: some servers leave
+    such columns out of events, stored or not, and history records do not tell them.
     """
 
     name: str
@@ -62,7 +62,7 @@ class Column:
     has_default: bool = False
     default_expression: str | None = None
     comment: str | None = None
-    virtual: bool = dataclasses.field(default=False, compare=False)
+    computed: bool = dataclasses.field(default=False, compare=False)
 
     @property
     def base_type(self) -> str:
