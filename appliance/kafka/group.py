@@ -343,7 +343,7 @@ class GroupMember:
             self._next_heartbeat_s = now_s + self._settings.heartbeat_interval_ms / 1000
             self._answered(now_s)
             self._condition.notify_all()
-        log.info(
+        log.debug(
             "Joined the group. group=%s generation=%d member=%s leader=%s protocol=%s",
             self._settings.group_id,
             self._generation,

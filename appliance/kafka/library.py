@@ -37,7 +37,7 @@ _NUMBER: Final = re.compile(r"\d+")
 
 
 class LibraryLog:
-    """Takes the place of a logger for the library's own lines: each once in ten seconds.
+    """Takes the place of a logger for the library's own lines: each once in ten seconds, then with a count.
 
     While a broker is away the library tells of every attempt to connect, twenty times a second. It tries
     again by itself, so nothing of this is above WARN.
@@ -46,16 +46,23 @@ class LibraryLog:
     def __init__(self, logger: logging.Logger, clock: Clock = SYSTEM_CLOCK) -> None:
         self._logger = logger
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._said: dict[str, tuple[float, int]] = {}
 
     def log(self, level: int, text: str, *words: Any) -> None:
         """Write a line, unless one that differs in numbers only was written just now."""
         line = text % words
         now_s = self._clock.monotonic_s()
         alike = _NUMBER.sub("", line)
-        if now_s - self._said.get(alike, -_REPEAT_S) >= _REPEAT_S:
-            self._said[alike] = now_s
-            self._logger.log(min(level, logging.WARNING), "%s", line)
+        said_s, unsaid = self._said.get(alike, (-_REPEAT_S, 0))
+        if now_s - said_s < _REPEAT_S:
+            self._said[alike] = said_s, unsaid + 1
+            return
+        self._said[alike] = now_s, 0
+        level = min(level, logging.WARNING)
+        if unsaid:
+            self._logger.log(level, "%s (and %d times since it was last said)", line, unsaid)
+        else:
+            self._logger.log(level, "%s", line)
 
 
 def admin_client(settings: Mapping[str, Any]) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -14,7 +15,19 @@ from appliance.connectors.jdbc.selection import Selection, quoted_fqn, spread
 from appliance.connectors.jdbc.url import Target, parse_url
 from appliance.errors import ConfigError, ConnectError
 
+_LOG = logging.getLogger("io.confluent.connect.jdbc.JdbcSourceConnector")
+
 FIRST_LISTING_TIMEOUT_S = 10.0
+_FILTER_KEYS = (
+    keys.WHITELIST,
+    keys.BLACKLIST,
+    keys.TIMESTAMP,
+    keys.INCREMENTING,
+    keys.INCLUDE,
+    keys.EXCLUDE,
+    keys.TIMESTAMP_MAPPING,
+    keys.INCREMENTING_MAPPING,
+)
 _TABLE_KEYS = (keys.WHITELIST, keys.BLACKLIST, keys.INCLUDE, keys.EXCLUDE)
 
 
@@ -63,6 +76,13 @@ class JdbcSourceConnector(Connector):
         self._parsed = self.config_def.parse(config)
         target = parse_target(self._parsed)
         if configured_query(self._parsed) is None:
+            if not any(self._parsed[key] for key in (*_FILTER_KEYS, keys.TABLE)):
+                _LOG.warning(
+                    "At least one table filtering configuration is required by the connector's newer "
+                    "versions; without one, all tables are copied. connector=%s remedy=%s",
+                    context.name,
+                    f"set {keys.INCLUDE} or {keys.WHITELIST}",
+                )
             self._monitor = threading.Thread(
                 target=self._watch,
                 args=(context, target),

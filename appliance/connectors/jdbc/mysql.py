@@ -220,14 +220,24 @@ class MySqlDatabase:
 
     def _metadata(self) -> Engine:
         if self._engine is None:
-            connect: dict[str, Any] = {"ssl_disabled": True}
-            tls = _tls(self._target.connect)
-            if tls is not None:
-                connect = {"ssl": tls}
-            host, port = self._target.hosts[0]
-            url = self._target.url.set(drivername="mysql+pymysql", host=host, port=port)
-            self._engine = create_engine(url, connect_args=connect, pool_size=1, pool_recycle=300)
+            url = self._target.url.set(drivername="mysql+pymysql")
+            self._engine = create_engine(
+                url, creator=self._metadata_connection, pool_size=1, pool_recycle=300
+            )
         return self._engine
+
+    def _metadata_connection(self) -> Any:
+        """Connect to the first host that answers."""
+        for host, port in self._target.hosts[:-1]:
+            try:
+                return self._pymysql(host, port)
+            except pymysql.MySQLError:  # the next host may answer
+                continue
+        return self._pymysql(*self._target.hosts[-1])
+
+    def _pymysql(self, host: str, port: int) -> Any:
+        arguments = self._arguments(host, port)
+        return pymysql.connect(**arguments, ssl_disabled=arguments["ssl"] is None)
 
     def tables(
         self, types: Sequence[str], catalog: str | None, schema: str | None

@@ -20,5 +20,8 @@ def test_line_is_written_once_when_only_its_numbers_differ(caplog):
     assert [(r.levelname, r.getMessage()) for r in caplog.records] == [
         ("WARNING", "FAIL [sink-0] refused (after 0ms)"),
         ("WARNING", "SESSTMOUT [sink-0] session timed out"),
-        ("WARNING", "FAIL [sink-0] refused (after 0ms)"),
+        (
+            "WARNING",
+            "FAIL [sink-0] refused (after 0ms) (and 19 times since it was last said)",
+        ),
     ]

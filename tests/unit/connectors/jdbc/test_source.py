@@ -216,3 +216,17 @@ def test_fault_is_named_at_its_option_when_validated(
     config = {**settings(tmp_path, "incrementing"), **more}
     found = {value.name: value.errors for value in JdbcSourceConnector().validate(config)}
     assert any(text in error for error in found[option]), found[option]
+
+
+def test_connector_warns_when_nothing_says_which_tables_to_copy(database, tmp_path, caplog):
+    """Bare mode=bulk copies all tables, as old versions did, and says what newer ones demand."""
+    connector = JdbcSourceConnector()
+    config = {"connection.url": f"jdbc:sqlite:{tmp_path / 'shop.db'}", "mode": "bulk"}
+    context: Any = Context()
+    connector.start(context, {**config, "topic.prefix": "p"})
+    connector.stop()
+    assert "At least one table filtering configuration is required" in caplog.text
+    caplog.clear()
+    connector.start(context, {**config, "topic.prefix": "p", "table.whitelist": "t"})
+    connector.stop()
+    assert "filtering" not in caplog.text
