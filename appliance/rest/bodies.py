@@ -18,6 +18,10 @@ CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
 OFFSETS: Final = f"{_ENTITIES}ConnectorOffsets"
 OFFSET: Final = f"{_ENTITIES}ConnectorOffset"
 HASH_MAP: Final = "java.util.LinkedHashMap"
+_TOO_DEEP: Final = (
+    "Document nesting depth (1001) exceeds the maximum allowed (1000, from "
+    "`StreamReadConstraints.getMaxNestingDepth()`)"
+)
 
 
 class Literal(str):
@@ -37,6 +41,8 @@ def parse_json(body: bytes) -> Any:
         raise RestError(500, f"Invalid UTF-8 middle byte{_at(1, error.start + 1)}") from error
     except json.JSONDecodeError as error:
         raise RestError(500, _syntax_text(error)) from error
+    except RecursionError as error:
+        raise RestError(500, _TOO_DEEP) from error
 
 
 def text_map(value: Any, chain: str = "", root: str = HASH_MAP) -> dict[str, str | None]:
