@@ -57,12 +57,15 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerTask")
 ORPHAN_GRACE_S: Final = 0.8
 LAPSE_GRACE_S: Final = 1.0
 _EXIT_LAPSED: Final = 75
+_COLLECT_EVERY: Final = 50_000
 
 
 def main(_arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     """Be a task process until the channel closes."""
     # a control message or a lease check must not wait long behind a hot decoding loop
     sys.setswitchinterval(0.0005)
+    # a hot loop makes tuples by the thousand and no cycles: Python's 700 would have it look all the time
+    gc.set_threshold(_COLLECT_EVERY, 20, 20)
     gc.freeze()
     return Host(Channel(sockets[0])).run()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import compileall
 import itertools
 import json
+import os
 import tempfile
 import time
 import urllib.error
@@ -17,7 +19,7 @@ from confluent_kafka import Consumer, TopicPartition
 
 from deploy.parts import Broker, ConnectWorker, free_ports
 from tests.benchmarks.processes import cpu_s
-from tests.daemon import Daemon, worker_options
+from tests.daemon import ROOT, Daemon, worker_options
 from tests.waiting import wait_until
 
 TUNED = {
@@ -106,7 +108,9 @@ def broker(data: Path) -> Iterator[Broker]:
 
 @contextmanager
 def ours(data: Path, bootstrap: str, options: Mapping[str, str]) -> Iterator[Contestant]:
-    """Give our daemon with its two workers."""
+    """Give our daemon with its two workers, its modules compiled as an installation has them."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(str(ROOT / "appliance"), quiet=1)
     home = data / "ours"
     home.mkdir()
     given = worker_options(bootstrap, "bench-ours", free_ports(1)[0])

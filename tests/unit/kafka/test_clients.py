@@ -45,7 +45,19 @@ def test_producer_keeps_order_and_partitions_of_java_by_default() -> None:
     assert found["delivery.timeout.ms"] == 0
     assert found["partitioner"] == "murmur2_random"
     assert found["client.id"] == "id"
-    assert found["queue.buffering.max.kbytes"] == 16384
+
+
+def test_buffer_follows_batch_and_message_size_unless_it_is_given() -> None:
+    """Three batches may wait, and always two of the largest messages."""
+
+    def kilobytes(**worker):
+        given = {f"producer.{name.replace('_', '.')}": value for name, value in worker.items()}
+        return settings("producer", worker=given)["queue.buffering.max.kbytes"]
+
+    assert kilobytes() == 3_000_000 // 1024
+    assert kilobytes(batch_size="2000000") == 6_000_000 // 1024
+    assert kilobytes(max_request_size="10485760") == 20480
+    assert kilobytes(buffer_memory="33554432", batch_size="16384") == 32768
 
 
 def test_overrides_win_over_the_workers_and_those_over_defaults() -> None:
