@@ -99,6 +99,12 @@ def folder() -> Iterator[Path]:
         yield Path(name)
 
 
+def compiled() -> None:
+    """See to it that our modules are compiled, as an installation has them."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    compileall.compile_dir(str(ROOT / "appliance"), quiet=1)
+
+
 @contextmanager
 def broker(data: Path) -> Iterator[Broker]:
     """Give a running broker that compiles and collects as in production."""
@@ -108,9 +114,8 @@ def broker(data: Path) -> Iterator[Broker]:
 
 @contextmanager
 def ours(data: Path, bootstrap: str, options: Mapping[str, str]) -> Iterator[Contestant]:
-    """Give our daemon with its two workers, its modules compiled as an installation has them."""
-    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    compileall.compile_dir(str(ROOT / "appliance"), quiet=1)
+    """Give our daemon with its two workers."""
+    compiled()
     home = data / "ours"
     home.mkdir()
     given = worker_options(bootstrap, "bench-ours", free_ports(1)[0])
