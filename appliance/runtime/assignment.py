@@ -107,13 +107,21 @@ class Assignment:
         self._committing_since_s: float | None = None
         self._error: BaseException | None = None
         self._closed = False
+        self._member = ""
+        self._has_joined = self._settled = False
         self.messages: dict[TopicPartition, list[Any]] = {}
 
     # subscription
 
     def member_id(self) -> str:
-        """Give this consumer's name in its group; empty before it has one."""
-        return self._consumer.memberid() or ""
+        """Give this consumer's name in its group; empty before it has one.
+
+        The library is asked only while a rebalance is not over: each question wakes a thread of its own.
+        """
+        if not self._settled:
+            self._member = self._consumer.memberid() or ""
+            self._settled = self._has_joined
+        return self._member
 
     def dismiss(self, members: Sequence[str]) -> None:
         """Take consumers of former processes out of the group: nobody then waits for them."""
@@ -332,6 +340,7 @@ class Assignment:
     # rebalancing
 
     def _assigned(self, consumer: Consumer, places: list[Place]) -> None:
+        self._has_joined, self._settled = True, False
         try:
             self._take(consumer, places)
         except BaseException as error:  # noqa: BLE001 - raised again by poll
@@ -371,6 +380,7 @@ class Assignment:
         self._give_up(consumer, places, lost=True)
 
     def _give_up(self, consumer: Consumer, places: list[Place], *, lost: bool) -> None:
+        self._has_joined = self._settled = False
         gone = frozenset(TopicPartition(place.topic, place.partition) for place in places)
         gone &= self.partitions
         try:

@@ -113,6 +113,7 @@ def main() -> None:
             place = home / name
             place.mkdir()
             options = worker_options(running.bootstrap, name, free_ports(1)[0])
+            options["offset.flush.interval.ms"] = "10000"
             if connectors == 5:
                 options["appliance.task.isolation"] = "connector"
             if connectors is None:
