@@ -123,24 +123,25 @@ class Assignment:
             self._settled = self._has_joined
         return self._member
 
-    def dismiss(self, members: Sequence[str]) -> None:
-        """Take consumers of former processes out of the group: nobody then waits for them."""
+    def dismiss(self, members: Sequence[str]) -> list[str]:
+        """Take consumers of former processes out of the group, so that nobody waits for them.
+
+        Gives those that are still in it, the coordinator being away.
+        """
         if not members:
-            return
+            return []
         # lazily: the first process of a task has nobody to dismiss
         from appliance.kafka.coordinator import GroupSettings, leave_group
 
+        left: list[str] = []
         for member in members:
             try:
                 settings = GroupSettings.from_config(self._options)
                 leave_group(settings, member, "its process has ended", DISMISS_S)
             except ConnectError as error:
-                log.warning(
-                    "%s: the group forgets %s only when its session ends: %s",
-                    self._id,
-                    member,
-                    error,
-                )
+                left.append(member)
+                log.warning("%s: the group may still wait for %s: %s", self._id, member, error)
+        return left
 
     def subscribe(self) -> None:
         """Join the group for the configured topics."""

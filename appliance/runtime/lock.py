@@ -22,7 +22,7 @@ LOCK_WARN_S: Final = 5.0
 class TaskLock:
     """The lock file of one task on this host; the kernel frees it when the process dies.
 
-    Its text is a note for those who come later: what its holder may have left behind elsewhere.
+    Its lines are a note for those who come later: what its holder may have left behind elsewhere.
     """
 
     def __init__(self, path: Path | None) -> None:
@@ -61,10 +61,10 @@ class TaskLock:
         if number.isdigit():
             siblings = own.parent.glob(f"{glob.escape(connector)}-*.lock")
             found += [_taken_note(path) for path in siblings if path != own]
-        return [note for note in found if note]
+        return [line for note in found for line in note.splitlines()]
 
     def set_note(self, text: str) -> None:
-        """Note something."""
+        """Note lines, each of which `left_behind` gives later."""
         if self._descriptor is not None:
             os.ftruncate(self._descriptor, 0)
             os.pwrite(self._descriptor, text.encode(), 0)

@@ -48,7 +48,7 @@ class Notes(Protocol):
         """Take the notes of former processes of this connector on this host."""
 
     def set_note(self, text: str) -> None:
-        """Note something."""
+        """Note lines, each of which `left_behind` gives later."""
 
 
 class SinkRunner:
@@ -90,6 +90,7 @@ class SinkRunner:
         self._next_commit_s = now_s + self._commit_every_s
         self._held: list[Batch] | None = None
         self._member = ""
+        self._left_behind: list[str] = []
         self._held_next: dict[TopicPartition, int] = {}
         self._retry_at_s = 0.0
         self._topics: set[str] = set()
@@ -112,7 +113,8 @@ class SinkRunner:
         try:
             if not self._control.stopping:
                 task.start(context, self._start.config)
-            assignment.dismiss(self._notes.left_behind())
+            self._left_behind = assignment.dismiss(self._notes.left_behind())
+            self._write_note()
             assignment.subscribe()
             self._loop(task, pipeline, assignment, context)
         finally:
@@ -187,7 +189,13 @@ class SinkRunner:
         member = assignment.member_id()
         if member != self._member:
             self._member = member
-            self._notes.set_note(member)
+            self._left_behind = assignment.dismiss(self._left_behind)
+            self._write_note()
+
+    def _write_note(self) -> None:
+        self._notes.set_note(
+            "\n".join(name for name in (*self._left_behind, self._member) if name)
+        )
 
     def _decoded(
         self, pipeline: SinkPipeline, groups: dict[TopicPartition, list[Any]]
