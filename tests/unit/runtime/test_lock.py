@@ -10,11 +10,11 @@ from appliance.runtime.lock import TaskLock
 
 def test_lock_is_held_while_its_task_lives(tmp_path):
     """Who starts a task can see whether its former copy has ended."""
-    id = ConnectorTaskId("sink", 0)
-    path = lock_path(tmp_path, "group", id)
+    task = ConnectorTaskId("sink", 0)
+    path = lock_path(tmp_path, "group", task)
     assert not is_held(path)
     with TaskLock(path) as lock:
-        assert lock.acquire(id, Control(TargetState.STARTED))
+        assert lock.acquire(task, Control(TargetState.STARTED))
         assert is_held(path)
     assert not is_held(path)
 
@@ -22,7 +22,7 @@ def test_lock_is_held_while_its_task_lives(tmp_path):
 def test_notes_of_ended_tasks_are_found_and_those_of_living_ones_are_not(tmp_path):
     """A connector's next task takes over what its former ones may have left behind, line by line."""
     ids = [ConnectorTaskId("sink", number) for number in range(3)]
-    first, ended, living = (TaskLock(lock_path(tmp_path, "group", id)) for id in ids)
+    first, ended, living = (TaskLock(lock_path(tmp_path, "group", task)) for task in ids)
     control = Control(TargetState.STARTED)
     with ended as lock:
         lock.acquire(ids[1], control)
