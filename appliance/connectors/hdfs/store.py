@@ -34,7 +34,7 @@ logging.getLogger("hdfs").setLevel(logging.WARNING)
 
 
 class HdfsStore:
-    """Paths are absolute HDFS paths. Used on one thread."""
+    """Paths are absolute HDFS paths. Any thread: client and session share kept connections safely."""
 
     def __init__(self, urls: tuple[str, ...], user: str | None = None) -> None:
         """Remember the NameNodes; nothing is asked yet."""

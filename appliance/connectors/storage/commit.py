@@ -55,7 +55,7 @@ class _Moved(NamedTuple):
 
 
 class Committer:
-    """Owns one topic partition in the store. Used on one thread."""
+    """Owns one topic partition in the store. Used on one thread at a time."""
 
     def __init__(
         self, store: Store, partition: TopicPartition, topics_dir: str, logs_dir: str

@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.ids import TopicPartition
 
 _LOG = logging.getLogger("io.confluent.connect.hdfs.DataWriter")
+_TAKEOVERS = 8
 
 
 def spool_folder(configured: str, task: str) -> Path:
@@ -75,14 +77,35 @@ class StorageSinkTask(SinkTask):
         )
 
     def open(self, partitions: Sequence[TopicPartition]) -> None:
-        """Take over partitions, each at the offset after its last committed file."""
-        for partition in partitions:
-            topics_dir = self._folder(self._parsed[keys.TOPICS_DIR], partition.topic)
-            logs_dir = self._folder(self._parsed[keys.LOGS_DIR], partition.topic)
-            committer = Committer(self._store, partition, topics_dir, logs_dir)
-            writer = PartitionWriter(partition, committer, self._rules(topics_dir), SYSTEM_CLOCK)
-            self._writers[partition] = writer
-            self._advance(writer)
+        """Take over partitions, each at the offset after its last committed file.
+
+        A takeover is a chain of questions to the store, so that several at a time take little longer than
+        one; a rebalance waits for all of them.
+        """
+        new = [self._writer(partition) for partition in partitions]
+        self._writers.update((writer.partition, writer) for writer in new)
+        with ThreadPoolExecutor(min(_TAKEOVERS, max(1, len(new))), "takeover") as pool:
+            outcomes = list(pool.map(self._recovered, new))
+        for writer, outcome in zip(new, outcomes, strict=True):
+            if isinstance(outcome, StoreError):
+                self._trouble(writer, outcome)
+            else:
+                self._begin(writer, outcome)
+
+    def _writer(self, partition: TopicPartition) -> PartitionWriter:
+        topics_dir = self._folder(self._parsed[keys.TOPICS_DIR], partition.topic)
+        logs_dir = self._folder(self._parsed[keys.LOGS_DIR], partition.topic)
+        committer = Committer(self._store, partition, topics_dir, logs_dir)
+        return PartitionWriter(partition, committer, self._rules(topics_dir), SYSTEM_CLOCK)
+
+    def _recovered(self, writer: PartitionWriter) -> int | StoreError | None:
+        """Take one partition over, on a thread of the pool."""
+        if self._context.stopping:
+            return None
+        try:
+            return writer.recover()
+        except StoreError as error:
+            return error
 
     def _folder(self, configured: str, topic: str) -> str:
         folder = configured.replace("${topic}", topic)
@@ -150,20 +173,25 @@ class StorageSinkTask(SinkTask):
             return
         try:
             if not writer.recovered:
-                self._recover(writer)
+                self._begin(writer, writer.recover())
             writer.progress()
         except StoreError as error:
-            writer.failed(error)
-            if not writer.paused:
-                writer.paused = True
-                self._context.pause([writer.partition])
+            self._trouble(writer, error)
             return
         if writer.paused:
             writer.paused = False
             self._context.resume([writer.partition])
 
-    def _recover(self, writer: PartitionWriter) -> None:
-        position = writer.recover()
+    def _trouble(self, writer: PartitionWriter, error: StoreError) -> None:
+        writer.failed(error)
+        if not writer.paused:
+            writer.paused = True
+            self._context.pause([writer.partition])
+
+    def _begin(self, writer: PartitionWriter, position: int | None) -> None:
+        """Read on after the last committed file."""
+        if not writer.recovered:
+            return
         if position is not None:
             self._context.seek({writer.partition: position})
         _LOG.info("Took over a partition partition=%s position=%s", writer.partition, position)
