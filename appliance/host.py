@@ -33,7 +33,9 @@ from appliance.kafka.log import LogClients
 from appliance.rest.app import create_app
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
+from appliance.rest.registry import RegistryApp
 from appliance.rest.server import RestServer
+from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from appliance.storage.stores import Stores, kafka_stores, standalone_stores
 from appliance.telemetry import logs
 from appliance.telemetry.lines import LINES, Tap
@@ -50,6 +52,7 @@ EXIT_CONNECTOR: Final = 3
 _REPORT_S: Final = 1.0
 _STOP_S: Final = 35.0
 _SPARE_S: Final = 30.0
+_REGISTRY_START_S: Final = 20.0
 
 
 def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
@@ -66,10 +69,12 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     logging.getLogger().addHandler(Tap(LINES.append))
     control, *listening, spawner = sockets
     own = len(arguments["own"])
+    shared = own + len(arguments["public"])
     host = Host(config, arguments["url"], Spawner(spawner), ControlLine(control))
     return host.run(
         list(zip(arguments["own"], listening[:own], strict=True)),
-        list(zip(arguments["public"], listening[own:], strict=True)),
+        list(zip(arguments["public"], listening[own:shared], strict=True)),
+        list(zip(arguments["registry"], listening[shared:], strict=True)),
         [Path(path) for path in arguments["connectors"]],
     )
 
@@ -150,6 +155,20 @@ class Host:
                 return "unknown"
         return self._types[name]
 
+    def _open_registry(self) -> RegistryService:
+        """Open the built-in registry; its clients are its own, so that its faults stay there."""
+        config = self._config
+        clients = LogClients(worker_client(config, "schema-registry"))
+        topic = config.text("appliance.registry.topic")
+        log = clients.log(
+            registry_topic(topic, config.number("appliance.registry.replication.factor")),
+            transactional_id=f"schema-registry-{topic}",
+        )
+        service = RegistryService(log)
+        clients.start(_REGISTRY_START_S)
+        _LOG.info("The built-in schema registry is open. topic=%s", topic)
+        return service
+
     def _cluster_id(self) -> str | None:
         return self._logs.cluster_id if self._logs is not None else None
 
@@ -159,25 +178,32 @@ class Host:
         self,
         own: list[tuple[str, socket.socket]],
         public: list[tuple[str, socket.socket]],
+        registry: list[tuple[str, socket.socket]],
         connectors: list[Path],
     ) -> int:
         """Serve until told to stop; gives the exit code."""
         self._herder.start()
         self._herder.ready().add_done_callback(lambda done: self._on_ready(done, connectors))
         for name, target in (
-            ("control", lambda: self._listen(public)),
+            ("control", lambda: self._listen(public, registry)),
             ("progress", self._report),
         ):
             threading.Thread(target=target, name=name, daemon=True).start()
         self._server.run(own)
         return 0
 
-    def _listen(self, public: list[tuple[str, socket.socket]]) -> None:
+    def _listen(
+        self,
+        public: list[tuple[str, socket.socket]],
+        registry: list[tuple[str, socket.socket]],
+    ) -> None:
         """Do as the supervisor says; its end is ours."""
         for word in self._control.words():
             match word["word"]:
                 case "accept":
                     self._server.accept(public)
+                    if registry:
+                        self._server.accept(registry, RegistryApp(self._open_registry))
                 case "leave":
                     self._leave_for(word["member"])
                 case "reload":

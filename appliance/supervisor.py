@@ -75,6 +75,7 @@ class Supervisor:
         self._slots = [_Slot(index) for index in range(count)]
         self._selector = selectors.DefaultSelector()
         self._public: list[tuple[Listener, socket.socket]] = []
+        self._registry: list[tuple[Listener, socket.socket]] = []
         self._accepting: _Slot | None = None
         self._stopping_s: float | None = None
         self._code = 0
@@ -90,6 +91,7 @@ class Supervisor:
     def run(self) -> int:
         """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
         self._public = [(listener, bind(listener)) for listener in self._config.listeners]
+        self._bind_registry()
         wake, wake_end = socket.socketpair()
         for end in (wake, wake_end):
             end.setblocking(False)
@@ -130,6 +132,18 @@ class Supervisor:
         self._kill_stalled()
         self._feed_watchdog()
 
+    def _bind_registry(self) -> None:
+        """Listen for the built-in registry; ingestion goes on when another one has the port."""
+        for listener in self._config.registry_listeners:
+            try:
+                self._registry.append((listener, bind(listener)))
+            except ConnectError as error:
+                _LOG.error(
+                    "The built-in schema registry is not served: choose another address in "
+                    "appliance.registry.listeners, or none. error=%s",
+                    error,
+                )
+
     # workers
 
     def _start_when_due(self, slot: _Slot) -> None:
@@ -153,9 +167,11 @@ class Supervisor:
             "url": url,
             "own": [listener.scheme for listener, _ in own],
             "public": [listener.scheme for listener, _ in self._public],
+            "registry": [listener.scheme for listener, _ in self._registry],
             "connectors": self._connectors,
         }
-        handed = [theirs, *(sock for _, sock in own), *(sock.dup() for _, sock in self._public)]
+        shared = [sock.dup() for _, sock in (*self._public, *self._registry)]
+        handed = [theirs, *(sock for _, sock in own), *shared]
         slot.process = self._spawner.spawn(
             self._entry,
             arguments,

@@ -138,6 +138,12 @@ class WorkerConfig:
         return [parse_listener("listeners", text) for text in self._values["listeners"]]
 
     @property
+    def registry_listeners(self) -> list[Listener]:
+        """Give where the built-in schema registry is served; empty when there is none."""
+        option = "appliance.registry.listeners"
+        return [parse_listener(option, text) for text in self._values.get(option) or ()]
+
+    @property
     def state_dir(self) -> Path:
         """Give the folder for what must outlive the daemon."""
         return _folder(self.text("appliance.state.dir"), "STATE_DIRECTORY", "state")

@@ -14,6 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConfigError
@@ -49,10 +50,12 @@ class RestServer:
         """Serve (scheme, socket) pairs until `stop`; blocks."""
         asyncio.run(self._run(sockets))
 
-    def accept(self, sockets: Sequence[tuple[str, socket.socket]]) -> None:
-        """Serve these sockets too from now on."""
+    def accept(
+        self, sockets: Sequence[tuple[str, socket.socket]], app: ASGIApp | None = None
+    ) -> None:
+        """Serve these sockets too from now on, with another application if one is given."""
         for scheme, sock in sockets:
-            self._call(lambda scheme=scheme, sock=sock: self._start(scheme, sock))
+            self._call(lambda scheme=scheme, sock=sock: self._start(scheme, sock, app))
 
     def stop(self) -> None:
         """End; requests under way get a moment to finish."""
@@ -72,10 +75,10 @@ class RestServer:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE_S + 1)
 
-    def _start(self, scheme: str, sock: socket.socket) -> None:
+    def _start(self, scheme: str, sock: socket.socket, app: ASGIApp | None = None) -> None:
         tls = _tls(self._config) if scheme == "https" else {}
         config = uvicorn.Config(
-            self._app,
+            app or self._app,
             lifespan="off",
             log_config=None,
             log_level="warning",

@@ -1,0 +1,1 @@
+"""The built-in schema registry: Confluent's rules over a compacted topic."""

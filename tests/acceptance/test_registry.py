@@ -1,0 +1,121 @@
+"""Avro and JSON Schema on one VM: the daemon's own registry, real topics, and kills."""
+
+from __future__ import annotations
+
+import json
+import signal
+import threading
+import urllib.request
+from pathlib import Path
+
+import pytest
+from confluent_kafka import Consumer, TopicPartition
+
+from appliance.kafka.log import LogClients
+from appliance.schemaregistry.server.service import RegistryService, registry_topic
+from deploy.parts import free_ports
+from tests.daemon import Daemon, worker_options
+from tests.waiting import wait_until
+
+AVRO = "io.confluent.connect.avro.AvroConverter"
+JSON_SCHEMA = "io.confluent.connect.json.JsonSchemaConverter"
+LINES = ["Hola", "Adéu", "Otra línea"]
+
+
+def asked(url: str, path: str):
+    with urllib.request.urlopen(f"{url}{path}", timeout=30) as answer:
+        return json.load(answer)
+
+
+def payload(bootstrap: str, topic: str) -> bytes:
+    """Give the value of the topic's first record."""
+    consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"look-{topic}"})
+    try:
+        consumer.assign([TopicPartition(topic, 0, 0)])
+        message = consumer.poll(20)
+        assert message is not None
+        assert message.error() is None
+        return message.value()
+    finally:
+        consumer.close()
+
+
+def alive(pid: int) -> bool:
+    stat = Path(f"/proc/{pid}/stat")
+    try:
+        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+@pytest.mark.parametrize("converter", [AVRO, JSON_SCHEMA])
+def test_records_go_through_a_topic_with_schemas_of_the_daemons_own_registry(
+    broker, unique_name, tmp_path: Path, converter
+):
+    """Nothing else is installed; a killed daemon finds every schema again."""
+    port, registry_port = free_ports(2)
+    registry = f"http://127.0.0.1:{registry_port}"
+    options = {
+        **worker_options(broker.bootstrap, unique_name, port),
+        "appliance.registry.listeners": registry,
+        "appliance.registry.topic": f"{unique_name}-schemas",
+        "appliance.registry.replication.factor": "1",
+    }
+    source, sink = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_text("".join(f"{line}\n" for line in LINES))
+    with_registry = {"value.converter": converter, "value.converter.schema.registry.url": registry}
+    with Daemon(tmp_path, "distributed", options) as daemon:
+        sources = {
+            "connector.class": "FileStreamSource",
+            "file": str(source),
+            "topic": unique_name,
+        }
+        daemon.client.put("connectors", "in", "config", body={**sources, **with_registry})
+        wait_until(lambda: asked(registry, "/subjects") == [f"{unique_name}-value"], "a subject")
+        every = [pid for pids in daemon.processes().values() for pid in pids]
+        daemon.kill(signal.SIGKILL)
+        wait_until(lambda: not any(map(alive, every)), "all processes of the daemon have ended", 5)
+        daemon.stop()
+        daemon.start()
+        sinks = {"connector.class": "FileStreamSink", "file": str(sink), "topics": unique_name}
+        daemon.client.put("connectors", "out", "config", body={**sinks, **with_registry})
+        wait_until(lambda: sink.exists() and sink.read_text().splitlines() == LINES, "all lines")
+        latest = asked(registry, f"/subjects/{unique_name}-value/versions/latest")
+
+    assert latest["id"] == 1
+    assert payload(broker.bootstrap, unique_name)[:5] == b"\x00\x00\x00\x00\x01"
+
+
+def test_hosts_that_register_at_once_never_share_an_id(broker, unique_name):
+    """Writers fence each other: each decides on what the other has written."""
+    opened = []
+    for number in range(2):
+        clients = LogClients(
+            {"bootstrap.servers": broker.bootstrap, "client.id": f"registry-{number}"}
+        )
+        topic = registry_topic(f"{unique_name}-schemas", 1)
+        log = clients.log(topic, transactional_id=f"registry-{unique_name}")
+        service = RegistryService(log)
+        clients.start(30)
+        opened.append((clients, service))
+    found: list[dict[str, int]] = [{}, {}]
+
+    def register(number: int) -> None:
+        for i in range(6):
+            name = f"R{i}" if i % 2 else f"R{number}x{i}"
+            schema = f'{{"type":"record","name":"{name}","fields":[]}}'
+            version = opened[number][1].register(f"s{number}-{i}", {"schema": schema})
+            found[number][name] = version.schema_id
+
+    threads = [threading.Thread(target=register, args=(number,)) for number in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    for clients, _ in opened:
+        clients.stop()
+
+    ids = {**found[0], **found[1]}
+    assert len(ids) == 9
+    assert sorted(ids.values()) == list(range(1, 10))
+    assert all(found[0][name] == found[1][name] for name in found[0].keys() & found[1].keys())
