@@ -27,7 +27,7 @@ def asked(url: str, path: str):
         return json.load(answer)
 
 
-def payload(bootstrap: str, topic: str) -> bytes:
+def payload(bootstrap: str, topic: str) -> bytes | None:
     """Give the value of the topic's first record."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"look-{topic}"})
     try:
@@ -83,7 +83,7 @@ def test_records_go_through_a_topic_with_schemas_of_the_daemons_own_registry(
         latest = asked(registry, f"/subjects/{unique_name}-value/versions/latest")
 
     assert latest["id"] == 1
-    assert payload(broker.bootstrap, unique_name)[:5] == b"\x00\x00\x00\x00\x01"
+    assert (payload(broker.bootstrap, unique_name) or b"")[:5] == b"\x00\x00\x00\x00\x01"
 
 
 def test_hosts_that_register_at_once_never_share_an_id(broker, unique_name):
