@@ -1,4 +1,4 @@
-"""The command line: `run`, `distributed`, `standalone`, `--version`.
+"""The command line: `run`, `distributed`, `standalone`, `--version`, and the verbs of `appliance.verbs`.
 
 Exit codes: 0 stopped; under `run` 78 for a configuration that will not do (systemd then leaves the daemon
 down) and 1 for everything else; `distributed` and `standalone` as Kafka Connect: 1 usage, 2 the worker
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 import appliance
+from appliance import verbs
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.errors import ConfigError, ConnectError
 
@@ -37,6 +38,8 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give the exit code."""
     options = _parser().parse_args(arguments)
+    if "act" in options:
+        return verbs.run(options)
     mode: Mode = options.command
     try:
         config = _load(options.file, mode)
@@ -76,6 +79,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     standalone.add_argument("file", type=Path, metavar="FILE")
     standalone.add_argument("connectors", nargs="*", metavar="CONNECTOR")
+    verbs.add_verbs(commands)
     return parser
 
 

@@ -1,0 +1,46 @@
+"""`offsets get`, `alter` and `reset`; `get` prints what `alter` takes."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from appliance.client import Client
+from appliance.verbs.address import address_options
+from appliance.verbs.output import print_json
+
+
+def add_to(commands: Any) -> None:
+    """Add the verb."""
+    offsets = commands.add_parser("offsets", help="a connector's offsets")
+    actions = offsets.add_subparsers(required=True, metavar="ACTION")
+    parent = address_options()
+    get = actions.add_parser("get", parents=[parent], help="print them")
+    get.set_defaults(act=_get)
+    alter = actions.add_parser("alter", parents=[parent], help="write others; it must be stopped")
+    alter.add_argument("-f", "--file", default="-", help="what `get` prints; - standard input")
+    alter.set_defaults(act=_alter)
+    reset = actions.add_parser("reset", parents=[parent], help="forget them; it must be stopped")
+    reset.set_defaults(act=_reset)
+    for action in (get, alter, reset):
+        action.add_argument("name")
+
+
+def _get(client: Client, options: argparse.Namespace) -> int:
+    print_json(client.get("connectors", options.name, "offsets"))
+    return 0
+
+
+def _alter(client: Client, options: argparse.Namespace) -> int:
+    text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text("utf-8")
+    answer = client.patch("connectors", options.name, "offsets", body=json.loads(text))
+    print(answer["message"], file=sys.stderr)
+    return 0
+
+
+def _reset(client: Client, options: argparse.Namespace) -> int:
+    print(client.delete("connectors", options.name, "offsets")["message"], file=sys.stderr)
+    return 0

@@ -1,0 +1,144 @@
+"""`get` and `describe`: what there is and how it is."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, Final
+
+from appliance.client import Client
+from appliance.verbs.address import address_options
+from appliance.verbs.output import Row, output_option, print_json, print_rows
+
+_CONSOLE: Final = ("appliance", "v1")
+
+
+def add_to(commands: Any) -> None:
+    """Add the verbs."""
+    get = commands.add_parser("get", parents=[address_options()], help="list what there is")
+    get.add_argument("what", choices=sorted(_RESOURCES))
+    get.add_argument("name", nargs="?", help="only this connector's")
+    get.add_argument("--state", help="only what is in this state, for example failed")
+    get.add_argument("-w", "--watch", action="store_true", help="with events: as they happen")
+    output_option(get)
+    get.set_defaults(act=_get)
+    describe = commands.add_parser(
+        "describe", parents=[address_options()], help="everything about one connector"
+    )
+    describe.add_argument("name")
+    describe.set_defaults(act=_describe)
+
+
+def _get(client: Client, options: argparse.Namespace) -> int:
+    if options.what == "events" and options.watch:
+        return _watch(client)
+    find, columns = _RESOURCES[options.what]
+    rows = list(find(client, options.name))
+    if options.state is not None:
+        rows = [row for row in rows if str(row.get("state")).lower() == options.state.lower()]
+    print_rows(rows, columns, options.output)
+    return 0
+
+
+def _watch(client: Client) -> int:
+    for event in client.events():
+        if event.type != "rates":
+            print(json.dumps({"id": event.id, "event": event.type, **event.data}), flush=True)
+    return 0
+
+
+def expanded(client: Client) -> Mapping[str, Any]:
+    """Give all connectors with info and status by name."""
+    found: Mapping[str, Any] = client.get("connectors", expand=["info", "status"])
+    return found
+
+
+def _connectors(client: Client, only: str | None) -> Iterator[Row]:
+    for name, found in sorted(expanded(client).items()):
+        if only in (None, name) and "status" in found:
+            status = found["status"]
+            tasks = status["tasks"]
+            running = sum(task["state"] == "RUNNING" for task in tasks)
+            failed = any(task["state"] == "FAILED" for task in tasks)
+            state = status["connector"]["state"]
+            yield {
+                "name": name,
+                "state": "FAILED" if failed else state,
+                "tasks": f"{running}/{len(tasks)}",
+                "type": status["type"],
+                "class": found["info"]["config"].get("connector.class"),
+                "worker": status["connector"]["worker_id"],
+            }
+
+
+def _tasks(client: Client, only: str | None) -> Iterator[Row]:
+    for name, found in sorted(expanded(client).items()):
+        if only not in (None, name):
+            continue
+        for task in found.get("status", {}).get("tasks", ()):
+            trace = task.get("trace") or ""
+            yield {
+                "task": f"{name}-{task['id']}",
+                "state": task["state"],
+                "worker": task["worker_id"],
+                "error": trace.partition("\n")[0] or None,
+            }
+
+
+def _plugins(client: Client, _only: str | None) -> Iterator[Row]:
+    yield from client.get("connector-plugins", connectorsOnly=False)
+
+
+def _offsets(client: Client, only: str | None) -> Iterator[Row]:
+    for name in [only] if only is not None else sorted(client.get("connectors")):
+        for entry in client.get("connectors", name, "offsets")["offsets"]:
+            yield {"connector": name, **entry}
+
+
+def _topics(client: Client, only: str | None) -> Iterator[Row]:
+    for name in [only] if only is not None else sorted(client.get("connectors")):
+        for topic in client.get("connectors", name, "topics")[name]["topics"]:
+            yield {"topic": topic, "connector": name}
+
+
+def _loggers(client: Client, _only: str | None) -> Iterator[Row]:
+    for name, found in client.get("admin", "loggers").items():
+        yield {"logger": name, **found}
+
+
+def _console(*path: str) -> Callable[[Client, str | None], Iterator[Row]]:
+    def find(client: Client, _only: str | None) -> Iterator[Row]:
+        yield from client.get(*_CONSOLE, *path)
+
+    return find
+
+
+_RESOURCES: Final[
+    Mapping[str, tuple[Callable[[Client, str | None], Iterator[Row]], tuple[str, ...]]]
+] = {
+    "connectors": (_connectors, ("name", "state", "tasks", "type", "class", "worker")),
+    "tasks": (_tasks, ("task", "state", "worker", "error")),
+    "plugins": (_plugins, ("class", "type", "version")),
+    "offsets": (_offsets, ("connector", "partition", "offset")),
+    "topics": (_topics, ("topic", "connector")),
+    "loggers": (_loggers, ("logger", "level", "last_modified")),
+    "workers": (_console("workers"), ("worker_id", "connectors", "tasks")),
+    "rebalances": (_console("rebalances"), ("id", "generation", "cause")),
+    "events": (_console("audit"), ("id", "method", "path", "status", "by")),
+    "dlq": (_console("dlq"), ("connector", "topic", "written", "failed")),
+}
+"""What `get` lists: how it is found, and the columns of its table."""
+
+
+def _describe(client: Client, options: argparse.Namespace) -> int:
+    name = options.name
+    print_json(
+        {
+            **client.get("connectors", name),
+            "status": client.get("connectors", name, "status"),
+            **client.get("connectors", name, "offsets"),
+            "topics": client.get("connectors", name, "topics")[name]["topics"],
+        }
+    )
+    return 0
