@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 PYTEST := python3 -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv fmt format-check lint type imports rules test docs check \
+.PHONY: help venv fmt format-check lint type imports rules test docs deb check \
 	test-integration test-acceptance test-all
 
 help: ## show this list
@@ -38,6 +38,9 @@ test: ## unit and golden tests: no network, no servers
 
 docs: ## write the reference of every option, appliance/REFERENCE.md
 	python3 -m deploy.reference
+
+deb: ## the Debian packages and their apt repository in dist/ (root; 40 MB of wheels and jars)
+	deploy/package build
 
 check: rules test ## what each change must pass; under a minute
 

@@ -1,14 +1,16 @@
-"""The command line: `run`, `distributed`, `standalone`, `--version`, and the verbs of `appliance.verbs`.
+"""The command line: the daemon (`run`, `distributed`, `standalone`), the care for it, and `appliance.verbs`.
 
 Exit codes: 0 stopped; under `run` 78 for a configuration that will not do (systemd then leaves the daemon
 down) and 1 for everything else; `distributed` and `standalone` as Kafka Connect: 1 usage, 2 the worker
-failed, 3 a connector of the command line failed.
+failed, 3 a connector of the command line failed; `doctor` 1 a problem, 2 warnings alone; `backup` and
+`restore` 1 failed.
 """
 
 from __future__ import annotations
 
 import argparse
 import logging
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,12 +18,17 @@ from typing import Final
 
 import appliance
 from appliance import verbs
+from appliance.config.properties import load_properties
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.errors import ConfigError, ConnectError
 
 DEFAULT_FILE: Final = Path("/etc/ingest-appliance/worker.properties")
 DEFAULT_CONNECTORS: Final = Path("/etc/ingest-appliance/connectors.d")
+COMMANDS: Final = ("run", "distributed", "standalone", "doctor", "backup", "restore")
+DEFAULT_CREDENTIALS: Final = Path("/run/credentials/ingest-appliance.service")
+_DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 EXIT_USAGE: Final = 1
+EXIT_FAILED: Final = 1
 EXIT_WORKER: Final = 2
 EXIT_CONFIG: Final = 78
 
@@ -40,6 +47,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     if "act" in options:
         return verbs.run(options)
+    if options.command in ("doctor", "backup", "restore"):
+        return _care(options)
     mode: Mode = options.command
     try:
         config = _load(options.file, mode)
@@ -61,6 +70,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1 if mode == "run" else EXIT_WORKER
 
 
+def _care(options: argparse.Namespace) -> int:
+    """Run a command that looks at a daemon's world rather than being the daemon."""
+    try:
+        config = _load(options.worker, options.mode)
+        if options.command == "doctor":
+            return _doctor(config, options)
+        from appliance.backup import back_up, restore
+
+        act = back_up if options.command == "backup" else restore
+        for topic, count in act(config, options.path).items():
+            print(f"{topic}: {count} records")
+    except ConnectError as error:
+        print(f"ingest-appliance: {error}", file=sys.stderr)
+        return EXIT_FAILED
+    return 0
+
+
+def _doctor(config: WorkerConfig, options: argparse.Namespace) -> int:
+    from appliance.doctor.examine import examine
+    from appliance.doctor.findings import Finding, exit_code, json_text, text_lines
+
+    # the checks say what is wrong; the libraries' own lines would only stand in between
+    logging.disable(logging.CRITICAL)
+    found: list[Finding] = []
+    for finding in examine(config, options.connectors):
+        found.append(finding)
+        if not options.json:
+            print(*text_lines([finding]), sep="\n", flush=True)
+    if options.json:
+        print(json_text(found))
+    return exit_code(found)
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ingest-appliance",
@@ -80,18 +122,44 @@ def _parser() -> argparse.ArgumentParser:
     standalone.add_argument("file", type=Path, metavar="FILE")
     standalone.add_argument("connectors", nargs="*", metavar="CONNECTOR")
     verbs.add_verbs(commands)
+    doctor = commands.add_parser("doctor", help="check what worker and connectors need")
+    doctor.add_argument("connectors", nargs="*", type=Path, metavar="CONNECTOR")
+    doctor.add_argument("--json", action="store_true", help="print a JSON array")
+    backup = commands.add_parser("backup", help="write configurations and offsets to a file")
+    restored = commands.add_parser("restore", help="write such a file into an empty cluster")
+    for command in (backup, restored):
+        command.add_argument("path", type=Path, metavar="FILE")
+    for command in (doctor, backup, restored):
+        command.add_argument(
+            "--worker",
+            type=Path,
+            default=DEFAULT_FILE,
+            metavar="FILE",
+            help="the worker's options",
+        )
+        command.add_argument(
+            "--mode",
+            choices=("run", "distributed", "standalone"),
+            default="run",
+            help="how that file is run",
+        )
     return parser
 
 
 def _load(path: Path, mode: Mode) -> WorkerConfig:
-    if mode == "run" and path == DEFAULT_FILE and not path.exists():
-        return WorkerConfig(_packaged({}), mode)
-    config = WorkerConfig.load(path, mode)
-    return WorkerConfig(_packaged(config.originals), mode) if mode == "run" else config
+    if mode != "run":
+        return WorkerConfig.load(path, mode)
+    missing = path == DEFAULT_FILE and not path.exists()
+    return WorkerConfig.of(_packaged({} if missing else load_properties(path)), mode)
 
 
-def _packaged(given: dict[str, str] | object) -> dict[str, str]:
-    texts = dict(given) if isinstance(given, dict) else {}
+def _packaged(texts: dict[str, str]) -> dict[str, str]:
+    """Give a worker file's options with what an installed package sets below them."""
     if DEFAULT_CONNECTORS.is_dir():
         texts.setdefault("appliance.connectors.dir", str(DEFAULT_CONNECTORS))
+    credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY") or DEFAULT_CREDENTIALS)
+    if "config.providers" not in texts and credentials.is_dir():
+        texts["config.providers"] = "dir"
+        texts["config.providers.dir.class"] = _DIRECTORY_PROVIDER
+        texts["config.providers.dir.param.allowed.paths"] = str(credentials)
     return texts

@@ -39,7 +39,7 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 30.0
 _STALLED_S: Final = 60.0
 _LOOP_S: Final = 0.5
-_READY_AT_LATEST_S: Final = 30.0
+_READY_AT_LATEST_S: Final = 5.0
 
 
 @dataclasses.dataclass(slots=True)

@@ -57,10 +57,14 @@ class WorkerConfig:
     @classmethod
     def load(cls, path: Path, mode: Mode) -> WorkerConfig:
         """Give the configuration in the file at `path`, `${provider:..}` resolved. Raises ConfigError."""
+        return cls.of(load_properties(path), mode)
+
+    @classmethod
+    def of(cls, texts: Mapping[str, str], mode: Mode) -> WorkerConfig:
+        """Give the configuration in `texts`, `${provider:..}` resolved. Raises ConfigError."""
         # Kept out of the module's imports: a file without providers needs none of it.
         from appliance.config.providers import Providers
 
-        texts = load_properties(path)
         return cls(Providers.from_config(texts).resolve_worker(texts), mode)
 
     @property

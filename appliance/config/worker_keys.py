@@ -557,7 +557,7 @@ STANDALONE_KEYS: Final = ConfigDef(
 )
 
 RUN_DEFAULTS: Final = {
-    "bootstrap.servers": "localhost:9092",
+    "bootstrap.servers": "127.0.0.1:9092",
     "group.id": "ingest-appliance",
     "config.storage.topic": "ingest-appliance-configs",
     "offset.storage.topic": "ingest-appliance-offsets",

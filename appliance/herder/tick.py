@@ -165,6 +165,8 @@ class Tick:
         pause_s = FIRST_PAUSE_S
         with self.doing("initializing and reading to the end of internal topics"):
             while not self._stopping.is_set():
+                # trying again is progress: a broker that is away must not have the daemon killed
+                self.ticked_s = self._clock.monotonic_s()
                 try:
                     self._stores.logs.start(START_TIMEOUT_S)
                     break

@@ -116,8 +116,8 @@ class _Apt:
         return found[1]
 
 
-def _source_line(release: str) -> str:
-    """A source for another Debian release, on the mirror that this machine uses for its own."""
+def debian_mirror() -> str:
+    """Give the Debian archive that this machine's apt uses. Raises PartError when it names none."""
     listed = subprocess.run(
         [
             "apt-get",
@@ -133,9 +133,14 @@ def _source_line(release: str) -> str:
     mirrors = [word for word in listed if re.search(r"/debian/?$", word)]
     if not mirrors:
         raise PartError(
-            f"The apt sources of this machine name no Debian archive, where {release} would be: "
+            "The apt sources of this machine name no Debian archive, where other releases would be: "
             "add one, or install the server by hand so that it is found in PATH."
         )
+    return mirrors[0]
+
+
+def _source_line(release: str) -> str:
+    """A source for another Debian release, on the mirror that this machine uses for its own."""
     keyring = "/usr/share/keyrings/debian-archive-keyring.gpg"
     signed = f"[signed-by={keyring}] " if Path(keyring).exists() else ""
-    return f"deb {signed}{mirrors[0]} {release} main\n"
+    return f"deb {signed}{debian_mirror()} {release} main\n"

@@ -9,6 +9,7 @@ import pytest
 import appliance
 from appliance import cli
 from appliance.config.listeners import Listener
+from appliance.config.providers import Providers
 from appliance.errors import ConnectError
 from appliance.sockets import bind, port_of, port_owner
 
@@ -55,3 +56,18 @@ def test_all_interfaces_are_served_when_no_host_is_given():
     """An empty host listens on IPv4 and IPv6."""
     with bind(Listener("http", "", 0)) as sock:
         socket.create_connection(("127.0.0.1", port_of(sock))).close()
+
+
+def test_credentials_are_a_provider_when_systemd_hands_them_over(tmp_path, monkeypatch):
+    """A secret of the unit is named as ${dir:...} without a word in the worker file."""
+    (tmp_path / "secrets_orders").write_text("s3cret")
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    file = tmp_path / "worker.properties"
+    file.write_text("")
+    config = cli._load(file, "run")
+    resolved = Providers.from_config(config.originals).resolve(
+        {"database.password": f"${{dir:{tmp_path}:secrets_orders}}"}
+    )
+    assert resolved == {"database.password": "s3cret"}
+    file.write_text("config.providers=\n")
+    assert cli._load(file, "run").originals["config.providers"] == ""

@@ -1,0 +1,1 @@
+"""`ingest-appliance doctor`: what a worker and its connectors need, checked one by one, with the remedy."""

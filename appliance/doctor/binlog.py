@@ -1,0 +1,197 @@
+"""A database whose binlog is read: settings, privileges, retention, server ids, tables and clock."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.connectors.binlog.config import parse, split_regexes
+from appliance.connectors.binlog.server import Server
+from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.connectors.binlog.tables import TableId, quote
+from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.errors import ConnectError
+
+_SHORT_RETENTION_S: Final = 3 * 86400
+_CLOCK_MS: Final = 5_000
+_RESTART: Final = "in [mysqld] of the server's configuration, then restart it"
+
+
+class Questions(Protocol):
+    """What is asked of a server."""
+
+    def ask(self, statement: str) -> list[tuple[Any, ...]]:
+        """Give all rows of a statement."""
+
+    def variable(self, name: str) -> str | None:
+        """Give a global variable, None where the server has none of that name."""
+
+    def tables(self) -> list[TableId]:
+        """Give all base tables that the user sees."""
+
+    def now_ms(self) -> int:
+        """Give the server's clock."""
+
+
+def examine_binlog(name: str, dialect: Dialect, config: Mapping[str, str]) -> Iterator[Finding]:
+    """Give how the database of connector `name` stands; `config` is resolved."""
+    try:
+        parsed = parse(dialect, config)
+        with Server(dialect, parsed) as server:
+            where = f"{parsed['database.hostname']}:{parsed['database.port']}"
+            version = server.one("SELECT VERSION()")
+            yield ok(name, f"{where} answers: {version}")
+            yield from settings(name, dialect, server)
+            yield from grants(name, dialect, server, config)
+            yield from server_ids(name, server, config)
+            yield from tables(name, server, config)
+            yield from clock(name, server, SYSTEM_CLOCK)
+    except ConnectError as error:
+        yield problem(name, str(error), "correct database.hostname, .port, .user and .password")
+
+
+def settings(name: str, dialect: Dialect, server: Questions) -> Iterator[Finding]:
+    """Give how the server's own settings stand."""
+    if (server.variable("log_bin") or "OFF").upper() != "ON":
+        line = "log_bin=binlog" if dialect == "mysql" else "log_bin"
+        yield problem(name, "the server writes no binlog", f"{line}  # {_RESTART}")
+    persist = "SET PERSIST" if dialect == "mysql" else "SET GLOBAL"
+    kept = "" if dialect == "mysql" else "  -- and {}={} " + _RESTART
+    for option, wanted, severe in (
+        ("binlog_format", "ROW", True),
+        ("binlog_row_image", "FULL", True),
+        ("binlog_row_metadata", "FULL", False),
+    ):
+        actual = server.variable(option)
+        if actual is None or actual.upper() == wanted:
+            continue
+        remedy = f"{persist} {option}='{wanted}';{kept.format(option, wanted)}"
+        if severe:
+            yield problem(name, f"the server has {option}={actual}", remedy)
+        else:
+            text = f"the server has {option}={actual}: names and signs of columns come from its history"
+            yield warning(name, text, remedy)
+    if server.variable("binlog_row_value_options"):
+        yield problem(
+            name,
+            "the server has binlog_row_value_options set: rows hold parts of JSON values alone",
+            f"{persist} binlog_row_value_options='';",
+        )
+    if (server.variable("server_id") or "0") == "0":
+        yield problem(name, "the server has server_id=0", f"server_id=1  # {_RESTART}")
+    if dialect == "mysql" and (server.variable("gtid_mode") or "OFF").upper() != "ON":
+        yield warning(
+            name,
+            "gtid_mode is off: after a failover to a replica the connector cannot go on",
+            "SET PERSIST enforce_gtid_consistency=ON; then gtid_mode OFF_PERMISSIVE, ON_PERMISSIVE, ON",
+        )
+    yield from _retention(name, persist, server)
+
+
+def _retention(name: str, persist: str, server: Questions) -> Iterator[Finding]:
+    seconds = server.variable("binlog_expire_logs_seconds")
+    days = server.variable("expire_logs_days")
+    kept_s = int(float(seconds or 0)) or int(float(days or 0) * 86400)
+    if 0 < kept_s < _SHORT_RETENTION_S:
+        option = "binlog_expire_logs_seconds" if seconds else "expire_logs_days"
+        value = 7 * 86400 if seconds else 7
+        yield warning(
+            name,
+            f"the binlog is kept for {kept_s / 3600:.0f} h: a longer standstill needs a new snapshot",
+            f"{persist} {option}={value};",
+        )
+    else:
+        yield ok(
+            name,
+            "binlog: " + ("kept for ever" if not kept_s else f"kept {kept_s / 86400:.0f} days"),
+        )
+
+
+def grants(
+    name: str, dialect: Dialect, server: Questions, config: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Give what the user lacks, each with the whole statement that grants it."""
+    rows = [str(row[0]).upper() for row in server.ask("SHOW GRANTS")]
+    everywhere = " ".join(row for row in rows if " ON *.* " in row)
+    user = str(server.ask("SELECT CURRENT_USER()")[0][0])
+    account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
+    if "ALL PRIVILEGES" in everywhere:
+        yield ok(name, f"{user} has all privileges")
+        return
+    lacking = []
+    if "REPLICATION SLAVE" not in everywhere and "REPLICATION REPLICA" not in everywhere:
+        lacking.append("REPLICATION SLAVE")
+    if not any(word in everywhere for word in ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER")):
+        lacking.append("REPLICATION CLIENT" if dialect == "mysql" else "BINLOG MONITOR")
+    if config.get("snapshot.locking.mode", "minimal").lower() != "none" and not any(
+        word in everywhere for word in ("RELOAD", "FLUSH_TABLES")
+    ):
+        lacking.append("RELOAD")
+    if not any("SELECT" in row for row in rows):
+        for database in _databases(config):
+            remedy = f"GRANT SELECT ON {database}.* TO {account};"
+            yield problem(name, f"{user} lacks SELECT on {database}", remedy)
+    for privilege in lacking:
+        text = f"{user} lacks {privilege}"
+        remedy = f"GRANT {privilege} ON *.* TO {account};"
+        # without the global lock a snapshot locks table by table
+        yield (warning if privilege == "RELOAD" else problem)(name, text, remedy)
+    if not lacking:
+        yield ok(name, f"{user} may read the binlog")
+
+
+def _databases(config: Mapping[str, str]) -> list[str]:
+    """Give the databases that the filters name, `*` where they are no plain names."""
+    listed = config.get("database.include.list") or config.get("table.include.list") or ""
+    names = {re.split(r"\\?\.", part.strip())[0] for part in listed.split(",")}
+    if not all(re.fullmatch(r"\w+", name) for name in names):
+        return ["*"]
+    return [quote(name) for name in sorted(names)]
+
+
+def server_ids(name: str, server: Questions, config: Mapping[str, str]) -> Iterator[Finding]:
+    """Give whether another replica has the connector's number."""
+    wanted = config.get("database.server.id")
+    if not wanted:
+        return
+    if wanted == server.variable("server_id"):
+        text = f"database.server.id={wanted} is the server's own"
+        yield problem(name, text, "choose a number that no server and no replica has")
+        return
+    for statement in ("SHOW REPLICAS", "SHOW SLAVE HOSTS"):
+        try:
+            rows = server.ask(statement)
+        except ConnectError:
+            continue
+        if any(str(row[0]) == wanted for row in rows):
+            yield warning(
+                name,
+                f"a replica with database.server.id={wanted} is connected: this connector, or one in its way",
+                f"{statement};  -- another reader of that number ends this one's stream",
+            )
+        return
+
+
+def tables(name: str, server: Questions, config: Mapping[str, str]) -> Iterator[Finding]:
+    """Give whether each listed table is there and can be seen."""
+    listed = config.get("table.include.list")
+    if not listed:
+        return
+    names = [f"{table.catalog}.{table.table}" for table in server.tables()]
+    for pattern in split_regexes(listed):
+        if not any(pattern.fullmatch(table) for table in names):
+            yield problem(
+                name,
+                f"table.include.list names {pattern.pattern}, which no table that the user sees matches",
+                "correct the name (database.table, a regular expression), or GRANT SELECT on it",
+            )
+
+
+def clock(name: str, server: Questions, clock_: Clock) -> Iterator[Finding]:
+    """Give whether both clocks agree: lag is measured between them."""
+    apart_ms = server.now_ms() - clock_.now_ms()
+    if abs(apart_ms) > _CLOCK_MS:
+        text = f"the server's clock is {apart_ms / 1000:+.0f} s off this machine's"
+        yield warning(name, text, "timedatectl set-ntp true  # on both")

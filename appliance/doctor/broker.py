@@ -1,0 +1,156 @@
+"""The broker: reachable, how many, and whether the topics that keep state are as they must be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final, NamedTuple
+
+from confluent_kafka import KafkaException
+
+from appliance.config.worker import WorkerConfig
+from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.kafka.clients import worker_client
+
+_TIMEOUT_S: Final = 10.0
+_STORES: Final = ("config", "offset", "status")
+
+
+class Topic(NamedTuple):
+    """A topic as the broker has it."""
+
+    partitions: int
+    replicas: int
+    settings: Mapping[str, str]
+
+
+class Cluster:
+    """One connection to the brokers, for questions. Not thread-safe."""
+
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        """Take librdkafka's settings; nothing is asked yet."""
+        from confluent_kafka.admin import AdminClient
+
+        # what is wrong is a finding: librdkafka's own lines would only stand in between
+        self._admin = AdminClient({**settings, "log_level": 0})
+        self._found: Any = None
+
+    def connect(self) -> list[str]:
+        """Give the brokers' addresses. Raises KafkaException when none answers."""
+        self._found = self._admin.list_topics(timeout=_TIMEOUT_S)
+        return [f"{broker.host}:{broker.port}" for broker in self._found.brokers.values()]
+
+    def topic(self, name: str) -> Topic | None:
+        """Give a topic, None when there is none. Raises KafkaException."""
+        from confluent_kafka.admin._config import ConfigResource
+
+        found = self._found.topics.get(name)
+        if found is None:
+            return None
+        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
+        answer = self._admin.describe_configs([resource], request_timeout=_TIMEOUT_S)
+        settings = answer[resource].result(_TIMEOUT_S)
+        replicas = min(len(part.replicas) for part in found.partitions.values())
+        values = {key: str(entry.value) for key, entry in settings.items()}
+        return Topic(len(found.partitions), replicas, values)
+
+
+def open_cluster(config: WorkerConfig) -> Cluster:
+    """Give the cluster that the worker's configuration names. Raises ConfigError."""
+    return Cluster(worker_client(config, "ingest-appliance-doctor"))
+
+
+def examine_broker(config: WorkerConfig, cluster: Cluster) -> Iterator[Finding]:
+    """Give how broker and internal topics stand."""
+    servers = config.bootstrap_servers
+    try:
+        brokers = cluster.connect()
+    except KafkaException as error:
+        remedy = "systemctl status ingest-appliance-kafka  # or correct bootstrap.servers"
+        yield problem("broker", f"{servers} does not answer: {error.args[0].str()}", remedy)
+        return
+    yield ok("broker", f"{len(brokers)} at {', '.join(sorted(brokers))}")
+    if config.standalone:
+        return
+    for store in _STORES:
+        name = config.text(f"{store}.storage.topic")
+        wanted = 1 if store == "config" else None
+        yield from _examine(cluster, name, servers, len(brokers), wanted)
+
+
+def examine_history(cluster: Cluster, name: str, subject: str, servers: str) -> Iterator[Finding]:
+    """Give how a schema history topic stands: one partition, nothing ever deleted."""
+    try:
+        topic = cluster.topic(name)
+    except KafkaException as error:
+        yield warning(
+            subject, f"topic {name}: {error.args[0].str()}", "grant DescribeConfigs on it"
+        )
+        return
+    if topic is None:
+        yield ok(subject, f"topic {name} will be made")
+        return
+    if topic.partitions != 1:
+        yield problem(
+            subject,
+            f"topic {name} has {topic.partitions} partitions: a history needs exactly 1",
+            f"kafka-topics.sh --bootstrap-server {servers} --delete --topic {name}"
+            "  # then start the connector with snapshot.mode=recovery",
+        )
+    if "compact" in topic.settings.get("cleanup.policy", ""):
+        yield problem(
+            subject,
+            f"topic {name} is compacted, which drops table definitions",
+            _alter(servers, name, "cleanup.policy=delete"),
+        )
+    if topic.settings.get("retention.ms") != "-1":
+        yield problem(
+            subject,
+            f"topic {name} forgets after {topic.settings.get('retention.ms')} ms: a restart later than "
+            "that does not know the tables",
+            _alter(servers, name, "retention.ms=-1,retention.bytes=-1"),
+        )
+
+
+def _examine(
+    cluster: Cluster, name: str, servers: str, brokers: int, partitions: int | None
+) -> Iterable[Finding]:
+    try:
+        topic = cluster.topic(name)
+    except KafkaException as error:
+        yield warning("topics", f"{name}: {error.args[0].str()}", "grant DescribeConfigs on it")
+        return
+    if topic is None:
+        yield ok("topics", f"{name} will be made")
+        return
+    if partitions is not None and topic.partitions != partitions:
+        yield problem(
+            "topics",
+            f"{name} has {topic.partitions} partitions instead of {partitions}",
+            "name another topic in config.storage.topic, or delete this one when it is not needed",
+        )
+    elif topic.settings.get("cleanup.policy") != "compact":
+        policy = topic.settings.get("cleanup.policy")
+        yield problem(
+            "topics",
+            f"{name} has cleanup.policy={policy}, which loses what it keeps",
+            _alter(servers, name, "cleanup.policy=compact"),
+        )
+    elif topic.replicas < min(3, brokers):
+        yield warning(
+            "topics",
+            f"{name} has {topic.replicas} replicas on {brokers} brokers",
+            f"kafka-reassign-partitions.sh --bootstrap-server {servers} --execute "
+            "--reassignment-json-file FILE  # with three replicas each",
+        )
+    else:
+        yield ok(
+            "topics",
+            f"{name}: {topic.partitions} partitions, {topic.replicas} replicas, compacted",
+        )
+
+
+def _alter(servers: str, topic: str, setting: str) -> str:
+    return (
+        f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics "
+        f"--entity-name {topic} --add-config {setting}"
+    )

@@ -1,0 +1,18 @@
+# bash completion for ingest-appliance
+_ingest_appliance() {
+    local current=$2 previous=$3 command=${COMP_WORDS[1]:-}
+    if [ "$COMP_CWORD" -eq 1 ]; then
+        mapfile -t COMPREPLY < <(compgen -W \
+            "run distributed standalone doctor backup restore --help --version" -- "$current")
+        return
+    fi
+    case $previous in
+        --worker) mapfile -t COMPREPLY < <(compgen -f -X '!*.properties' -- "$current"); return ;;
+    esac
+    case $command:$current in
+        doctor:-*) mapfile -t COMPREPLY < <(compgen -W "--worker --json --help" -- "$current") ;;
+        backup:-* | restore:-*) mapfile -t COMPREPLY < <(compgen -W "--worker --help" -- "$current") ;;
+        *) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
+    esac
+}
+complete -o filenames -F _ingest_appliance ingest-appliance

@@ -1,0 +1,104 @@
+"""What the packages are made of fits together: pins, units, shipped files, dashboards."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from appliance.config.properties import load_properties, parse_properties
+from appliance.config.worker import WorkerConfig
+from appliance.ids import State
+from appliance.telemetry.metrics import GROUPS
+
+ROOT = Path(__file__).resolve().parents[3]
+PACKAGING = ROOT / "deploy/packaging"
+
+
+def canonical(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def test_every_dependency_is_pinned():
+    """A package is built with the versions that were tried, whatever has come out since."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = {canonical(re.split(r"[\[><=]", text)[0]) for text in project["dependencies"]}
+    pins = (PACKAGING / "constraints.txt").read_text().splitlines()[1:]
+    pinned = {canonical(line.partition("==")[0]) for line in pins}
+    assert wanted - pinned == set()
+
+
+def test_shipped_worker_file_changes_nothing():
+    """Every option in it is a comment, so that its text need never change; each is a known one."""
+    path = PACKAGING / "worker.properties"
+    assert load_properties(path) == {}
+    options = re.sub(r"(?m)^#([a-z.]+=)", r"\1", path.read_text())
+    config = WorkerConfig(parse_properties(options), "run")
+    assert config.unknown == ()
+    assert config.bootstrap_servers == "127.0.0.1:9092"
+
+
+@pytest.mark.parametrize("name", ["ingest-appliance", "ingest-appliance-kafka"])
+def test_unit_is_hardened(name):
+    """The switches of the service stay on, and none is newer than systemd 252."""
+    text = (ROOT / f"systemd/{name}.service").read_text()
+    for switch in (
+        "NoNewPrivileges=yes",
+        "CapabilityBoundingSet=\n",
+        "ProtectSystem=strict",
+        "ProtectHome=yes",
+        "PrivateTmp=yes",
+        "PrivateUsers=yes",
+        "StartLimitIntervalSec=0",
+        "Restart=always",
+    ):
+        assert switch in text
+    assert "notify-reload" not in text
+    assert "Requires=" not in text
+
+
+def test_exit_78_stays_down():
+    """A wrong configuration is not tried again and again; everything else is."""
+    text = (ROOT / "systemd/ingest-appliance.service").read_text()
+    assert "RestartPreventExitStatus=78" in text
+    assert "WatchdogSec=" in text
+    assert "LoadCredential=" in text
+
+
+def known_metrics() -> set[str]:
+    tasks = {f"kafka_connect_{group}_{name.replace('-', '_')}" for name, group in GROUPS.items()}
+    states = {f"kafka_connect_worker_connector_{s.lower()}_task_count" for s in State}
+    rest = (ROOT / "appliance/rest/root.py").read_text()
+    named = set(re.findall(r'"(kafka_connect_[a-z_]+)"', rest))
+    rebalance = re.findall(r'rebalance_sample\("([a-z-]+)"', rest)
+    return (
+        tasks
+        | states
+        | named
+        | {f"kafka_connect_worker_rebalance_{n.replace('-', '_')}" for n in rebalance}
+    )
+
+
+@pytest.mark.parametrize("name", ["grafana-dashboard.json", "ingest-appliance-alerts.yml"])
+def test_metric_exists_when_a_dashboard_or_alert_asks_for_it(name):
+    """No panel stays empty and no alert silent because a name is wrong."""
+    text = (ROOT / "deploy/monitoring" / name).read_text()
+    if name.endswith(".json"):
+        assert json.loads(text)["panels"]
+    asked = set(re.findall(r"kafka_connect_\w+", text))
+    assert asked
+    assert asked - known_metrics() == set()
+
+
+def test_completion_and_manual_know_every_command():
+    """What the command line offers can be completed and looked up."""
+    from appliance.cli import COMMANDS
+
+    completion = (PACKAGING / "completion.bash").read_text()
+    manual = (PACKAGING / "man/ingest-appliance.8").read_text()
+    for command in COMMANDS:
+        assert command in completion
+        assert f".B {command}" in manual
