@@ -71,15 +71,14 @@ def test_exit_78_stays_down():
 def known_metrics() -> set[str]:
     tasks = {f"kafka_connect_{group}_{name.replace('-', '_')}" for name, group in GROUPS.items()}
     states = {f"kafka_connect_worker_connector_{s.lower()}_task_count" for s in State}
-    rest = (ROOT / "appliance/rest/root.py").read_text()
-    named = set(re.findall(r'"(kafka_connect_[a-z_]+)"', rest))
-    rebalance = re.findall(r'rebalance_sample\("([a-z-]+)"', rest)
-    return (
-        tasks
-        | states
-        | named
-        | {f"kafka_connect_worker_rebalance_{n.replace('-', '_')}" for n in rebalance}
-    )
+    named, groups = set(), r'(connector|worker|rebalance)_sample\("([a-z-]+)"'
+    for path in ("appliance/rest/samples.py", "appliance/telemetry/metrics.py"):
+        text = (ROOT / path).read_text()
+        named |= set(re.findall(r'"(kafka_connect_[a-z_]+)"', text))
+        for group, attribute in re.findall(groups, text):
+            stem = "worker_rebalance" if group == "rebalance" else group
+            named.add(f"kafka_connect_{stem}_{attribute.replace('-', '_')}")
+    return tasks | states | named
 
 
 @pytest.mark.parametrize("name", ["grafana-dashboard.json", "ingest-appliance-alerts.yml"])
