@@ -11,27 +11,22 @@ Raises ConnectError; a restore that fails may be run again once the topics that 
 from __future__ import annotations
 
 import base64
-import contextlib
 import json
 import os
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-
-from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
-from confluent_kafka.admin._config import ConfigResource
+from typing import Any, Final
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError
 from appliance.kafka.clients import worker_client
+from appliance.kafka.cluster import Cluster, Record
 from appliance.kafka.topics import create_topic
 
 FORMAT: Final = "ingest-appliance-backup"
 VERSION: Final = 1
 
-_TIMEOUT_S: Final = 30.0
 _HISTORY_OPTION: Final = "schema.history.internal.kafka.topic"
 _KEPT_SETTINGS: Final = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
 _STORES: Final = ("config", "offset", "status")
@@ -39,19 +34,10 @@ _STORES: Final = ("config", "offset", "status")
 _SESSION_KEY: Final = b"session-key"
 
 
-class Record(NamedTuple):
-    """One record of an internal topic."""
-
-    partition: int
-    key: bytes | None
-    value: bytes | None
-    timestamp_ms: int
-
-
 def back_up(config: WorkerConfig, path: Path) -> Mapping[str, int]:
     """Write the group's state to the file at `path`; give the number of records by topic."""
     _refuse_standalone(config)
-    cluster = _Cluster(config)
+    cluster = _connected(config)
     counts: dict[str, int] = {}
     scratch = path.with_name(f"{path.name}.partial")
     handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
@@ -63,11 +49,13 @@ def back_up(config: WorkerConfig, path: Path) -> Mapping[str, int]:
                 sorted(histories) if kind == "history" else [config.text(f"{kind}.storage.topic")]
             )
             for name in names:
-                records = cluster.records(name, compacted=kind != "history")
+                records = cluster.records(name)
+                if kind != "history":
+                    records = _kept(records)
                 if kind == "config":
                     records = [record for record in records if record.key != _SESSION_KEY]
                     histories = _histories(records)
-                _write(out, {"topic": name, "kind": kind, **cluster.shape(name)})
+                _write(out, {"topic": name, "kind": kind, **_shape(cluster, name)})
                 for record in records:
                     _write(out, _line(name, record))
                 counts[name] = len(records)
@@ -84,129 +72,46 @@ def restore(config: WorkerConfig, path: Path) -> Mapping[str, int]:
     cluster has connectors, offsets or a history already.
     """
     _refuse_standalone(config)
-    cluster = _Cluster(config)
+    cluster = _connected(config)
     topics, records = _read(path)
     names = {f"{store}": config.text(f"{store}.storage.topic") for store in _STORES}
     renamed = {topic["topic"]: names.get(topic["kind"], topic["topic"]) for topic in topics}
     for topic in topics:
-        cluster.prepare(renamed[topic["topic"]], topic)
+        _prepare(cluster, renamed[topic["topic"]], topic)
     return cluster.write([(renamed[name], record) for name, record in records])
 
 
-class _Cluster:
-    """The brokers of a worker: reading and writing whole topics."""
+def _kept(records: Sequence[Record]) -> list[Record]:
+    """Give the newest record of each key, without what was deleted."""
+    newest = {(record.partition, record.key): at for at, record in enumerate(records)}
+    return [records[at] for at in sorted(newest.values()) if records[at].value is not None]
 
-    def __init__(self, config: WorkerConfig) -> None:
-        self._settings = worker_client(config, "ingest-appliance-backup")
-        self._admin = AdminClient(dict(self._settings))
-        with _told(f"asking the brokers at {config.bootstrap_servers}"):
-            found = self._admin.list_topics(timeout=_TIMEOUT_S)
-        self.id = found.cluster_id
-        self._partitions = {name: len(topic.partitions) for name, topic in found.topics.items()}
 
-    def shape(self, name: str) -> dict[str, Any]:
-        """Give a topic's partitions and settings."""
-        if name not in self._partitions:
-            return {"partitions": 1, "settings": {}}
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-        with _told(f"reading the settings of {name}"):
-            answer = self._admin.describe_configs([resource], request_timeout=_TIMEOUT_S)
-            found = answer[resource].result(_TIMEOUT_S)
-        settings = {key: found[key].value for key in _KEPT_SETTINGS if key in found}
-        return {"partitions": self._partitions[name], "settings": settings}
+def _shape(cluster: Cluster, name: str) -> dict[str, Any]:
+    topic = cluster.topic(name)
+    if topic is None:
+        return {"partitions": 1, "settings": {}}
+    settings = {key: topic.settings[key] for key in _KEPT_SETTINGS if key in topic.settings}
+    return {"partitions": topic.partitions, "settings": settings}
 
-    def records(self, name: str, *, compacted: bool) -> list[Record]:
-        """Give a topic's records in the order of each partition, committed ones alone."""
-        if name not in self._partitions:
-            return []
-        with _told(f"reading topic {name}"):
-            found = list(self._consume(name))
-        if not compacted:
-            return found
-        newest = {(record.partition, record.key): at for at, record in enumerate(found)}
-        return [found[at] for at in sorted(newest.values()) if found[at].value is not None]
 
-    def _consume(self, name: str) -> Iterator[Record]:
-        consumer = Consumer(
-            {
-                **self._settings,
-                "group.id": "ingest-appliance-backup",
-                "enable.auto.commit": False,
-                "enable.partition.eof": True,
-                "isolation.level": "read_committed",
-            }
+def _prepare(cluster: Cluster, name: str, topic: Mapping[str, Any]) -> None:
+    """Make a topic, or make sure that it is empty. Raises BadRequestError."""
+    if name not in cluster.partitions:
+        create_topic(cluster.settings, name, topic["partitions"], -1, topic["settings"])
+        return
+    held = [record for record in _kept(cluster.records(name)) if record.key != _SESSION_KEY]
+    # a daemon that has only just been started has left its first statuses
+    if held and topic["kind"] != "status":
+        raise BadRequestError(
+            f"Restoring topic {name}: it holds {len(held)} records already. Stop the daemon on every "
+            "host, delete the topic, and restore again."
         )
-        try:
-            open_partitions = set(range(self._partitions[name]))
-            consumer.assign([TopicPartition(name, number, 0) for number in open_partitions])
-            while open_partitions:
-                message = consumer.poll(_TIMEOUT_S)
-                if message is None:
-                    raise ConnectError(f"reading topic {name}: no answer for {_TIMEOUT_S:g} s")
-                error = message.error()
-                if error is None:
-                    timestamp_ms = message.timestamp()[1]
-                    number = message.partition() or 0
-                    yield Record(number, message.key(), message.value(), timestamp_ms)
-                elif error.code() == KafkaError._PARTITION_EOF:
-                    open_partitions.discard(message.partition())
-                else:
-                    raise KafkaException(error)
-        finally:
-            consumer.close()
-
-    def prepare(self, name: str, topic: Mapping[str, Any]) -> None:
-        """Make a topic, or make sure that it is empty. Raises BadRequestError."""
-        if name in self._partitions:
-            held = [r for r in self.records(name, compacted=True) if r.key != _SESSION_KEY]
-            # a daemon that has only just been started has left its first statuses
-            if held and topic["kind"] != "status":
-                raise BadRequestError(
-                    f"Restoring topic {name}: it holds {len(held)} records already. Stop the daemon on "
-                    "every host, delete the topic, and restore again."
-                )
-            if self._partitions[name] != topic["partitions"]:
-                raise BadRequestError(
-                    f"Restoring topic {name}: it has {self._partitions[name]} partitions, the file has "
-                    f"{topic['partitions']}. Stop the daemon, delete the topic, and restore again."
-                )
-            return
-        create_topic(self._settings, name, topic["partitions"], -1, topic["settings"])
-
-    def write(self, records: Iterable[tuple[str, Record]]) -> dict[str, int]:
-        """Produce records into their partitions."""
-        counts: dict[str, int] = {}
-        failed: list[KafkaError] = []
-
-        def on_delivery(error: KafkaError | None, _message: object) -> None:
-            if error is not None:
-                failed.append(error)
-
-        producer = Producer({**self._settings, "enable.idempotence": True})
-        for name, record in records:
-            producer.produce(
-                name,
-                record.value,
-                record.key,
-                record.partition,
-                on_delivery=on_delivery,
-                timestamp=record.timestamp_ms,
-            )
-            producer.poll(0)
-            counts[name] = counts.get(name, 0) + 1
-        left = producer.flush(_TIMEOUT_S)
-        if failed or left:
-            why = failed[0].str() if failed else f"{left} records were not acknowledged"
-            raise ConnectError(f"restoring {len(counts)} topics: {why}")
-        return counts
-
-
-@contextlib.contextmanager
-def _told(doing: str) -> Iterator[None]:
-    try:
-        yield
-    except KafkaException as error:
-        raise ConnectError(f"{doing}: {error.args[0].str()}") from error
+    if cluster.partitions[name] != topic["partitions"]:
+        raise BadRequestError(
+            f"Restoring topic {name}: it has {cluster.partitions[name]} partitions, the file has "
+            f"{topic['partitions']}. Stop the daemon, delete the topic, and restore again."
+        )
 
 
 def _refuse_standalone(config: WorkerConfig) -> None:
@@ -217,7 +122,13 @@ def _refuse_standalone(config: WorkerConfig) -> None:
         )
 
 
-def _head(config: WorkerConfig, cluster: _Cluster) -> dict[str, Any]:
+def _connected(config: WorkerConfig) -> Cluster:
+    cluster = Cluster(worker_client(config, "ingest-appliance-backup"))
+    cluster.connect()
+    return cluster
+
+
+def _head(config: WorkerConfig, cluster: Cluster) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "version": VERSION,

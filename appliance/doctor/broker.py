@@ -2,61 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final, NamedTuple
-
-from confluent_kafka import KafkaException
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from appliance.config.worker import WorkerConfig
 from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.errors import ConnectError
 from appliance.kafka.clients import worker_client
+from appliance.kafka.cluster import Cluster
 
 _TIMEOUT_S: Final = 10.0
 _STORES: Final = ("config", "offset", "status")
 
 
-class Topic(NamedTuple):
-    """A topic as the broker has it."""
-
-    partitions: int
-    replicas: int
-    settings: Mapping[str, str]
-
-
-class Cluster:
-    """One connection to the brokers, for questions. Not thread-safe."""
-
-    def __init__(self, settings: Mapping[str, Any]) -> None:
-        """Take librdkafka's settings; nothing is asked yet."""
-        from confluent_kafka.admin import AdminClient
-
-        # what is wrong is a finding: librdkafka's own lines would only stand in between
-        self._admin = AdminClient({**settings, "log_level": 0})
-        self._found: Any = None
-
-    def connect(self) -> list[str]:
-        """Give the brokers' addresses. Raises KafkaException when none answers."""
-        self._found = self._admin.list_topics(timeout=_TIMEOUT_S)
-        return [f"{broker.host}:{broker.port}" for broker in self._found.brokers.values()]
-
-    def topic(self, name: str) -> Topic | None:
-        """Give a topic, None when there is none. Raises KafkaException."""
-        from confluent_kafka.admin._config import ConfigResource
-
-        found = self._found.topics.get(name)
-        if found is None:
-            return None
-        resource = ConfigResource(ConfigResource.Type.TOPIC, name)
-        answer = self._admin.describe_configs([resource], request_timeout=_TIMEOUT_S)
-        settings = answer[resource].result(_TIMEOUT_S)
-        replicas = min(len(part.replicas) for part in found.partitions.values())
-        values = {key: str(entry.value) for key, entry in settings.items()}
-        return Topic(len(found.partitions), replicas, values)
-
-
 def open_cluster(config: WorkerConfig) -> Cluster:
     """Give the cluster that the worker's configuration names. Raises ConfigError."""
-    return Cluster(worker_client(config, "ingest-appliance-doctor"))
+    return Cluster(worker_client(config, "ingest-appliance-doctor"), _TIMEOUT_S)
 
 
 def examine_broker(config: WorkerConfig, cluster: Cluster) -> Iterator[Finding]:
@@ -64,11 +25,11 @@ def examine_broker(config: WorkerConfig, cluster: Cluster) -> Iterator[Finding]:
     servers = config.bootstrap_servers
     try:
         brokers = cluster.connect()
-    except KafkaException as error:
+    except ConnectError as error:
         remedy = "systemctl status ingest-appliance-kafka  # or correct bootstrap.servers"
-        yield problem("broker", f"{servers} does not answer: {error.args[0].str()}", remedy)
+        yield problem("broker", f"{servers} does not answer: {error}", remedy)
         return
-    yield ok("broker", f"{len(brokers)} at {', '.join(sorted(brokers))}")
+    yield ok("broker", f"{len(brokers)} at {', '.join(brokers)}")
     if config.standalone:
         return
     for store in _STORES:
@@ -81,10 +42,8 @@ def examine_history(cluster: Cluster, name: str, subject: str, servers: str) -> 
     """Give how a schema history topic stands: one partition, nothing ever deleted."""
     try:
         topic = cluster.topic(name)
-    except KafkaException as error:
-        yield warning(
-            subject, f"topic {name}: {error.args[0].str()}", "grant DescribeConfigs on it"
-        )
+    except ConnectError as error:
+        yield warning(subject, str(error), f"grant DescribeConfigs on {name}")
         return
     if topic is None:
         yield ok(subject, f"topic {name} will be made")
@@ -116,8 +75,8 @@ def _examine(
 ) -> Iterable[Finding]:
     try:
         topic = cluster.topic(name)
-    except KafkaException as error:
-        yield warning("topics", f"{name}: {error.args[0].str()}", "grant DescribeConfigs on it")
+    except ConnectError as error:
+        yield warning("topics", str(error), f"grant DescribeConfigs on {name}")
         return
     if topic is None:
         yield ok("topics", f"{name} will be made")

@@ -13,6 +13,7 @@ from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.doctor import binlog, broker, machine, stores
 from appliance.doctor.findings import Finding, Level, ok, problem
 from appliance.errors import ConfigError, ConnectError
+from appliance.kafka.cluster import Cluster
 from appliance.worker.plugins import Plugins
 from appliance.worker.validation import ConfigChecker
 
@@ -44,7 +45,7 @@ def examine(config: WorkerConfig, connectors: Iterable[Path]) -> Iterator[Findin
 class _Connectors:
     """Checks connector files with the worker's plugins and providers."""
 
-    def __init__(self, config: WorkerConfig, cluster: broker.Cluster | None) -> None:
+    def __init__(self, config: WorkerConfig, cluster: Cluster | None) -> None:
         self._config = config
         self._cluster = cluster
         self._plugins = Plugins.discover(config["plugin.path"] or ())
