@@ -24,7 +24,6 @@ from appliance.errors import ConfigError, ConnectError
 
 DEFAULT_FILE: Final = Path("/etc/ingest-appliance/worker.properties")
 DEFAULT_CONNECTORS: Final = Path("/etc/ingest-appliance/connectors.d")
-COMMANDS: Final = ("run", "distributed", "standalone", "doctor", "backup", "restore")
 DEFAULT_CREDENTIALS: Final = Path("/run/credentials/ingest-appliance.service")
 _DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 EXIT_USAGE: Final = 1

@@ -3,7 +3,9 @@ _ingest_appliance() {
     local current=$2 previous=$3 command=${COMP_WORDS[1]:-}
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W \
-            "run distributed standalone doctor backup restore --help --version" -- "$current")
+            "run distributed standalone doctor backup restore \
+            get describe apply patch pause resume stop restart delete offsets validate plugin log-level whoami \
+            --help --version" -- "$current")
         return
     fi
     case $previous in
