@@ -25,6 +25,7 @@ from appliance.connectors.binlog.temporal import (
     iso_time,
     time_micros,
 )
+from appliance.connectors.binlog.values import Table
 from appliance.connectors.binlog.versions import DecodedColumn
 from appliance.errors import RetriableError
 
@@ -65,12 +66,15 @@ def _days_of(text: str, year_zero: str) -> int | None:
     return date_days(year_zero + text[4:] if text.startswith("0000") else text)
 
 
-def _days(show: Callable[[int], Any]) -> Convert:
+def _days(show: Callable[[int], Any]) -> Table:
     def convert(text: bytes) -> Any:
         days = _days_of(text.decode(), "2000")
         return None if days is None else show(days)
 
-    return convert
+    return Table(convert)
+
+
+_DATETIME_DAYS: Final = Table(lambda text: _days_of(text.decode(), "2001"))
 
 
 _MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
@@ -78,13 +82,13 @@ _MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
 
 def datetime_micros(text: bytes) -> int | None:
     """Give the microseconds since the epoch of `YYYY-MM-DD HH:MM:SS[.ffffff]`, None for no date."""
-    days = _days_of(text[:10].decode(), "2001")
+    days = _DATETIME_DAYS[text[:10]]
     if days is None:
         return None
     seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
     fraction = text[20:]
     micros = int(fraction) * _MICROS_OF[len(fraction)] if fraction else 0
-    return days * MICROS_PER_DAY + seconds * 1_000_000 + micros
+    return int(days * MICROS_PER_DAY + seconds * 1_000_000 + micros)
 
 
 def _moment(show: Callable[[int], Any]) -> Convert:
@@ -135,7 +139,7 @@ def _point(raw: bytes) -> tuple[float, float, bytes, int | None]:
     return x, y, raw[4:], int.from_bytes(raw[:4], "little") or None
 
 
-_CONVERTS: Final[dict[ValueForm, str | Convert]] = {
+_CONVERTS: Final[dict[ValueForm, str | Convert | Table]] = {
     ValueForm.INT: int,
     ValueForm.UINT64_WRAPPED: _wrapped,
     ValueForm.INTEGER_DECIMAL: _decimal,
@@ -192,13 +196,20 @@ def _long(buffer: bytes, at: int) -> tuple[int, int]:
     return start, start + int.from_bytes(buffer[at + 1 : start], "little")
 
 
+def _value_text(convert: str | Convert | Table) -> str:
+    """Give the expression that turns a column's text into its value."""
+    if convert == "same":
+        return "{text}"
+    return "{convert}[{text}]" if isinstance(convert, Table) else "{convert}({text})"
+
+
 def _column_lines(columns: Sequence[DecodedColumn], names: dict[str, Any]) -> list[str]:
     """Write the lines that read one row of `b` from `at` on into v0, v1, ..."""
     lines = []
     for index, decoded in enumerate(columns):
         convert = _CONVERTS[decoded.type.form]
         names[f"c{index}"], names[f"n{index}"] = convert, decoded.type.fallback
-        text = "b[s:q]" if convert == "same" else f"c{index}(b[s:q])"
+        text = _value_text(convert).format(convert=f"c{index}", text="b[s:q]")
         lines += [
             "        n = b[at]",
             "        if n < 251:",

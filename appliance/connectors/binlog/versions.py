@@ -267,7 +267,7 @@ def _key_of(places: Sequence[int], constant: str | None) -> Callable[[Row], Row]
         return None
     if len(places) == 1:
         (place,) = places
-        return lambda row: (row[place],)
+        return itemgetter(slice(place, place + 1))
     return itemgetter(*places)
 
 
