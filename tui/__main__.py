@@ -6,39 +6,100 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-
-DEFAULT_URL = "http://127.0.0.1:8083"
+from dataclasses import replace
+from pathlib import Path
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the console; gives the exit code."""
-    parser = argparse.ArgumentParser(prog="ingest-tui", description="Console of ingest-appliance.")
-    parser.add_argument("--url", default=os.environ.get("INGEST_URL", DEFAULT_URL))
-    parser.add_argument("--cafile", help="certificate authority of the daemon's TLS certificate")
-    parser.add_argument("--theme", choices=("dark", "light", "mono"))
-    parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")
-    options = parser.parse_args(argv)
+    """Run the console until the user leaves it; gives the exit code."""
+    options = _parser().parse_args(argv)
     if os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         sys.stderr.write(
             "ingest-tui needs a terminal that can move its cursor; "
             "use ingest-appliance in scripts and plain terminals.\n"
         )
         return 2
+    from tui.contexts import DEFAULT_URL, Context, ContextError, Contexts, default_path
+
+    url = options.url or os.environ.get("INGEST_URL")
+    name = options.context
+    try:
+        contexts = Contexts(options.config or default_path(os.environ), os.environ)
+        while True:
+            chosen = name or (None if url else contexts.current)
+            context = contexts.get(chosen) if chosen else Context(url or DEFAULT_URL)
+            context = replace(
+                context,
+                cafile=options.cafile or context.cafile,
+                user=options.user or context.user,
+                password=os.environ.get("INGEST_PASSWORD") or context.password,
+                read_only=options.read_only or context.read_only,
+                theme=options.theme or context.theme,
+            )
+            name = _run(context, contexts, options)
+            if name is None:
+                return 0
+    except ContextError as error:
+        sys.stderr.write(f"ingest-tui: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="ingest-tui", description="Console of ingest-appliance.")
+    parser.add_argument("--url", help="the daemon's address (default: the current context's)")
+    parser.add_argument("--context", help="a context of the config file")
+    parser.add_argument("--config", type=Path, help="another file of contexts")
+    parser.add_argument(
+        "--user", help="for basic authentication; INGEST_PASSWORD has the password"
+    )
+    parser.add_argument("--cafile", help="certificate authority of the daemon's TLS certificate")
+    parser.add_argument("--read-only", action="store_true", help="refuse every change")
+    parser.add_argument("--theme", help="dark, light, contrast, blue-orange, ansi or mono")
+    parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")
+    parser.add_argument("--slow", action="store_true", help="paint once a second")
+    parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
+    return parser
+
+
+def _run(context: object, contexts: object, options: argparse.Namespace) -> str | None:
+    """Run the console on one context; gives the name of the next one, None at the end."""
     import time
 
     from tui.app import Console
     from tui.client import Client
+    from tui.contexts import Context, Contexts
     from tui.feed import Feed
     from tui.model import Model
     from tui.palette import chosen
     from tui.scene import Scene
 
+    assert isinstance(context, Context)  # noqa: S101
+    assert isinstance(contexts, Contexts)  # noqa: S101
     model = Model()
-    client = Client(options.url, options.cafile)
+    client = Client(
+        context.url,
+        context.cafile,
+        user=context.user,
+        password=context.password,
+        certificate=context.certfile,
+        key=context.keyfile,
+    )
     feed = Feed(client, model, time.time)
-    palette = chosen(options.theme, os.environ, ascii=options.ascii)
-    Console(Scene(model, palette, client, feed, time.time)).run()
-    return 0
+    palette = chosen(context.theme, os.environ, ascii=options.ascii)
+    scene = Scene(
+        model,
+        palette,
+        client,
+        feed,
+        time.time,
+        context.name,
+        read_only=context.read_only,
+        guarded=context.prod,
+        contexts=contexts,
+    )
+    over_ssh = "SSH_CONNECTION" in os.environ
+    flush_s = 1.0 if options.slow else 0.5 if over_ssh else 0.25
+    return Console(scene, flush_s).run(mouse=not options.no_mouse)
 
 
 if __name__ == "__main__":

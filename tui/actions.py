@@ -193,6 +193,14 @@ class Actions:
         console.say(f"{call}: done", "green")
         return {} if answer is None else answer
 
+    async def ask(self, call: Call) -> Any:
+        """Give the answer to a question, None when it failed, which is said."""
+        try:
+            return await self._console.scene.client.request(*call)
+        except ClientError as error:
+            self._console.say(f"{call}: {error}", "red")
+            return None
+
     async def confirmed(self, tier: int, title: str, text: Text, name: str) -> bool:
         """Ask as the tier (and a guarded context) demands."""
         console = self._console

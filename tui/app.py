@@ -12,6 +12,7 @@ from textual.worker import Worker
 
 from tui import chrome, keys
 from tui.actions import Actions
+from tui.client import PREFIX, ClientError
 from tui.commands import run_command
 from tui.editing import Editing
 from tui.handlers import Handlers
@@ -19,13 +20,29 @@ from tui.help import no_daemon
 from tui.scene import Scene
 from tui.screens.connectors import Connectors
 from tui.screens.dialogs import TextScreen
+from tui.screens.dlq import Dlq
+from tui.screens.logs import Logs
+from tui.screens.offsets import Offsets
 from tui.screens.overview import Overview
+from tui.screens.plugins import Plugins
 from tui.screens.tasks import Tasks
+from tui.screens.topics import Topics
 from tui.screens.view import View
 from tui.screens.workers import Workers
 
 SAID_S = 6.0
-VIEWS: tuple[type[View], ...] = (Overview, Connectors, Tasks, Workers)
+ASIDE_S = 15.0
+VIEWS: tuple[type[View], ...] = (
+    Overview,
+    Connectors,
+    Tasks,
+    Workers,
+    Offsets,
+    Dlq,
+    Topics,
+    Plugins,
+    Logs,
+)
 _FRAME = """
 #title, #tabs, #keys { height: 1; }
 #line { height: 1; border: none; padding: 0; display: none; }
@@ -56,6 +73,7 @@ class Console(Handlers):
         self._said: tuple[str, str, float] | None = None
         self._shown: dict[str, Text] = {}
         self._flow_s = 0
+        self._looked_s = float("-inf")
         self._line_mode = "/"
         self._loading: dict[str, Worker[None]] = {}
 
@@ -66,7 +84,7 @@ class Console(Handlers):
         with ContentSwitcher(id="views", initial=self.view.id):
             yield from self.views
         yield Static(id="nobody")
-        yield Input(id="line")
+        yield Input(id="line", compact=True)
         yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -137,7 +155,7 @@ class Console(Handlers):
         if views.display == nobody:
             # what is not shown has lost the keys
             views.display = not nobody
-            self.call_after_refresh(self._focus_view)
+            self.call_after_refresh(self._focus_anything)
         self.query_one("#nobody").display = nobody or small
         if small:
             need = f"ingest-tui needs 60x16, this terminal has {width}x{self.size.height}"
@@ -153,10 +171,22 @@ class Console(Handlers):
     def _fetch(self, now_s: float) -> None:
         """Let the view load what is due; one request of it at a time."""
         view = self.view
+        if self.scene.model.loaded and now_s - self._looked_s >= ASIDE_S:
+            self._looked_s = now_s
+            self.run_worker(self._look_aside(), group="aside", exclusive=True)
         running = self._loading.get(view.NAME)
         loaded = self.scene.model.loaded
         if loaded and view.stale(now_s) and (running is None or running.is_finished):
             self._loading[view.NAME] = self.run_worker(view.reload(now_s), group=view.NAME)
+
+    async def _look_aside(self) -> None:
+        """Fetch what title and badges tell: who the user is, dead letters."""
+        try:
+            self.scene.who = await self.scene.client.get(f"{PREFIX}/whoami")
+            self.scene.queues = await self.scene.client.get(f"{PREFIX}/dlq")
+        except ClientError:
+            # said where it matters: by the feed when the link is lost, in the DLQ view otherwise
+            return
 
     def say(self, text: str, role: str) -> None:
         """Show a sentence where the keys stand, for a while."""
@@ -229,6 +259,10 @@ class Console(Handlers):
     def _close_line(self) -> None:
         self.query_one("#line").display, self.query_one("#keys").display = False, True
         self._focus_view()
+
+    def _focus_anything(self) -> None:
+        if self.focused is None:
+            self._focus_view()
 
     def _focus_view(self) -> None:
         grid = self.view.grid

@@ -54,9 +54,23 @@ class _Answer(NamedTuple):
 class Client:
     """The daemon at one address; user and password may stand in the URL."""
 
-    def __init__(self, url: str, cafile: str | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        cafile: str | None = None,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        certificate: str | None = None,
+        key: str | None = None,
+    ) -> None:
         self._parts = urlsplit(url if "//" in url else f"http://{url}")
         self._cafile = cafile
+        self._certificate = certificate
+        self._key = key
+        in_url = self._parts.username
+        self._user = user if user is not None or in_url is None else unquote(in_url)
+        self._password = password or unquote(self._parts.password or "")
 
     @property
     def url(self) -> str:
@@ -121,6 +135,8 @@ class Client:
         context = None
         if self._parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._cafile)
+            if self._certificate is not None:
+                context.load_cert_chain(self._certificate, self._key)
         return await asyncio.open_connection(self._host, self._port, ssl=context, limit=1 << 24)
 
     async def _send(
@@ -135,8 +151,8 @@ class Client:
         content = b"" if body is None else json.dumps(body).encode()
         sent = {"Host": f"{self._host}:{self._port}", "Accept": "application/json", **headers}
         sent["Connection"] = "close"
-        if self._parts.username is not None:
-            pair = f"{unquote(self._parts.username)}:{unquote(self._parts.password or '')}"
+        if self._user is not None:
+            pair = f"{self._user}:{self._password}"
             sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         if method not in {"GET", "DELETE"} or content:
             sent["Content-Type"] = "application/json"
@@ -154,6 +170,11 @@ class Client:
 
     def _unreachable(self, error: Exception) -> str:
         cause = str(error) or type(error).__name__
+        if isinstance(error, ssl.SSLCertVerificationError):
+            return (
+                f"Cannot trust {self.url}: {error.verify_message}. Give the authority that signed "
+                "its certificate with --cafile, or cafile in the context."
+            )
         return f"Cannot reach {self.url}: {cause}. Is the daemon running, and is this its address?"
 
 

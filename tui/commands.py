@@ -30,11 +30,10 @@ async def run_command(console: Console, line: str) -> None:
 
 def _filtered(console: Console, name: str, text: str) -> None:
     """Go to the view whose name begins with `name`, filtered by `text`."""
-    view = next((view for view in console.views if view.NAME.lower().startswith(name)), None)
+    view = console.go_to(name)
     if view is None:
         names = " ".join(view.NAME.lower() for view in console.views)
         console.say(f"no command {name!r}; there are: {names} theme ctx help q", "amber")
         return
-    console.go(view)
     if text:
         view.set_filter(text)

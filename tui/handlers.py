@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import Coroutine
@@ -12,14 +13,18 @@ from rich.text import Text
 from textual.app import App
 
 from tui.actions import Actions
+from tui.calls import Call
+from tui.client import Client, ClientError
+from tui.contexts import Contexts
 from tui.editing import Editing
 from tui.help import help_text
 from tui.palette import THEMES
 from tui.scene import Scene
+from tui.screens.dialogs import Choice
 from tui.screens.view import View
 
 
-class Handlers(App[None]):
+class Handlers(App[str]):
     """The actions named in `keys`; `view` is the one shown."""
 
     scene: Scene
@@ -50,8 +55,9 @@ class Handlers(App[None]):
         self.act(self.actions.pause())
 
     def action_stop(self) -> None:
-        """Stop."""
-        self.act(self.actions.stop())
+        """Stop; a view with a job running ends that."""
+        if not self.view.on_command("stop"):
+            self.act(self.actions.stop())
 
     def action_restart(self) -> None:
         """Restart; a view with another use for the key comes first."""
@@ -80,6 +86,51 @@ class Handlers(App[None]):
     def action_add(self) -> None:
         """Add a connector."""
         self.act(self.editing.add())
+
+    def action_offsets(self) -> None:
+        """Go to the offsets of the chosen connector."""
+        self._go_filtered("offsets", "connector")
+
+    def action_logs(self) -> None:
+        """Go to the log lines of the chosen connector."""
+        self._go_filtered("logs", "connector")
+
+    def action_topics(self) -> None:
+        """Go to the topics of the chosen connector; a view with another use comes first."""
+        if self.view.on_command("topics"):
+            return
+        chosen = self.view.selection()
+        known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
+        view = self.go_to("topics")
+        if view is not None and known is not None:
+            view.set_filter(known.name)
+
+    def _go_filtered(self, name: str, field: str) -> None:
+        chosen = self.view.selection()
+        view = self.go_to(name)
+        if view is not None and chosen:
+            view.set_filter(f"{field}:{chosen[0].connector}")
+
+    def go_to(self, name: str) -> View | None:
+        """Go to the view whose name begins with `name`; None when there is none."""
+        view = next((view for view in self.views if view.NAME.lower().startswith(name)), None)
+        if view is not None:
+            self.go(view)
+        return view
+
+    def go(self, view: View) -> None:
+        """Show a view."""
+        raise NotImplementedError
+
+    def act_quietly(self, call: Call) -> None:
+        """Send a call that was announced before."""
+        self.run_worker(self.actions.perform(call), group="quiet")
+
+    def action_tasks_of(self, worker: str) -> None:
+        """Go to the tasks of a worker."""
+        view = self.go_to("tasks")
+        if view is not None:
+            view.set_filter(f"worker:{worker}")
 
     def action_view_key(self, command: str) -> None:
         """Give a key to the view alone."""
@@ -142,6 +193,29 @@ class Handlers(App[None]):
         for view in self.views:
             view.loaded_s = float("-inf")
 
+    def action_context(self, name: str = "") -> None:
+        """Go to another daemon of the config file: the named one, else choose."""
+        self.act(self._change_context(name))
+
+    async def _change_context(self, name: str) -> None:
+        contexts = self.scene.contexts
+        if contexts is None or not contexts.names:
+            where = contexts.path if contexts is not None else "the config file"
+            self.say(f"no contexts in {where}", "amber")
+            return
+        if not name:
+            health = await asyncio.gather(*(_health(contexts, one) for one in contexts.names))
+            options = [
+                (one, one, f"{state:<9} {contexts.url_of(one)}")
+                for one, state in zip(contexts.names, health, strict=True)
+            ]
+            answer = await self.push_screen_wait(Choice(self.scene, "Contexts", options, 20))
+            name = answer or ""
+        if name and name not in contexts.names:
+            self.say(f"no context {name}; there are {', '.join(contexts.names)}", "amber")
+        elif name:
+            self.exit(name)
+
     def action_help(self) -> None:
         """Show the keys and what the signs mean."""
         self.show_text(f"Help: {self.view.NAME}", help_text(self.scene, self.view))
@@ -182,3 +256,16 @@ class Handlers(App[None]):
             self.say(f"writing {path}: {error.strerror}", "red")
             return
         self.say(f"{len(rows)} rows in {path}", "green")
+
+
+async def _health(contexts: Contexts, name: str) -> str:
+    """Ask a context's daemon how it is, for at most two seconds."""
+    try:
+        context = contexts.get(name)
+        client = Client(context.url, context.cafile, user=context.user, password=context.password)
+        async with asyncio.timeout(2.0):
+            return str((await client.get("/health"))["status"])
+    except TimeoutError:
+        return "silent"
+    except ClientError:
+        return "no answer"

@@ -18,7 +18,7 @@ TREND: Final = 60
 PATIENCE_S: Final = 10.0
 RESTART: Final = "restart"
 _NEWS: Final = 200
-_PACKAGE: Final = re.compile(r"^(?:[a-z]\w*\.)+(?=[A-Z])")
+_PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,7 +111,63 @@ MONO: Final = Palette(
     },
     lifted={"grey": "#d8d8d8"},
 )
-THEMES: Final = (DARK, LIGHT, MONO)
+CONTRAST: Final = Palette(
+    "contrast",
+    background="#000000",
+    chrome="#1a1a1a",
+    cursor="#00335c",
+    alarm="#7a0000",
+    text="#ffffff",
+    grey="#c8c8c8",
+    line="#8a8a8a",
+    accent="#5ff0ff",
+    sink="#c4d8ff",
+    roles={
+        "red": "bold #ff9088",
+        "amber": "#ffd75f",
+        "green": "#8cff8c",
+        "blue": "#8fc8ff",
+        "violet": "#dcc0ff",
+        "grey": "#c8c8c8",
+    },
+    lifted={"red": "bold #ffb0aa", "grey": "#ffffff"},
+)
+# for eyes that do not tell red from green: what runs is blue, what failed is orange
+BLUE_ORANGE: Final = replace(
+    DARK,
+    name="blue-orange",
+    roles={
+        "red": "bold #ff9e3d",
+        "amber": "#e6d36b",
+        "green": "#6cb6ff",
+        "blue": "#b5c7d9",
+        "violet": "#c9b8f5",
+        "grey": "#7c8a99",
+    },
+    lifted={"red": "bold #ffbf7a", "grey": "#d3dce6"},
+)
+ANSI: Final = Palette(
+    "ansi",
+    background="#000000",
+    chrome="#000080",
+    cursor="#000080",
+    alarm="#800000",
+    text="#ffffff",
+    grey="#c0c0c0",
+    line="#808080",
+    accent="#00ffff",
+    sink="#c0c0c0",
+    roles={
+        "red": "bold #ff8080",
+        "amber": "#ffff00",
+        "green": "#00ff00",
+        "blue": "#00ffff",
+        "violet": "#ff80ff",
+        "grey": "#c0c0c0",
+    },
+    lifted={"grey": "#ffffff"},
+)
+THEMES: Final = (DARK, LIGHT, CONTRAST, BLUE_ORANGE, ANSI, MONO)
 
 
 def chosen(theme: str | None, environ: Mapping[str, str], *, ascii: bool) -> Palette:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from tui.contexts import Contexts
 from tui.feed import Feed
 from tui.model import Model
 from tui.palette import Palette
@@ -41,6 +42,7 @@ class Scene:
     who: dict[str, Any] = field(default_factory=dict)
     queues: list[dict[str, Any]] = field(default_factory=list)
     explain: bool = True
+    contexts: Contexts | None = None
 
     @property
     def lost(self) -> bool:

@@ -18,7 +18,7 @@ import itertools
 import json
 import logging
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
@@ -66,6 +66,7 @@ class Journal:
         self._ring: collections.deque[Event] = collections.deque(maxlen=RING)
         self._subscribers: set[Subscriber] = set()
         self._changed_ms: dict[str, int] = {}
+        self._discarded: dict[str, set[tuple[int, int]]] = {}
         self._numbers = itertools.count()
         self._warned_s = float("-inf")
         if log is not None:
@@ -131,6 +132,17 @@ class Journal:
         """Give when a task (text of its id) changed its state last, None when that is not known."""
         return self._changed_ms.get(task)
 
+    def discard(self, topic: str, places: Sequence[Sequence[int]], why: str) -> None:
+        """Hide dead letters, each a [partition, offset] of the queue `topic`."""
+        self.append(
+            "discard", {"key": topic, "records": [list(place) for place in places], "why": why}
+        )
+
+    def discarded(self, topic: str) -> frozenset[tuple[int, int]]:
+        """Give the dead letters of a queue that are hidden."""
+        with self._lock:
+            return frozenset(self._discarded.get(topic, ()))
+
     def of_types(self, *types: str) -> list[Event]:
         """Give the events of these types, oldest first."""
         with self._lock:
@@ -163,6 +175,9 @@ class Journal:
             self._ring.append(event)
             if event.type == "task":
                 self._changed_ms[str(event.body.get("key"))] = event.body["ts"]
+            elif event.type == "discard":
+                hidden = self._discarded.setdefault(event.body["key"], set())
+                hidden.update((partition, offset) for partition, offset in event.body["records"])
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)

@@ -139,9 +139,72 @@ def rebalances() -> list[dict[str, Any]]:
     ]
 
 
+def letter(offset: int, stage: str, cause: str) -> dict[str, Any]:
+    """Give a dead letter as the daemon tells it."""
+    value = '{\n  "order_id": 1000442,\n  "amount": "n/a"\n}'
+    return {
+        "topic": "dlq.orders-0",
+        "partition": 0,
+        "offset": offset,
+        "ts": NOW_MS - 1000 * offset,
+        "key": {"as": "converter", "text": "1000442", "size": 7},
+        "value": {"as": "json", "text": value, "size": 44, "schema_id": None},
+        "headers": [["trace", "a1"]],
+        "origin": {"topic": "orders", "partition": 3, "offset": 88120 - offset},
+        "connector": "orders-0",
+        "task": 0,
+        "stage": stage,
+        "class": "io.confluent.connect.avro.AvroConverter",
+        "exception": "DataException",
+        "message": "Converting byte[] to Kafka Connect data failed",
+        "trace": f"org.apache.kafka.connect.errors.DataException: no\nCaused by: {cause}",
+        "cause": cause,
+        "attempts": 0,
+        "discarded": False,
+    }
+
+
+def queues() -> dict[str, Any]:
+    """Give what the view of dead letters fetches."""
+    amount = "org.apache.kafka.connect.errors.DataException: field 'amount': 'n/a' is no decimal"
+    letters = [letter(at, "VALUE_CONVERTER", amount) for at in range(6)]
+    letters += [letter(at, "TASK_PUT", "java.io.IOException: quota exceeded") for at in (6, 7)]
+    queue = {"topic": "dlq.orders-0", "connectors": ["orders-0"], "records": 8, "new_1h": 4}
+    return {
+        "/dlq": [{**queue, "last_ms": NOW_MS - 12_000, "exists": True, "discarded": 0}],
+        "/dlq/dlq.orders-0/records": letters,
+    }
+
+
 def answers() -> dict[str, Any]:
     """Give what the canned daemon answers."""
-    return {"/workers": workers(), "/rebalances": rebalances(), "/whoami": {}, "/dlq": []}
+    lag = [
+        {
+            "connector": "orders-0",
+            "type": "sink",
+            "partition": {"kafka_topic": "orders", "kafka_partition": number},
+            "committed": {"kafka_offset": 88_120 + number},
+            "end": {"kafka_offset": 88_132},
+            "behind": 12 - number,
+            "unit": "records",
+        }
+        for number in range(3)
+    ]
+    position = {"file": "mysql-bin.000412", "pos": 88121993, "gtids": "3e11fa47:1-9", "row": 0}
+    source = {"connector": "orders-1", "type": "source", "partition": {"server": "shop1"}}
+    lag.append({**source, "committed": position, "end": None, "behind": 3200, "unit": "ms"})
+    line = {"worker": W1, "level": "INFO", "logger": "org.apache.kafka.connect.runtime.WorkerTask"}
+    line |= {"context": "orders-0|task-1", "message": "orders-0-1: assigned orders-1"}
+    lines = [{**line, "id": at, "ts": NOW_MS + at * 1000} for at in range(5)]
+    lines.append({**lines[-1], "id": 9, "level": "ERROR", "message": "Failed. name=orders-0-0"})
+    return {
+        "/workers": workers(),
+        "/rebalances": rebalances(),
+        "/whoami": {"user": "ana", "read_only": False},
+        "/dlq": [],
+        "/lag": lag,
+        "/logs/recent": lines,
+    }
 
 
 def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) -> Console:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.tui.still import open_view, settled, still, until
+from tests.tui.still import open_view, queues, settled, still, until
 from tui.palette import DARK, LIGHT, MONO
 from tui.screens.form import Form
 
@@ -118,3 +118,29 @@ def test_form_looks_as_recorded_when_a_field_is_wrong(snap_compare, size):
         await pilot.pause()
 
     assert snap_compare(still(DARK, opened()), terminal_size=size, run_before=form)
+
+
+@SIZES
+@pytest.mark.parametrize("case", ["offsets", "dlq", "logs"])
+def test_records_look_as_recorded_when_there_are_some(snap_compare, case, size):
+    """Offsets with their lag, dead letters with the reason of the first one, log lines."""
+
+    async def view(pilot):
+        await open_view(pilot, {"offsets": 5, "dlq": 6, "logs": 9}[case])
+
+    assert snap_compare(still(DARK, queues()), terminal_size=size, run_before=view)
+
+
+@pytest.mark.parametrize("case", ["help", "confirm", "small"])
+def test_dialog_looks_as_recorded_when_open(snap_compare, case):
+    """Help of a view, the question before a connector goes, and a terminal that is too small."""
+
+    async def dialog(pilot):
+        await open_view(pilot, 2)
+        await pilot.press("D" if case == "confirm" else "question_mark")
+        await until(lambda: len(pilot.app.screen_stack) == 2)
+        await pilot.pause()
+
+    size = (50, 12) if case == "small" else (80, 24)
+    before = settled if case == "small" else dialog
+    assert snap_compare(still(DARK), terminal_size=size, run_before=before)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,7 +27,9 @@ from tui.feed import Feed
 from tui.model import Model
 from tui.palette import DARK
 from tui.scene import Scene
-from tui.screens.dialogs import Confirm
+from tui.screens.dialogs import Ask, Choice, Confirm
+from tui.screens.dlq import Dlq
+from tui.screens.editor import EditText
 from tui.screens.form import Form
 from tui.screens.workers import Workers
 
@@ -183,8 +187,8 @@ async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders)
     async with opened(daemon) as pilot:
         app = pilot.app
         await pilot.press("colon", *"workers", "enter")
+        await until(lambda: isinstance(app.view, Workers), PATIENCE_S)
         view = app.view
-        assert isinstance(view, Workers)
         await until(lambda: len(app.scene.model.workers) == 2 and view.rebalances, PATIENCE_S)
         last = view.rebalances[0]["id"]
         os.kill(daemon.processes()["ingest-worker-0"][0], signal.SIGKILL)
@@ -198,3 +202,75 @@ async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders)
         assert gone["left"]
         await until(lambda: "gen " in text_of(pilot, "lanes"), PATIENCE_S)
         assert "left" in {phase for _, phase in view._rows.values()}
+
+
+async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_path):
+    """Altering says how many records come again, stops the connector, and they do come again."""
+    name = orders["topics"]
+    create(daemon, name, {**orders, "errors.tolerance": "all"}, "RUNNING")
+    out = Path(orders["file"])
+    wait_until(lambda: len(lines_of(out)) == 2, "both good records are written", PATIENCE_S)
+    committed = [{"kafka_offset": 3}]
+    wait_until(lambda: offsets(daemon, name) == committed, "its offset is committed", PATIENCE_S)
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        key = json.dumps({"kafka_partition": 0, "kafka_topic": name})
+        await choose(pilot, "offsets", f"{name} {key}")
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, Choice), PATIENCE_S)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Ask), PATIENCE_S)
+        await pilot.press("3", "enter")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        assert "3 again" in app.screen.text.plain
+        assert "it is RUNNING" in app.screen.text.plain
+        await pilot.press(*name, "enter")
+        await until(lambda: offsets(daemon, name) == [{"kafka_offset": 0}], PATIENCE_S)
+        await pilot.press("p")
+        await until(lambda: len(lines_of(out)) == 4, PATIENCE_S)
+
+
+async def test_bad_record_arrives_when_it_is_mended_and_replayed(daemon, orders, tmp_path):
+    """The queue says why a record failed; edited and replayed it reaches the sink and leaves."""
+    name = orders["topics"]
+    queue = {
+        "errors.tolerance": "all",
+        "errors.deadletterqueue.topic.name": f"dlq-{name}",
+        "errors.deadletterqueue.topic.replication.factor": "1",
+        "errors.deadletterqueue.context.headers.enable": "true",
+    }
+    create(daemon, name, {**orders, **queue}, "RUNNING")
+    out = Path(orders["file"])
+    wait_until(lambda: len(lines_of(out)) == 2, "both good records are written", PATIENCE_S)
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await pilot.press("colon", *"dlq", "enter")
+        await until(lambda: isinstance(app.view, Dlq), PATIENCE_S)
+        view = app.view
+        await until(lambda: any(q["topic"] == f"dlq-{name}" for q in app.scene.queues), PATIENCE_S)
+        view._open(f"dlq-{name}")
+        await until(lambda: view.table.keys == ["0:0"], PATIENCE_S)
+        await until(lambda: "n/a" in text_of(pilot, "letter"), PATIENCE_S)
+        assert "VALUE_CONVERTER" in text_of(pilot, "letter")
+
+        await pilot.press("R")
+        await until(lambda: isinstance(app.screen, EditText), PATIENCE_S)
+        app.screen.query_one("TextArea").text = '{"id": 3}'
+        await pilot.press("ctrl+s")
+        await until(lambda: isinstance(app.screen, Choice), PATIENCE_S)
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        assert "1 decode now" in app.screen.text.plain
+        await pilot.press("y")
+        await until(lambda: len(lines_of(out)) == 3, PATIENCE_S)
+        await until(lambda: view.table.keys == [], PATIENCE_S)
+    assert lines_of(out)[-1] == "{id=3}"
+
+
+def offsets(daemon: Daemon, name: str) -> list[dict[str, int]]:
+    found = daemon.client.get("connectors", name, "offsets")["offsets"]
+    return [entry["offset"] for entry in found]
+
+
+def lines_of(file: Path) -> list[str]:
+    return file.read_text(encoding="utf-8").splitlines() if file.exists() else []

@@ -119,7 +119,7 @@ class Confirm(Dialog):
                 yield Static(Text("\ny yes   N no", style=f"bold {self._accent}"))
             else:
                 yield Static(Text(f"\nType {self.word} and Enter, or Esc", self._accent))
-                yield Input(id="word")
+                yield Input(id="word", compact=True)
 
     def on_mount(self) -> None:
         """Colour it and stand in the line."""
@@ -147,10 +147,6 @@ class Confirm(Dialog):
 class Choice(Dialog):
     """A list to choose from; gives the key of the row."""
 
-    DEFAULT_CSS: ClassVar[str] = """
-    Choice Grid { border: none; }
-    """
-
     def __init__(
         self, scene: Scene, title: str, options: Sequence[tuple[str, str, str]], widest: int = 14
     ) -> None:
@@ -166,12 +162,13 @@ class Choice(Dialog):
                 lambda key: (Cell(self.options[key][0], "bold"), Cell(self.options[key][1])),
                 self.scene,
                 id="options",
+                framed=False,
             )
 
     def on_mount(self) -> None:
         """Fill it."""
         grid = self.query_one(Grid)
-        grid.styles.height = min(len(self.options) + 3, self.app.size.height - 6)
+        grid.styles.height = min(len(self.options) + 1, self.app.size.height - 6)
         grid.show(list(self.options))
         grid.focus()
         self.dress(self.query_one(Vertical))
@@ -196,7 +193,7 @@ class Ask(Dialog):
         """Give the question and the line."""
         with Vertical(classes="panel"):
             yield Static(Text(self._text))
-            yield Input(self._value)
+            yield Input(self._value, compact=True)
 
     def on_mount(self) -> None:
         """Stand in the line."""

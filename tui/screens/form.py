@@ -19,6 +19,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.markup import escape
 from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -28,7 +29,7 @@ from tui.diff import changes
 from tui.filters import Filter
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog, TextScreen
-from tui.widgets.frame import Pane, frame
+from tui.widgets.frame import Pane, frame, is_narrow
 from tui.widgets.grid import Cell, Column, Grid
 
 VALIDATE_S: Final = 0.4
@@ -86,7 +87,7 @@ class Form(Dialog):
             with Horizontal():
                 yield Grid(_COLUMNS, self._cells, self.scene, id="fields", title="")
                 yield Pane(self.scene, "", id="doc")
-            yield Input(id="value")
+            yield Input(id="value", compact=True)
             yield Static(id="hints")
 
     def on_mount(self) -> None:
@@ -134,6 +135,8 @@ class Form(Dialog):
         bad = self.errors
         for at, name in enumerate(self._groups):
             here = at == self._group
+            if is_narrow(self) and abs(at - self._group) > 1:
+                continue
             on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
             wrong = any(self._group_of(key) == name for key in bad)
             groups.append(f" {at + 1} {name} ", on if here else palette.text)
@@ -146,7 +149,7 @@ class Form(Dialog):
         changed = len(changes(self.before, self.values))
         panel = self.query_one(Vertical)
         panel.border_title = f"{self.heading}  {changed} changed, {left} errors left"
-        panel.border_subtitle = self.problem or ""
+        panel.border_subtitle = escape(self.problem or "")
         hints = "Enter edit  x unset  [ ] group  / search  + low  n error  E $EDITOR  y JSON"
         self.query_one("#hints", Static).update(
             Text(f"{hints}  ctrl+s save  Esc", palette.grey, no_wrap=True)

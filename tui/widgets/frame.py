@@ -8,6 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
+from textual.markup import escape
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -42,6 +43,13 @@ def frame(widget: Widget, scene: Scene, *, lit: bool | None = None) -> None:
     widget.styles.border_subtitle_color = palette.grey
 
 
+def retitle(widget: Widget, title: str) -> None:
+    """Give the frame a title, whatever brackets stand in it."""
+    shown = escape(title)
+    if shown != widget.border_title:
+        widget.border_title = shown
+
+
 class Box(Static):
     """Text in a frame that is repainted only when it differs."""
 
@@ -59,8 +67,8 @@ class Box(Static):
 
     def put(self, text: Text, title: str | None = None) -> None:
         """Show `text`."""
-        if title is not None and title != self.border_title:
-            self.border_title = title
+        if title is not None:
+            retitle(self, title)
         if text != self._now:
             self._now = text
             self.update(text, layout=False)
@@ -117,8 +125,8 @@ class Pane(VerticalScroll, can_focus=True):
 
     def put(self, text: Text, title: str | None = None) -> None:
         """Show `text`; another text begins at its top."""
-        if title is not None and title != self.border_title:
-            self.border_title = title
+        if title is not None:
+            retitle(self, title)
         if text != self._now:
             if self._now is None or text.plain != self._now.plain:
                 self.scroll_home(animate=False)

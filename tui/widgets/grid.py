@@ -82,6 +82,7 @@ class Grid(ScrollView, can_focus=True):
         id: str | None = None,
         title: str = "",
         empty: str = "",
+        framed: bool = True,
     ) -> None:
         super().__init__(id=id)
         self._columns = columns
@@ -89,6 +90,7 @@ class Grid(ScrollView, can_focus=True):
         self._scene = scene
         self.border_title = title
         self.empty = empty
+        self._framed = framed
         self.marked: set[str] = set()
         self.sort_column: int | None = None
         self.sort_reverse = False
@@ -218,17 +220,20 @@ class Grid(ScrollView, can_focus=True):
 
     def on_focus(self) -> None:
         """Light the frame and the cursor."""
-        frame(self, self._scene, lit=True)
-        self.refresh()
+        self._frame(lit=True)
 
     def on_blur(self) -> None:
         """Dim them."""
-        frame(self, self._scene, lit=False)
-        self.refresh()
+        self._frame(lit=False)
 
     def on_mount(self) -> None:
         """Draw the frame."""
-        frame(self, self._scene)
+        self._frame(lit=self.has_focus)
+
+    def _frame(self, *, lit: bool) -> None:
+        if self._framed:
+            frame(self, self._scene, lit=lit)
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """Give one line of the screen; the first one holds the titles."""
@@ -290,7 +295,7 @@ class Grid(ScrollView, can_focus=True):
 
     def _go(self, to: int) -> None:
         to = max(0, min(to, len(self._keys) - 1))
-        if not self._keys or to == self._cursor:
+        if not self._keys:
             return
         before, self._cursor = self._cursor, to
         height = max(1, self.size.height - 1)
@@ -299,6 +304,8 @@ class Grid(ScrollView, can_focus=True):
             self.scroll_to(y=to, animate=False, immediate=True)
         elif to >= top + height:
             self.scroll_to(y=to - height + 1, animate=False, immediate=True)
+        if to == before:
+            return
         self._repaint_row(before)
         self._repaint_row(to)
         self.post_message(self.Moved(self))

@@ -12,9 +12,11 @@ import appliance
 from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
-from appliance.rest.console import logs
+from appliance.rest.console import dlq, lag, logs, topics
+from appliance.rest.console.jobs import Jobs
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
+from appliance.rest.console.records import Records
 from appliance.rest.console.snapshot import rates, snapshot, worker_entries
 from appliance.rest.console.stream import events
 from appliance.rest.context import Context
@@ -30,10 +32,14 @@ Members = Mapping[str, str]
 
 def routes(context: Context, secrets: Secrets) -> list[Route]:
     """Give the routes."""
-    peers = Peers(context)
+    peers, records, jobs = Peers(context), Records(context), Jobs()
     resources = _Resources(context, secrets, peers)
     return [
         *logs.routes(peers, PREFIX),
+        *dlq.routes(context, records, jobs, PREFIX),
+        *jobs.routes(PREFIX),
+        *lag.routes(context, records, peers, PREFIX),
+        *topics.routes(context, records, PREFIX),
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
@@ -44,7 +50,6 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", f"{PREFIX}/rebalances/{{id}}", resources.rebalance),
         Route("GET", f"{PREFIX}/audit", resources.audit),
         Route("GET", f"{PREFIX}/metrics", resources.metrics),
-        Route("GET", f"{PREFIX}/dlq", resources.queues),
         Route("GET", f"{PREFIX}/connectors/{{name}}/history", resources.history),
         Route("GET", f"{PREFIX}/connectors/{{name}}/metrics", resources.connector_metrics),
         Route("GET", f"{PREFIX}/connectors/{{name}}/transitions", resources.transitions),
@@ -129,17 +134,6 @@ class _Resources:
         seen = self._context.herder.snapshot()
         return dict(await self._peers.metrics(seen, request.headers.get("authorization")))
 
-    async def queues(self, request: Request, _members: Members) -> Response:
-        """Dead letter queues."""
-        seen = self._context.herder.snapshot()
-        metrics = await self._figures(request)
-        answer = []
-        for name, info in seen.connectors.items():
-            topic = info.config.get("errors.deadletterqueue.topic.name")
-            if topic:
-                answer.append({"connector": name, "topic": topic, **_counts(name, metrics)})
-        return json_response(answer)
-
     async def history(self, request: Request, members: Members) -> Response:
         """Revisions of a connector's configuration, newest first."""
         found = self._context.journal.newest("config", _limit(request), members["name"])
@@ -196,10 +190,3 @@ def _task(members: Members) -> ConnectorTaskId:
     if not members["task"].isdigit():
         raise FrameworkError(404)
     return ConnectorTaskId(members["name"], int(members["task"]))
-
-
-def _counts(name: str, metrics: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    tasks = [value for key, value in metrics.items() if key.rpartition("-")[0] == name]
-    written = sum(int(task.get("deadletterqueue-produce-requests", 0)) for task in tasks)
-    failed = sum(int(task.get("deadletterqueue-produce-failures", 0)) for task in tasks)
-    return {"written": written, "failed": failed}

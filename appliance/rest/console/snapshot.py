@@ -10,10 +10,10 @@ from appliance.herder.entities import ConnectorInfo, ConnectorStateInfo, HerderS
 from appliance.journal.journal import Journal
 
 _RATES: Final = ("source-record-write-rate", "sink-record-read-rate", "source-record-poll-rate")
-_PACKAGE: Final = re.compile(r"^(?:[a-z]\w*\.)+(?=[A-Z])")
+_PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 _LAGS: Final = (
     ("lag-ms", "ms"),
-    ("MilliSecondsBehindSource", "ms"),
+    ("milliseconds_behind_source", "ms"),
     ("sink-record-lag-max", "records"),
 )
 

@@ -1,0 +1,216 @@
+"""Looking into topics without joining a group: bounds, the newest records, records from a place on.
+
+A Reader makes one consumer and is closed by its user; it blocks, so it is used on threads of its own.
+Raises ConnectError with the broker's reason.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from types import TracebackType
+from typing import Any, Final, NamedTuple, Self
+
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.errors import ConnectError
+from appliance.kafka.library import Consumer, KafkaError, KafkaException, Place, admin_client
+
+TIMEOUT_S: Final = 10.0
+_READ_S: Final = 8.0
+_MOST_BYTES: Final = 32 << 20
+_CHUNK: Final = 500
+
+Settings = Mapping[str, Any]
+Bounds = dict[tuple[str, int], tuple[int, int]]
+"""Topic and partition to its first offset and the one after its last."""
+
+
+class Raw(NamedTuple):
+    """One record as it lies in the topic; `timestamp` in ms, None when it has none."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int | None
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes | None], ...]
+
+
+class Reader:
+    """A consumer that belongs to no group."""
+
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
+        self._consumer = Consumer(
+            {
+                **settings,
+                "group.id": "ingest-appliance-console",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
+                "allow.auto.create.topics": False,
+                "auto.offset.reset": "earliest",
+                "queued.max.messages.kbytes": 8192,
+                "fetch.wait.max.ms": 50,
+            }
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        _type: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._consumer.close()
+
+    def topics(self) -> dict[str, list[int]]:
+        """Give every topic with its partitions."""
+        try:
+            found = self._consumer.list_topics(timeout=TIMEOUT_S).topics
+        except KafkaException as error:
+            raise ConnectError(f"listing topics: {error.args[0].str()}") from error
+        return {name: sorted(topic.partitions) for name, topic in found.items()}
+
+    def bounds(self, places: Iterable[tuple[str, int]]) -> Bounds:
+        """Give the bounds of partitions; a partition that does not exist is left out."""
+        found: Bounds = {}
+        for topic, partition in places:
+            try:
+                low, high = self._consumer.get_watermark_offsets(
+                    Place(topic, partition), timeout=TIMEOUT_S
+                )
+            except KafkaException as error:
+                if error.args[0].code() in _UNKNOWN:
+                    continue
+                raise ConnectError(
+                    f"asking for the end of {topic}-{partition}: {error.args[0].str()}"
+                ) from error
+            found[topic, partition] = (low, high)
+        return found
+
+    def offsets_at(self, bounds: Bounds, time_ms: int) -> dict[tuple[str, int], int]:
+        """Give the first offset of each partition that is not older than `time_ms`."""
+        wanted = [Place(*place, time_ms) for place in bounds]
+        try:
+            found = self._consumer.offsets_for_times(wanted, timeout=TIMEOUT_S) if wanted else []
+        except KafkaException as error:
+            raise ConnectError(f"asking for offsets by time: {error.args[0].str()}") from error
+        return {
+            (place.topic, place.partition): bounds[place.topic, place.partition][1]
+            if place.offset < 0
+            else place.offset
+            for place in found
+        }
+
+    def newest(self, topic: str, limit: int, partition: int | None = None) -> list[Raw]:
+        """Give at most `limit` records of a topic, newest first."""
+        bounds = self._bounds_of(topic, partition)
+        starts = {place: (max(low, high - limit), high) for place, (low, high) in bounds.items()}
+        found = self._read(starts, limit * max(1, len(starts)))
+        found.sort(key=lambda raw: (raw.timestamp or 0, raw.offset), reverse=True)
+        return found[:limit]
+
+    def since(
+        self,
+        topic: str,
+        limit: int,
+        partition: int | None = None,
+        *,
+        offset: int | None = None,
+        time_ms: int | None = None,
+    ) -> list[Raw]:
+        """Give at most `limit` records from an offset or a time on, oldest first."""
+        bounds = self._bounds_of(topic, partition)
+        starts = {}
+        for place, (low, high) in bounds.items():
+            start = low if offset is None else max(low, offset)
+            if time_ms is not None:
+                (answer,) = self._consumer.offsets_for_times(
+                    [Place(*place, time_ms)], timeout=TIMEOUT_S
+                )
+                start = high if answer.offset < 0 else answer.offset
+            starts[place] = (start, high)
+        found = self._read(starts, limit)
+        return sorted(found, key=lambda raw: (raw.timestamp or 0, raw.offset))[:limit]
+
+    def at(self, topic: str, partition: int, offset: int) -> Raw | None:
+        """Give one record, None when it is not there (any more)."""
+        bounds = self.bounds([(topic, partition)])
+        low, high = bounds.get((topic, partition), (0, 0))
+        if not low <= offset < high:
+            return None
+        found = self._read({(topic, partition): (offset, offset + 1)}, 1)
+        return next((raw for raw in found if raw.offset == offset), None)
+
+    def _bounds_of(self, topic: str, partition: int | None) -> Bounds:
+        partitions = self.topics().get(topic)
+        if partitions is None:
+            return {}
+        wanted = partitions if partition is None else [partition]
+        return self.bounds((topic, number) for number in wanted)
+
+    def _read(self, spans: Mapping[tuple[str, int], tuple[int, int]], most: int) -> list[Raw]:
+        """Read each partition's span of offsets until its end, `most` records or the time is over."""
+        left = {place: end for place, (start, end) in spans.items() if start < end}
+        if not left:
+            return []
+        self._consumer.assign([Place(*place, spans[place][0]) for place in left])
+        end_s = self._clock.monotonic_s() + _READ_S
+        found: list[Raw] = []
+        size = 0
+        while left and len(found) < most and size < _MOST_BYTES:
+            if self._clock.monotonic_s() > end_s:
+                break
+            messages: list[Any] = self._consumer.consume(min(_CHUNK, most), timeout=0.5)
+            for message in messages:
+                place = message.topic(), message.partition()
+                error = message.error()
+                if error is not None:
+                    if error.code() != KafkaError._PARTITION_EOF:
+                        raise ConnectError(f"reading {place[0]}-{place[1]}: {error.str()}")
+                    left.pop(place, None)
+                elif place in left:
+                    if message.offset() < left[place]:
+                        found.append(_raw(message))
+                        size += len(message.value() or b"")
+                    if message.offset() + 1 >= left[place]:
+                        del left[place]
+        self._consumer.unassign()
+        return found
+
+
+_UNKNOWN: Final = (
+    KafkaError._UNKNOWN_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+)
+
+
+def _raw(message: Any) -> Raw:
+    kind, time_ms = message.timestamp()
+    return Raw(
+        message.topic(),
+        message.partition(),
+        message.offset(),
+        time_ms if kind else None,
+        message.key(),
+        message.value(),
+        tuple(message.headers() or ()),
+    )
+
+
+def purge(settings: Settings, topic: str, before: Mapping[int, int]) -> None:
+    """Delete the records of a topic's partitions before an offset each. Raises ConnectError."""
+    admin = admin_client(settings)
+    places = [Place(topic, partition, offset) for partition, offset in before.items()]
+    for place, done in admin.delete_records(places).items():
+        try:
+            done.result(TIMEOUT_S)
+        except KafkaException as error:
+            raise ConnectError(
+                f"deleting records of {place.topic}-{place.partition} before {place.offset}: "
+                f"{error.args[0].str()}"
+            ) from error

@@ -1,0 +1,118 @@
+"""Jobs: work that takes a while, with progress, an end and a way to cancel it.
+
+A job lives in the worker that started it; the newest KEPT are remembered. Any thread.
+"""
+
+from __future__ import annotations
+
+import itertools
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from appliance.clock import SYSTEM_CLOCK
+from appliance.errors import ConnectError
+from appliance.rest.answers import json_response
+from appliance.rest.errors import RestError
+from appliance.rest.routing import Route
+
+KEPT: Final = 50
+
+Members = Mapping[str, str]
+
+
+class Job:
+    """One job; `run` counts up `done` and `failed` and looks at `cancelled`."""
+
+    def __init__(self, id: str, kind: str, target: str, total: int) -> None:
+        self.id = id
+        self.kind = kind
+        self.target = target
+        self.total = total
+        self.done = 0
+        self.failed = 0
+        self.state = "running"
+        self.error: str | None = None
+        self.result: dict[str, Any] = {}
+        self.started_ms = SYSTEM_CLOCK.now_ms()
+        self._cancel = threading.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """Tell whether it is to end early."""
+        return self._cancel.is_set()
+
+    def cancel(self) -> None:
+        """Ask it to end early; what was done stays."""
+        self._cancel.set()
+
+    def told(self) -> dict[str, Any]:
+        """Give it as REST shows it."""
+        return {
+            "id": self.id,
+            "kind": self.kind,
+            "target": self.target,
+            "state": self.state,
+            "total": self.total,
+            "done": self.done,
+            "failed": self.failed,
+            "error": self.error,
+            "started": self.started_ms,
+            **self.result,
+        }
+
+
+class Jobs:
+    """The jobs of this worker."""
+
+    def __init__(self) -> None:
+        self._jobs: dict[str, Job] = {}
+        self._numbers = itertools.count(1)
+
+    def start(self, kind: str, target: str, total: int, run: Callable[[Job], None]) -> Job:
+        """Start a job on a thread of its own."""
+        job = Job(f"{kind}-{SYSTEM_CLOCK.now_ms()}-{next(self._numbers)}", kind, target, total)
+        self._jobs[job.id] = job
+        for old in list(self._jobs)[:-KEPT]:
+            del self._jobs[old]
+        threading.Thread(target=self._run, args=(job, run), name=job.id, daemon=True).start()
+        return job
+
+    def _run(self, job: Job, run: Callable[[Job], None]) -> None:
+        try:
+            run(job)
+            job.state = "cancelled" if job.cancelled and job.done < job.total else "done"
+        except ConnectError as error:
+            job.error = str(error)
+            job.state = "failed"
+
+    def routes(self, prefix: str) -> list[Route]:
+        """Give the routes."""
+        return [
+            Route("GET", f"{prefix}/jobs", self._all),
+            Route("GET", f"{prefix}/jobs/{{id}}", self._one),
+            Route("DELETE", f"{prefix}/jobs/{{id}}", self._cancel),
+        ]
+
+    async def _all(self, _request: Request, _members: Members) -> Response:
+        """The jobs of this worker, newest first."""
+        return json_response([job.told() for job in reversed(self._jobs.values())])
+
+    async def _one(self, _request: Request, members: Members) -> Response:
+        """A job and how far it is."""
+        return json_response(self._found(members).told())
+
+    async def _cancel(self, _request: Request, members: Members) -> Response:
+        """End a job early; what it did stays."""
+        job = self._found(members)
+        job.cancel()
+        return json_response(job.told())
+
+    def _found(self, members: Members) -> Job:
+        job = self._jobs.get(members["id"])
+        if job is None:
+            raise RestError(404, f"Job {members['id']} not found on this worker.")
+        return job

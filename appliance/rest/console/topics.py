@@ -1,0 +1,138 @@
+"""`/appliance/v1/topics`: which topics there are, who writes and reads them, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from appliance.errors import BadRequestError
+from appliance.herder.entities import HerderSnapshot
+from appliance.rest.answers import json_response
+from appliance.rest.console.payloads import FORMS
+from appliance.rest.console.records import QUEUE_OPTION, Records, entry
+from appliance.rest.context import Context
+from appliance.rest.routing import Route
+
+_MOST: Final = 1000
+
+Members = Mapping[str, str]
+Entry = dict[str, Any]
+
+
+def routes(context: Context, records: Records, prefix: str) -> list[Route]:
+    """Give the routes."""
+    topics = _Topics(context, records)
+    return [
+        Route("GET", f"{prefix}/topics", topics.all),
+        Route("GET", f"{prefix}/topics/{{topic}}/records", topics.records),
+    ]
+
+
+class _Topics:
+    def __init__(self, context: Context, records: Records) -> None:
+        self._context = context
+        self._records = records
+
+    async def all(self, _request: Request, _members: Members) -> Response:
+        """Every topic: partitions, records, which connectors write and read it."""
+        seen = self._context.herder.snapshot()
+        used = {}
+        for name, info in seen.connectors.items():
+            if info.type != "sink":
+                answer = await self._context.wait(self._context.herder.connector_topics(name))
+                used[name] = answer.topics
+        return json_response(await self._context.call(self._listed, seen, used))
+
+    def _listed(self, seen: HerderSnapshot, used: Mapping[str, tuple[str, ...]]) -> list[Entry]:
+        writers: dict[str, set[str]] = {}
+        readers: dict[str, set[str]] = {}
+        for name, topics in used.items():
+            for topic in topics:
+                writers.setdefault(topic, set()).add(name)
+        for name, info in seen.connectors.items():
+            if queue := info.config.get(QUEUE_OPTION):
+                writers.setdefault(queue, set()).add(f"{name} (DLQ)")
+            if info.type == "sink":
+                for topic in (info.config.get("topics") or "").split(","):
+                    readers.setdefault(topic.strip(), set()).add(name)
+        internal = self._internal()
+        with self._records.reader() as reader:
+            known = reader.topics()
+            places = [(topic, number) for topic in known for number in known[topic]]
+            bounds = reader.bounds(places)
+        return [
+            {
+                "topic": topic,
+                "partitions": len(partitions),
+                "records": sum(
+                    bounds[topic, number][1] - bounds[topic, number][0]
+                    for number in partitions
+                    if (topic, number) in bounds
+                ),
+                "internal": topic in internal or topic.startswith("__"),
+                "written_by": sorted(writers.get(topic, ())),
+                "read_by": sorted(readers.get(topic, ())),
+            }
+            for topic, partitions in sorted(known.items())
+        ]
+
+    def _internal(self) -> set[str]:
+        config = self._context.config
+        stores = (
+            config.originals.get(f"{s}.storage.topic") for s in ("config", "offset", "status")
+        )
+        return {topic for topic in (*stores, config.journal_topic) if topic}
+
+    async def records(self, request: Request, members: Members) -> Response:
+        """Records of a topic: `from` newest, oldest, an offset or `time:MS`; `partition`, `q`, `as`."""
+        query = request.query_params
+        form = query.get("as", "auto")
+        if form not in FORMS:
+            raise BadRequestError(f"Unknown form {form}; there are {', '.join(FORMS)}")
+        limit = query.get("limit", "")
+        partition = query.get("partition", "")
+        found = await self._context.call(
+            self._read,
+            members["topic"],
+            query.get("from", "newest"),
+            int(partition) if partition.isdigit() else None,
+            min(int(limit), _MOST) if limit.isdigit() else 100,
+            form,
+        )
+        words = query.get("q", "").lower()
+        return json_response([record for record in found if words in _text(record)])
+
+    def _read(
+        self, topic: str, start: str, partition: int | None, limit: int, form: str
+    ) -> list[Entry]:
+        payloads = self._records.payloads(self._user(topic))
+        kind, _, number = start.rpartition(":")
+        with self._records.reader() as reader:
+            if start == "newest":
+                raws = reader.newest(topic, limit, partition)
+            elif start == "oldest":
+                raws = reader.since(topic, limit, partition)
+            elif not number.isdigit():
+                raise BadRequestError(f"from={start} is neither newest, oldest, N nor time:MS")
+            elif kind == "time":
+                raws = reader.since(topic, limit, partition, time_ms=int(number))
+            else:
+                raws = reader.since(topic, limit, partition, offset=int(number))
+        return [entry(raw, payloads, form) for raw in raws]
+
+    def _user(self, topic: str) -> str | None:
+        """Give a connector that reads or writes the topic: its converters fit."""
+        for name, info in self._context.herder.snapshot().connectors.items():
+            topics = [one.strip() for one in (info.config.get("topics") or "").split(",")]
+            if topic in topics or info.config.get(QUEUE_OPTION) == topic:
+                return name
+        return None
+
+
+def _text(record: Entry) -> str:
+    words = [record["key"]["text"], record["value"]["text"]]
+    words += [f"{name}={value}" for name, value in record["headers"]]
+    return "\n".join(word or "" for word in words).lower()

@@ -1,0 +1,116 @@
+"""Records for people: payloads by converter, dead letters with their context, previews of offsets."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.herder.entities import ConnectorOffset
+from appliance.kafka.peek import Raw
+from appliance.rest.console.dlq import Selected
+from appliance.rest.console.lag import _previewed, _step
+from appliance.rest.console.payloads import Payloads
+from appliance.rest.console.records import ATTEMPT, ERRORS, dead_letter, effective
+from tests.unit.rest.fakes import CONVERTER, PLUGINS, make_context
+
+JSON = {"value.converter": CONVERTER, "value.converter.schemas.enable": "false"}
+STRING = "org.apache.kafka.connect.storage.StringConverter"
+
+
+def payloads(**options: str) -> Payloads:
+    return Payloads(PLUGINS, {**JSON, "key.converter": STRING, **options})
+
+
+def letter(value: bytes = b'{"amount": n/a}', offset: int = 7) -> dict:
+    context = {
+        "topic": "orders",
+        "partition": "3",
+        "offset": "88",
+        "connector.name": "orders-file",
+        "task.id": "2",
+        "stage": "VALUE_CONVERTER",
+        "class.name": CONVERTER,
+        "exception.class.name": "org.apache.kafka.connect.errors.DataException",
+        "exception.message": "no",
+        "exception.stacktrace": "a.DataException: no\nCaused by: a.b.ParseException: token n/a",
+    }
+    headers = [(ERRORS + name, text.encode()) for name, text in context.items()]
+    headers += [("trace", b"a1"), (ATTEMPT, b"2")]
+    raw = Raw("dlq", 0, offset, 5, b"k1", value, tuple(headers))
+    return dead_letter(raw, payloads(), "auto")
+
+
+def test_payload_is_read_by_the_connector_s_converter_when_it_can_be():
+    """The connector's own converter comes first; its result is shown as JSON."""
+    shown = payloads().show("t", b'{"a":1}', "auto", is_key=False)
+    assert (shown["as"], shown["text"]) == ("converter", '{\n  "a": 1\n}')
+    assert payloads().show("t", b"k1", "auto", is_key=True)["text"] == "k1"
+
+
+@pytest.mark.parametrize(
+    ("payload", "form"),
+    [(b"{'a'}", "text"), (b"\xff\x00\x01", "hex"), (None, "null")],
+    ids=["text", "hex", "null"],
+)
+def test_payload_is_shown_all_the_same_when_no_converter_reads_it(payload, form):
+    """What nothing decodes is text where it is text, else hex, with the reason."""
+    shown = payloads().show("t", payload, "auto", is_key=False)
+    assert shown["as"] == form
+    assert ("decode_error" in shown) == (payload is not None)
+
+
+def test_integer_is_read_when_its_converter_is_asked_for():
+    """A form by name wins over the connector's converter."""
+    shown = payloads().show("t", b"\x00\x00\x00\x07", "integer", is_key=False)
+    assert (shown["as"], shown["text"]) == ("integer", "7")
+
+
+def test_worker_s_converter_counts_when_the_connector_names_none():
+    """As in a task: who names a converter gives all of its options."""
+    worker = make_context({"value.converter.schemas.enable": "false"}).config
+    assert effective(worker, {})["value.converter.schemas.enable"] == "false"
+    own = effective(worker, {"value.converter": STRING})
+    assert own["value.converter"] == STRING
+    assert "value.converter.schemas.enable" not in own
+
+
+def test_dead_letter_says_where_it_came_from_and_why():
+    """The context headers become members; the record's own headers stay."""
+    found = letter()
+    assert found["origin"] == {"topic": "orders", "partition": 3, "offset": 88}
+    assert (found["connector"], found["task"], found["stage"]) == (
+        "orders-file", 2, "VALUE_CONVERTER",
+    )  # fmt: skip
+    assert (found["exception"], found["cause"]) == (
+        "DataException", "a.b.ParseException: token n/a",
+    )  # fmt: skip
+    assert found["headers"] == [["trace", "a1"], [ATTEMPT, "2"]]
+    assert found["attempts"] == 2
+
+
+def test_letters_are_chosen_by_place_or_by_what_they_hold():
+    """Places win; else stage, exception and words must all fit."""
+    found = letter()
+    assert Selected({"records": [[0, 7]]})(found)
+    assert not Selected({"records": [[0, 8]]})(found)
+    assert Selected({"stage": "VALUE_CONVERTER", "q": "ORDERS/3@88"})(found)
+    assert Selected({"q": "a1"})(found)
+    assert not Selected({"exception": "IOException"})(found)
+
+
+def test_preview_says_how_much_comes_again_when_an_offset_goes_back():
+    """The one number that changes is the measure; its bounds are checked."""
+    partition = {"kafka_topic": "t", "kafka_partition": 0}
+    now = ConnectorOffset(partition, {"kafka_offset": 90})
+    wanted = ConnectorOffset(partition, {"kafka_offset": 40})
+    found = _previewed(wanted, now, {("t", 0): (50, 100)}, 10.0)
+    assert (found["direction"], found["events"], found["eta_s"]) == ("again", 50, 5.0)
+    assert [check["ok"] for check in found["checks"]] == [True, False]
+
+
+def test_step_is_unknown_when_more_than_a_number_changes():
+    """A binlog position in another file says nothing about how many events lie between."""
+    before = {"file": "bin.1", "pos": 4}
+    assert _step(before, {"file": "bin.2", "pos": 4}) is None
+    assert _step(before, {"file": "bin.1", "pos": 10}) == 6
+    assert _step({"position": 12}, None) == -12
+    assert _step(None, {"position": 1}) is None

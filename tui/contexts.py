@@ -1,0 +1,154 @@
+"""Contexts: named daemons in a config file, with how to log in to each.
+
+The file is `$XDG_CONFIG_HOME/ingest-tui/contexts.toml`:
+
+    current = "lab"
+    [contexts.lab]
+    url = "http://127.0.0.1:8083"
+    [contexts.prod]
+    url = "https://appliance-01:8443"
+    user = "ana"
+    password_file = "~/.config/ingest-tui/prod.password"  # or password_env, password_command
+    cafile = "/etc/ssl/private-ca.pem"
+    prod = true          # each confirmation one tier stricter
+    read_only = false
+    theme = "contrast"
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from tui.client import ClientError
+
+DEFAULT_URL: Final = "http://127.0.0.1:8083"
+_KEYS: Final = frozenset(
+    {
+        "url",
+        "user",
+        "password_file",
+        "password_env",
+        "password_command",
+        "cafile",
+        "certfile",
+        "keyfile",
+        "prod",
+        "read_only",
+        "theme",
+    }
+)
+
+
+class ContextError(ClientError):
+    """The file of contexts, or a password it points to, will not do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """One daemon and how to reach it."""
+
+    url: str = DEFAULT_URL
+    name: str = ""
+    user: str | None = None
+    password: str | None = None
+    cafile: str | None = None
+    certfile: str | None = None
+    keyfile: str | None = None
+    prod: bool = False
+    read_only: bool = False
+    theme: str | None = None
+
+
+def default_path(environ: Mapping[str, str]) -> Path:
+    """Give where the file is."""
+    home = environ.get("XDG_CONFIG_HOME") or str(Path.home() / ".config")
+    return Path(home) / "ingest-tui" / "contexts.toml"
+
+
+class Contexts:
+    """The contexts of a file; there are none when it does not exist. Raises ContextError."""
+
+    def __init__(self, path: Path, environ: Mapping[str, str]) -> None:
+        self.path = path
+        self._environ = environ
+        self._found: dict[str, Any] = {}
+        self.current: str | None = None
+        if not path.exists():
+            return
+        try:
+            document = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise ContextError(f"Reading contexts from {path}: {error}") from error
+        self._found = dict(document.get("contexts", {}))
+        self.current = document.get("current")
+
+    @property
+    def names(self) -> list[str]:
+        """Give the names, in the order of the file."""
+        return list(self._found)
+
+    def url_of(self, name: str) -> str:
+        """Give a context's address."""
+        return str(self._found[name].get("url", DEFAULT_URL))
+
+    def get(self, name: str) -> Context:
+        """Give a context with its password. Raises ContextError."""
+        entry = self._found.get(name)
+        if entry is None:
+            known = ", ".join(self._found) or "none"
+            raise ContextError(f"No context {name} in {self.path}; there are: {known}")
+        unknown = set(entry) - _KEYS
+        if unknown:
+            raise ContextError(
+                f"Context {name} in {self.path}: unknown {', '.join(sorted(unknown))}; "
+                f"there are {', '.join(sorted(_KEYS))}"
+            )
+        return Context(
+            url=self.url_of(name),
+            name=name,
+            user=entry.get("user"),
+            password=self._password(name, entry),
+            cafile=_expanded(entry.get("cafile")),
+            certfile=_expanded(entry.get("certfile")),
+            keyfile=_expanded(entry.get("keyfile")),
+            prod=bool(entry.get("prod")),
+            read_only=bool(entry.get("read_only")),
+            theme=entry.get("theme"),
+        )
+
+    def _password(self, name: str, entry: Mapping[str, Any]) -> str | None:
+        if "password_env" in entry:
+            variable = str(entry["password_env"])
+            if variable not in self._environ:
+                raise ContextError(f"Context {name}: the variable {variable} is not set")
+            return self._environ[variable]
+        if "password_command" in entry:
+            command = [str(word) for word in entry["password_command"]]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, check=True)
+            except (OSError, subprocess.CalledProcessError) as error:
+                raise ContextError(f"Context {name}: password_command failed: {error}") from error
+            return done.stdout.strip()
+        if "password_file" in entry:
+            return _secret(name, Path(str(_expanded(entry["password_file"]))))
+        return None
+
+
+def _secret(name: str, path: Path) -> str:
+    try:
+        if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ContextError(f"Context {name}: others can read {path}; chmod 600 it")
+        return path.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise ContextError(f"Context {name}: reading {path}: {error.strerror}") from error
+
+
+def _expanded(path: str | None) -> str | None:
+    return None if path is None else os.path.expanduser(path)  # noqa: PTH111 - a text stays one

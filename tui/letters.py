@@ -1,0 +1,123 @@
+"""A dead letter in words: why it is here, its trace, payload and headers."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final
+
+from rich.text import Text
+
+from tui.model import reason
+from tui.scene import Scene
+
+TABS: Final = ("Why", "Trace", "Payload", "Headers")
+_QUOTED: Final = re.compile(r"'([^']{1,60})'")
+_NUMBER: Final = re.compile(r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$")
+
+Letter = Mapping[str, Any]
+
+
+def letter_text(scene: Scene, letter: Letter | None, tab: int, same: int) -> Text:
+    """Give one tab's text; `same` is how many letters have the same error."""
+    text = Text(style=scene.palette.text)
+    if letter is None:
+        text.append("Nothing is chosen.", scene.palette.grey)
+    elif tab == 0:
+        _put_why(text, scene, letter, same)
+        text.append("\n")
+        put_payload(text, scene, letter["value"], named=_named(letter), most=14)
+    elif tab == 1:
+        _put_trace(text, scene, letter)
+    elif tab == 2:
+        text.append("key\n", scene.palette.grey)
+        put_payload(text, scene, letter["key"])
+        text.append("\nvalue\n", scene.palette.grey)
+        put_payload(text, scene, letter["value"], named=_named(letter))
+    else:
+        for name, value in letter["headers"]:
+            text.append(f"{name:<32}", scene.palette.grey)
+            text.append(f"{value}\n")
+        if not letter["headers"]:
+            text.append("No headers of its own.", scene.palette.grey)
+    return text
+
+
+def _put_why(text: Text, scene: Scene, letter: Letter, same: int) -> None:
+    palette, model = scene.palette, scene.model
+
+    def line(name: str, value: str, style: str = "") -> None:
+        text.append(f"{name:<12}", palette.grey)
+        text.append(f"{value}\n", style)
+
+    if letter["stage"] is None:
+        line("failed in", "unknown: errors.deadletterqueue.context.headers.enable is off")
+    else:
+        executing = str(letter["class"] or "").rsplit(".", maxsplit=1)[-1]
+        line("failed in", f"{letter['stage']}  {executing}", "bold")
+    task = model.tasks.get(f"{letter['connector']}:{letter['task']}")
+    if letter["connector"]:
+        now = f"now {task.state.lower()}" if task else "no such task now"
+        where = f" on {model.nicknames.get(task.worker or '', '-')}" if task else ""
+        line("task", f"{letter['connector']}-{letter['task']}{where}, {now}")
+    origin = letter["origin"]
+    if origin is not None:
+        place = f"{origin['topic']}, partition {origin['partition']}, offset {origin['offset']}"
+        line("came from", f"{place}, key {letter['key']['text']}")
+    line("error", f"{letter['exception']}: {letter['message']}", palette.style("red"))
+    if letter["cause"]:
+        line("cause", str(reason(letter["cause"])), palette.style("red"))
+    line("seen", f"{same} letters here with this error   F keeps only these")
+    if letter["attempts"]:
+        line("replayed", f"{letter['attempts']} times before", palette.style("amber"))
+
+
+def put_payload(
+    text: Text,
+    scene: Scene,
+    payload: Mapping[str, Any],
+    *,
+    named: frozenset[str] = frozenset(),
+    most: int = 2000,
+) -> None:
+    """Append a payload with its form; lines that hold a name or value the error names are marked."""
+    palette = scene.palette
+    id_ = payload.get("schema_id")
+    form = f"{payload['as']}, schema {id_}" if id_ is not None else str(payload["as"])
+    text.append(f"payload, {form}, {payload['size']} bytes (v view as)\n", palette.grey)
+    if payload.get("decode_error"):
+        text.append(f"{payload['decode_error']}\n", palette.style("amber"))
+    lines = str(payload["text"]).splitlines()
+    for line in lines[:most]:
+        hit = any(word in line for word in named)
+        _put_line(text, scene, line, hit=hit)
+    if len(lines) > most:
+        text.append(f"  and {len(lines) - most} lines more: ] shows all\n", palette.grey)
+
+
+def _put_line(text: Text, scene: Scene, line: str, *, hit: bool) -> None:
+    palette = scene.palette
+    name, mark, value = line.partition('": ')
+    if mark:
+        text.append(f"  {name}{mark}")
+        bare = value.rstrip(",")
+        role = "blue" if _NUMBER.match(bare) else "green" if bare.startswith('"') else ""
+        text.append(value, palette.style("red" if hit else role))
+    else:
+        text.append(f"  {line}", palette.style("red") if hit else "")
+    if hit:
+        arrow = "<-" if palette.ascii else "←"
+        text.append(f"   {arrow} what the error names", palette.style("red"))
+    text.append("\n")
+
+
+def _named(letter: Letter) -> frozenset[str]:
+    """Give the quoted words of the error: a field's name or a value."""
+    said = f"{letter['message']} {letter['cause']}"
+    return frozenset(word for word in _QUOTED.findall(said) if len(word) > 1)
+
+
+def _put_trace(text: Text, scene: Scene, letter: Letter) -> None:
+    for line in str(letter["trace"] or "No trace: context headers are off.").splitlines():
+        causes = not line.startswith(("\t", " "))
+        text.append(f"{line}\n", scene.palette.style("red") if causes else "")

@@ -1,0 +1,368 @@
+"""Dead letter queues: what sinks could not process, why, and sending it again."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Horizontal, Vertical
+from textual.markup import escape
+
+from tui.client import PREFIX, escaped
+from tui.filters import Filter
+from tui.letters import TABS, letter_text
+from tui.model import reason
+from tui.replaying import Replaying
+from tui.scene import Asker, Scene
+from tui.screens.dialogs import Choice
+from tui.screens.view import Hints, Listing, Selection, View
+from tui.text import age, count
+from tui.widgets.frame import Pane
+from tui.widgets.grid import Cell, Column, Grid
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+_QUEUES: Final = (
+    Column("DLQ TOPIC", 0),
+    Column("RECS", 5, right=True),
+    Column("+1h", 4, right=True),
+    Column("LAST", 5, right=True),
+)
+_LETTERS: Final = (
+    Column("TIME", 8),
+    Column("FROM TOPIC/PART@OFFSET", 24),
+    Column("STAGE", 9),
+    Column("ERROR", 0),
+)
+_STAGES: Final[Mapping[str, str]] = {
+    "VALUE_CONVERTER": "value",
+    "KEY_CONVERTER": "key",
+    "HEADER_CONVERTER": "header",
+    "TRANSFORMATION": "transform",
+    "TASK_PUT": "put",
+}
+FORMS: Final = ("auto", "avro", "jsonschema", "connect-json", "json", "text", "hex")
+LIMIT: Final = 500
+
+Letter = dict[str, Any]
+
+
+class LetterGrid(Grid):
+    """The table of dead letters, where G groups and End goes to the end."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("G", "app.view_key('group')", show=False),
+        Binding("end", "end(1)", show=False),
+    ]
+
+
+class Dlq(View):
+    """Queues, the letters of one of them, and the letter under the cursor."""
+
+    NAME: ClassVar[str] = "DLQ"
+    SHORT: ClassVar[str] = "DLQ"
+    POLL_S: ClassVar[float | None] = 5.0
+    EVENTS: ClassVar[frozenset[str]] = frozenset({"discard"})
+    HINTS: ClassVar[Hints] = (
+        ("[ ]", "tab"),
+        ("v", "view as"),
+        ("space", "mark"),
+        ("r", "replay"),
+        ("D", "discard"),
+        ("R", "edit+replay"),
+        ("F", "same error"),
+        ("G", "group"),
+        ("t", "queue"),
+        ("E", "export"),
+    )
+    ABOUT: ClassVar[str] = (
+        "Records that a sink could not process, newest first. Why names the stage, the place it "
+        "came from and the cause; Payload shows it as the connector's converter, JSON, text or hex "
+        "would (v changes that). r replays: first a dry run with today's configuration, then, if "
+        "you agree, a job sends them to the topic they came from or to a retry topic. R edits one "
+        "payload first. D hides letters (Kafka deletes no single record); P purges a queue for "
+        "good. F keeps only letters with the same error, Esc shows all again."
+    )
+    STYLE: ClassVar[str] = """
+    #dlq .upper { height: 40%; } #queues { width: 44; }
+    #letters { width: 1fr; height: 1fr; } #letter { height: 1fr; }
+    .narrow #queues { display: none; }
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.topic = ""
+        self.letters: dict[str, Letter] = {}
+        self.tab = 0
+        self.form = "auto"
+        self.replaying: Replaying | None = None
+        self._limit = LIMIT
+
+    def compose(self) -> ComposeResult:
+        """Give the panes."""
+        scene = self.scene
+        with Horizontal(classes="upper"):
+            yield Grid(
+                _QUEUES,
+                self._queue_cells,
+                scene,
+                id="queues",
+                title="DLQ topics",
+                empty="No connector has one",
+            )
+            letters = LetterGrid(
+                _LETTERS,
+                self._letter_cells,
+                scene,
+                id="letters",
+                title="Dead letters",
+                empty="No dead letters (good)",
+            )
+            self.listing = Listing(letters, self._fields)
+            yield letters
+        with Vertical():
+            yield Pane(scene, "", id="letter")
+
+    @property
+    def grid(self) -> Grid | None:
+        """Give the letters, or the queues where they have the keys."""
+        queues = self.query_one("#queues", Grid)
+        return queues if queues.has_focus else self.table
+
+    @property
+    def table(self) -> Grid:
+        """Give the grid of letters."""
+        return self.query_one("#letters", Grid)
+
+    def badge(self) -> tuple[str, str] | None:
+        """Give how many are new."""
+        new = sum(int(queue["new_1h"]) for queue in self.scene.queues)
+        return (count(new), "amber") if new else None
+
+    def selection(self) -> list[Selection]:
+        """Give the connector of the letter under the cursor."""
+        letter = self.letters.get(self.table.key or "")
+        return (
+            [] if letter is None or not letter["connector"] else [Selection(letter["connector"])]
+        )
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the queues and the letters of the open one."""
+        self.scene.queues = await client.get(f"{PREFIX}/dlq")
+        known = [queue["topic"] for queue in self.scene.queues]
+        if self.topic not in known:
+            busiest = max(self.scene.queues, key=lambda queue: queue["new_1h"], default=None)
+            self.topic = busiest["topic"] if busiest else ""
+        if self.topic:
+            query = f"limit={self._limit}&as={self.form}"
+            found = await client.get(f"{PREFIX}/dlq/{escaped(self.topic)}/records?{query}")
+            self.letters = {f"{one['partition']}:{one['offset']}": one for one in found}
+        else:
+            self.letters = {}
+        self.listing.expire()
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show queues, letters and the letter."""
+        del dirty
+        queues = self.query_one("#queues", Grid)
+        queues.show([queue["topic"] for queue in self.scene.queues])
+        queues.refresh()
+        queues.border_title = f"DLQ topics {len(self.scene.queues)}"
+        table = self.table
+        if self.listing.due(now_s):
+            self.listing.show(list(self.letters), self.filter, now_s)
+            table.refresh()
+        marked = f", {len(table.marked)} marked" if table.marked else ""
+        table.border_title = f"{self.topic or 'Dead letters'}  {len(table.keys)} records{marked}"
+        job = self.replaying.progress if self.replaying is not None else ""
+        note = f"/{self.filter.text}  " if self.filter.text else ""
+        table.border_subtitle = escape(self.problem or f"{note}{job or 'newest first'}")
+        self._put_letter()
+
+    def refilter(self) -> None:
+        """Show the letters again at once."""
+        self.listing.expire()
+        self.paint(self.scene.clock(), set())
+
+    def on_grid_moved(self, event: Grid.Moved) -> None:
+        """Show the letter, or the letters of the queue."""
+        if event.grid.id == "queues" and event.grid.has_focus and event.grid.key:
+            self._open(event.grid.key)
+        self._put_letter()
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Open a queue's letters, or a letter over the whole screen."""
+        event.stop()
+        if event.grid.id == "queues":
+            self._open(event.key)
+            self.table.focus()
+        else:
+            text = Text()
+            for tab in range(len(TABS)):
+                text.append(f"{TABS[tab]}\n", self.scene.palette.grey)
+                text.append_text(self._text(tab))
+                text.append("\n")
+            self.app.call_later(self.app.show_text, f"Letter {event.key}", text)  # type: ignore[attr-defined]
+
+    def _open(self, topic: str) -> None:
+        if topic != self.topic:
+            self.topic, self.letters = topic, {}
+            self.table.marked = set()
+            self.loaded_s = float("-inf")
+
+    def step(self, by: int) -> None:
+        """Go to the next or previous tab."""
+        self.tab = (self.tab + by) % len(TABS)
+        self._put_letter()
+
+    def _put_letter(self) -> None:
+        pane = self.query_one("#letter", Pane)
+        here = ">" if self.scene.palette.ascii else "▸"
+        title = "  ".join(
+            f"{here} {name}" if at == self.tab else name for at, name in enumerate(TABS)
+        )
+        letter = self.letters.get(self.table.key or "")
+        if letter is not None:
+            size = letter["value"]["size"]
+            pane.border_subtitle = f"p{letter['partition']}@{letter['offset']}, {size} bytes"
+        pane.put(self._text(self.tab), title)
+
+    def _text(self, tab: int) -> Text:
+        letter = self.letters.get(self.table.key or "")
+        same = Counter(self._error(one) for one in self.letters.values())
+        return letter_text(self.scene, letter, tab, same[self._error(letter)] if letter else 0)
+
+    def on_command(self, command: str) -> bool:
+        """Take the keys that mean something for dead letters."""
+        console = cast("Console", self.app)
+        if command in {"restart", "edit_replay", "delete", "purge"}:
+            if self.replaying is None:
+                self.replaying = Replaying(console, self)
+            doing = {
+                "restart": self.replaying.replay,
+                "edit_replay": self.replaying.edit,
+                "delete": self.replaying.discard,
+                "purge": self.replaying.purge,
+            }[command]
+            console.act(doing())
+        elif command == "stop":
+            return self.replaying is not None and self.replaying.cancel()
+        elif command == "as":
+            self.form = FORMS[(FORMS.index(self.form) + 1) % len(FORMS)]
+            self.loaded_s = float("-inf")
+            console.say(f"payloads as {self.form}", "grey")
+        elif command == "same":
+            self._keep_same()
+        elif command == "group":
+            console.act(self._grouped(console))
+        elif command == "topics":
+            console.act(self._pick(console))
+        else:
+            return False
+        return True
+
+    def _keep_same(self) -> None:
+        letter = self.letters.get(self.table.key or "")
+        if letter is not None:
+            words = [word for word in self._error(letter).split() if ":" not in word][:6]
+            self.set_filter(" ".join([f"stage:{letter['stage'] or ''}", *words]))
+
+    async def _grouped(self, console: Console) -> None:
+        """Offer the kinds of errors; the chosen one becomes the filter."""
+        counts = Counter(
+            (str(one["stage"]), self._error(one)) for one in self.letters.values()
+        ).most_common()
+        options = [
+            (str(at), f"{number}  {_STAGES.get(stage, stage)}", error)
+            for at, ((stage, error), number) in enumerate(counts)
+        ]
+        answer = await console.push_screen_wait(Choice(self.scene, "Errors", options, 16))
+        if answer is not None:
+            stage, error = counts[int(answer)][0]
+            words = [word for word in error.split() if ":" not in word][:6]
+            self.set_filter(" ".join([f"stage:{stage}", *words]))
+
+    async def _pick(self, console: Console) -> None:
+        options = [
+            (queue["topic"], queue["topic"], f"{queue['records']} records, {queue['new_1h']} new")
+            for queue in self.scene.queues
+        ]
+        answer = await console.push_screen_wait(Choice(self.scene, "Queue", options, 40))
+        if answer is not None:
+            self._open(answer)
+
+    def raw(self) -> Any:
+        """Give the letter under the cursor."""
+        return self.letters.get(self.table.key or "")
+
+    def copied(self) -> str:
+        """Give the open tab's text."""
+        return self.query_one("#letter", Pane).text
+
+    def exported(self) -> list[dict[str, Any]]:
+        """Give the letters shown, whole."""
+        return [self.letters[key] for key in self.table.keys]
+
+    def leave(self) -> bool:
+        """Take the marks away."""
+        had = bool(self.table.marked)
+        self.table.action_clear_marks()
+        return had
+
+    def shown(self) -> Filter:
+        """Give the filter that the letters shown have passed."""
+        return self.filter
+
+    @staticmethod
+    def _error(letter: Letter) -> str:
+        cause = letter["cause"] or f"{letter['exception']}: {letter['message']}"
+        return reason(cause) or "without error headers"
+
+    def _fields(self, key: str) -> dict[str, object]:
+        letter = self.letters[key]
+        return {
+            "key": letter["key"]["text"],
+            "value": letter["value"]["text"],
+            "headers": json.dumps(letter["headers"], ensure_ascii=False),
+            "stage": letter["stage"],
+            "error": self._error(letter),
+            "topic": _origin(letter),
+        }
+
+    def _queue_cells(self, key: str) -> Sequence[Cell]:
+        queue = next(queue for queue in self.scene.queues if queue["topic"] == key)
+        last = queue["last_ms"]
+        ago = "-" if last is None else age(self.scene.clock() - last / 1000)
+        new = queue["new_1h"]
+        return (
+            Cell(key, "bold" if key == self.topic else ""),
+            Cell(count(queue["records"])),
+            Cell(count(new), "amber" if new else "grey"),
+            Cell(ago.partition(" ")[0], "grey"),
+        )
+
+    def _letter_cells(self, key: str) -> Sequence[Cell]:
+        letter = self.letters[key]
+        at = time.strftime("%H:%M:%S", time.gmtime((letter["ts"] or 0) / 1000))
+        stage = str(letter["stage"] or "-")
+        again = f"again {letter['attempts']}x  " if letter["attempts"] else ""
+        return (
+            Cell(at, "grey"),
+            Cell(_origin(letter)),
+            Cell(_STAGES.get(stage, stage.lower()), "violet"),
+            Cell(again + self._error(letter), "red"),
+        )
+
+
+def _origin(letter: Letter) -> str:
+    origin = letter["origin"]
+    if origin is None:
+        return "-"
+    return f"{origin['topic']}/{origin['partition']}@{origin['offset']}"

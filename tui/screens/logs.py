@@ -1,0 +1,192 @@
+"""Logs: lines of all workers and tasks as they come, and the levels of loggers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from urllib.parse import quote
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.markup import escape
+
+from tui.calls import Call
+from tui.client import PREFIX, escaped
+from tui.scene import Asker, Scene
+from tui.screens.dialogs import Ask, Choice
+from tui.screens.overview import short_worker
+from tui.screens.view import Hints, Selection, View
+from tui.widgets.frame import Pane
+from tui.widgets.grid import Cell, Column, Grid
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+KEPT: Final = 5000
+REVERT_S: Final = 600
+_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+_COLUMNS: Final = (
+    Column("WHEN", 8),
+    Column("LEVEL", 5),
+    Column("WKR", 4),
+    Column("WHOSE", 20, wide=True),
+    Column("LINE", 0),
+)
+
+
+class Logs(View):
+    """The newest lines last; the cursor on the last one follows."""
+
+    NAME: ClassVar[str] = "Logs"
+    SHORT: ClassVar[str] = "Logs"
+    POLL_S: ClassVar[float | None] = 1.0
+    HINTS: ClassVar[Hints] = (
+        ("/", "level:warn worker:w2 words"),
+        ("L", "set a level"),
+        ("f", "freeze"),
+        ("G", "follow"),
+        ("Enter", "whole line"),
+    )
+    ABOUT: ClassVar[str] = (
+        "Log lines of all workers and task processes since they started, as far as their memory "
+        "goes. Filter with level:error, worker:w2, connector:NAME, words. L sets the level of the "
+        "logger under the cursor on all workers; after 10 minutes it goes back by itself while "
+        "this console is open. G goes to the newest line and follows."
+    )
+    STYLE: ClassVar[str] = """
+    #logs-grid { height: 1fr; } #logline { height: 7; }
+    .narrow #logline { display: none; }
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self._places: dict[str, int] = {}
+
+    def compose(self) -> ComposeResult:
+        """Give lines and the whole of one."""
+        yield Grid(
+            _COLUMNS,
+            self._cells,
+            self.scene,
+            id="logs-grid",
+            title="Logs",
+            empty="No line matches",
+        )
+        yield Pane(self.scene, "", id="logline")
+
+    @property
+    def table(self) -> Grid:
+        """Give the grid."""
+        return self.query_one("#logs-grid", Grid)
+
+    def selection(self) -> list[Selection]:
+        """Give the connector that the line is about."""
+        row = self.rows.get(self.table.key or "")
+        name = str(row["context"]).partition("|")[0] if row else ""
+        return [Selection(name)] if name in self.scene.model.connectors else []
+
+    async def load(self, client: Asker) -> None:
+        """Fetch the lines since the last time."""
+        after = quote(",".join(f"{worker}={at}" for worker, at in self._places.items()), safe="")
+        found = await client.get(f"{PREFIX}/logs/recent?limit=2000&after={after}")
+        for row in found:
+            self._places[row["worker"]] = max(self._places.get(row["worker"], 0), row["id"])
+            self.rows[f"{row['worker']} {row['id']} {row['ts']}"] = row
+        for key in list(self.rows)[:-KEPT]:
+            del self.rows[key]
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show what the filter leaves."""
+        del now_s, dirty
+        grid = self.table
+        following = not grid.keys or grid.key == grid.keys[-1]
+        keys = list(self.rows)
+        if self.only_problems:
+            keys = [key for key in keys if self.rows[key]["level"] in {"WARN", "ERROR"}]
+        if self.filter.text:
+            keys = [key for key in keys if self.filter.matches(self._fields(key))]
+        grid.show(keys)
+        if following:
+            grid.action_end(1)
+        grid.border_title = f"Logs {len(keys)}" + ("  following" if following else "")
+        grid.border_subtitle = escape(
+            self.problem or (f"/{self.filter.text}" if self.filter.text else "")
+        )
+        self._put_line()
+
+    def refilter(self) -> None:
+        """Show the lines again at once."""
+        self.paint(self.scene.clock(), set())
+
+    def on_grid_moved(self) -> None:
+        """Show the whole line."""
+        self._put_line()
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Show the whole line over the screen."""
+        event.stop()
+        row = self.rows[event.key]
+        self.app.call_later(self.app.show_text, row["logger"], Text(row["message"]))  # type: ignore[attr-defined]
+
+    def on_command(self, command: str) -> bool:
+        """Set a level."""
+        if command != "level":
+            return False
+        console = cast("Console", self.app)
+        console.act(self._set_level(console))
+        return True
+
+    async def _set_level(self, console: Console) -> None:
+        row = self.rows.get(self.table.key or "")
+        if not console.actions.allowed():
+            return
+        given = str(row["logger"]) if row else "root"
+        logger = await console.push_screen_wait(Ask(self.scene, "Set a level", "Logger:", given))
+        if not logger:
+            return
+        options = [(level, level, "") for level in _LEVELS]
+        level = await console.push_screen_wait(Choice(self.scene, logger, options))
+        if level is None:
+            return
+        path = f"/admin/loggers/{escaped(logger)}"
+        before = await console.actions.ask(Call("GET", path))
+        call = Call("PUT", f"{path}?scope=cluster", {"level": level})
+        if await console.actions.perform(call) is None:
+            return
+        if before is not None and before["level"] != level:
+            back = Call("PUT", f"{path}?scope=cluster", {"level": before["level"]})
+            console.set_timer(REVERT_S, lambda: console.act_quietly(back))
+            console.say(f"{call}: done, back to {before['level']} in 10 min", "green")
+
+    def raw(self) -> Any:
+        """Give the line under the cursor."""
+        return self.rows.get(self.table.key or "")
+
+    def _put_line(self) -> None:
+        row = self.rows.get(self.table.key or "")
+        if row is not None:
+            self.query_one("#logline", Pane).put(Text(row["message"]), row["logger"])
+
+    def _fields(self, key: str) -> dict[str, object]:
+        row = self.rows[key]
+        return {
+            "level": row["level"],
+            "worker": f"{short_worker(self.scene.model, row['worker'])} {row['worker']}",
+            "connector": row["context"] or row["message"],
+            "logger": row["logger"],
+            "message": row["message"],
+        }
+
+    def _cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        role = {"ERROR": "red", "WARN": "amber"}.get(row["level"], "grey")
+        whose = str(row["context"]).replace("|task-", ":").partition("|")[0]
+        return (
+            Cell(time.strftime("%H:%M:%S", time.gmtime(row["ts"] / 1000)), "grey"),
+            Cell(row["level"], role),
+            Cell(short_worker(self.scene.model, row["worker"])),
+            Cell(whose or str(row["logger"]).rpartition(".")[2], "grey"),
+            Cell(row["message"], "red" if role == "red" else ""),
+        )

@@ -1,0 +1,316 @@
+"""Offsets: where every connector stands, how far behind, and changing it with a preview."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.markup import escape
+
+from tui.calls import Call, connector, ours
+from tui.client import PREFIX, ClientError, escaped
+from tui.places import behind_text, place_text
+from tui.scene import Asker, Scene
+from tui.screens.dialogs import Ask, Choice
+from tui.screens.view import Hints, Listing, Selection, View
+from tui.text import age, count
+from tui.widgets.grid import Cell, Column, Grid
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+COLUMNS = (
+    Column("CONNECTOR", 22),
+    Column("PARTITION", 0),
+    Column("COMMITTED", 28, right=True),
+    Column("END", 12, right=True, wide=True),
+    Column("BEHIND", 9, right=True),
+)
+STOP_S = 30.0
+
+Row = dict[str, Any]
+
+
+class Offsets(View):
+    """One row per connector and partition."""
+
+    NAME: ClassVar[str] = "Offsets"
+    SHORT: ClassVar[str] = "Offs"
+    POLL_S: ClassVar[float | None] = 5.0
+    HINTS: ClassVar[Hints] = (
+        ("Enter", "whole offset"),
+        ("e", "alter"),
+        ("D", "reset"),
+        ("space", "mark"),
+        ("x", "stop"),
+        ("p", "resume"),
+        ("s", "sort"),
+    )
+    ABOUT: ClassVar[str] = (
+        "Where each connector stands. A sink's BEHIND is records up to the end of the topic, a "
+        "source's is time behind. e alters the offset under the cursor (or of all marked rows of "
+        "the connector): it says first how many records come again or are left out, checks the "
+        "new place, stops the connector if you agree, and asks for its name. D forgets all of a "
+        "connector's offsets. p lets it run again."
+    )
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.rows: dict[str, Row] = {}
+
+    def compose(self) -> ComposeResult:
+        """Give the table."""
+        grid = Grid(
+            COLUMNS,
+            self._cells,
+            self.scene,
+            id="offsets-grid",
+            title="Offsets",
+            empty="No offsets yet: nothing has been committed",
+        )
+        self.listing = Listing(grid, self._fields)
+        yield grid
+
+    @property
+    def table(self) -> Grid:
+        """Give the grid."""
+        return self.query_one("#offsets-grid", Grid)
+
+    def selection(self) -> list[Selection]:
+        """Give the connectors of the chosen rows."""
+        names = dict.fromkeys(self.rows[key]["connector"] for key in self.table.chosen)
+        return [Selection(name) for name in names]
+
+    async def load(self, client: Asker) -> None:
+        """Fetch offsets, ends and lags."""
+        found = await client.get(f"{PREFIX}/lag")
+        self.rows = {
+            f"{row['connector']} {json.dumps(row['partition'], sort_keys=True)}": row
+            for row in found
+        }
+        self.listing.expire()
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show the rows."""
+        del dirty
+        if self.listing.due(now_s):
+            keys = list(self.rows)
+            if self.only_problems:
+                keys = [key for key in keys if self.rows[key]["behind"]]
+            self.listing.show(keys, self.filter, now_s)
+            grid = self.table
+            grid.refresh()
+            grid.border_title = f"Offsets {len(grid.keys)}"
+            grid.border_subtitle = escape(self.problem or "")
+
+    def refilter(self) -> None:
+        """Show the rows again at once."""
+        self.listing.expire()
+        self.paint(self.scene.clock(), set())
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Show the whole offset."""
+        event.stop()
+        row = self.rows[event.key]
+        text = Text(json.dumps(row, indent=2, ensure_ascii=False))
+        self.app.call_later(self.app.show_text, row["connector"], text)  # type: ignore[attr-defined]
+
+    def on_command(self, command: str) -> bool:
+        """Alter or reset."""
+        console = cast("Console", self.app)
+        if command == "edit":
+            console.act(Altering(console, self).alter())
+        elif command == "delete":
+            console.act(Altering(console, self).reset())
+        return command in {"edit", "delete"}
+
+    def raw(self) -> Any:
+        """Give the row under the cursor."""
+        return self.rows.get(self.table.key or "")
+
+    def _fields(self, key: str) -> dict[str, object]:
+        row = self.rows[key]
+        return {
+            "connector": row["connector"],
+            "type": row["type"],
+            "partition": place_text(row["partition"]),
+            "committed": place_text(row["committed"]),
+            "lag": row["behind"],
+        }
+
+    def _cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        return (
+            Cell(row["connector"]),
+            Cell(place_text(row["partition"]), "grey"),
+            Cell(place_text(row["committed"])),
+            Cell(place_text(row["end"]), "grey"),
+            Cell(behind_text(row), "amber" if row["behind"] else ""),
+        )
+
+
+class Altering:
+    """Changes offsets of the chosen rows of one connector, step by step."""
+
+    def __init__(self, console: Console, view: Offsets) -> None:
+        self._console = console
+        self._view = view
+
+    async def alter(self) -> None:
+        """Ask for the new place, preview, stop if need be, confirm, send."""
+        chosen = [self._view.rows[key] for key in self._view.table.chosen]
+        if not chosen or not self._console.actions.allowed():
+            return
+        name = chosen[0]["connector"]
+        chosen = [row for row in chosen if row["connector"] == name]
+        wanted = await self._wanted(chosen)
+        if wanted is None:
+            return
+        offsets = [
+            {"partition": row["partition"], "offset": offset}
+            for row, offset in zip(chosen, wanted, strict=True)
+        ]
+        call = connector("PATCH", name, "/offsets", {"offsets": offsets})
+        await self._confirmed(name, offsets, call, "Alter offsets of")
+
+    async def reset(self) -> None:
+        """Forget all offsets of the connector under the cursor."""
+        key = self._view.table.key
+        if key is None or not self._console.actions.allowed():
+            return
+        name = self._view.rows[key]["connector"]
+        offsets = [
+            {"partition": row["partition"], "offset": None}
+            for row in self._view.rows.values()
+            if row["connector"] == name
+        ]
+        await self._confirmed(
+            name, offsets, connector("DELETE", name, "/offsets"), "Reset all offsets of"
+        )
+
+    async def _wanted(self, chosen: Sequence[Row]) -> list[Mapping[str, Any] | None] | None:
+        """Give the new offset of each row, None when the user gave up."""
+        scene = self._console.scene
+        sink = chosen[0]["type"] == "sink"
+        options = [("edit", "write it", "the offset as JSON")]
+        if sink:
+            options = [
+                ("back", "back by", "so many records again"),
+                ("to", "to an offset", "the same one for each chosen partition"),
+                ("end", "to the end", "leave out what has not been read"),
+            ]
+        options.append(("forget", "forget", "as if it had never read"))
+        many = f"{len(chosen)} partitions" if len(chosen) > 1 else "1 partition"
+        title = f"Alter {many} of {chosen[0]['connector']}"
+        answer = await self._console.push_screen_wait(Choice(scene, title, options))
+        if answer == "forget":
+            return [None] * len(chosen)
+        if answer == "end":
+            return [row["end"] for row in chosen]
+        if answer in {"back", "to"}:
+            text = await self._console.push_screen_wait(
+                Ask(scene, title, "How many records back?" if answer == "back" else "Offset?")
+            )
+            if not text or not text.isdigit():
+                return None
+            number = int(text)
+            return [
+                {"kafka_offset": max(0, row["committed"]["kafka_offset"] - number)}
+                if answer == "back"
+                else {"kafka_offset": number}
+                for row in chosen
+            ]
+        if answer == "edit":
+            return await self._written(title, chosen)
+        return None
+
+    async def _written(
+        self, title: str, chosen: Sequence[Row]
+    ) -> list[Mapping[str, Any] | None] | None:
+        found: list[Mapping[str, Any] | None] = []
+        for row in chosen:
+            text = await self._console.push_screen_wait(
+                Ask(
+                    self._console.scene,
+                    title,
+                    f"New offset of {place_text(row['partition'])}:",
+                    json.dumps(row["committed"]),
+                )
+            )
+            try:
+                found.append(json.loads(text or ""))
+            except ValueError:
+                if text is not None:
+                    self._console.say(f"not JSON: {text}", "red")
+                return None
+        return found
+
+    async def _confirmed(
+        self, name: str, offsets: Sequence[Mapping[str, Any]], call: Call, word: str
+    ) -> None:
+        preview = await self._preview(name, offsets)
+        if preview is None:
+            return
+        text = self._told(preview, call)
+        stopped = all(check["ok"] for check in preview["checks"])
+        actions = self._console.actions
+        if not stopped:
+            text.append("\nIt must be STOPPED for this: going on stops it now.", "bold")
+        if not await actions.confirmed(2, f"{word} {name}", text, name):
+            return
+        if not stopped and not await self._stopped(name, offsets):
+            return
+        if await actions.perform(call) is not None:
+            self._console.say(f"{call}: done, p lets it run again", "green")
+            self._view.loaded_s = float("-inf")
+
+    async def _stopped(self, name: str, offsets: Sequence[Mapping[str, Any]]) -> bool:
+        """Stop the connector and wait until its tasks have ended."""
+        if await self._console.actions.perform(connector("PUT", name, "/stop")) is None:
+            return False
+        loop = asyncio.get_running_loop()
+        end_s = loop.time() + STOP_S
+        while loop.time() < end_s:
+            preview = await self._preview(name, offsets)
+            if preview is not None and all(check["ok"] for check in preview["checks"]):
+                return True
+            await asyncio.sleep(0.5)
+        self._console.say(f"{name} has not stopped within {STOP_S:.0f} s; its offsets stay", "red")
+        return False
+
+    async def _preview(self, name: str, offsets: Sequence[Mapping[str, Any]]) -> Any:
+        call = ours("POST", f"/connectors/{escaped(name)}/offsets/preview", {"offsets": offsets})
+        try:
+            return await self._console.scene.client.request(*call)
+        except ClientError as error:
+            self._console.say(f"{call}: {error}", "red")
+            return None
+
+    def _told(self, preview: Mapping[str, Any], call: Call) -> Text:
+        palette = self._console.scene.palette
+        text = Text(style=palette.text)
+        for entry in preview["offsets"][:20]:
+            text.append(f"{place_text(entry['partition'])}\n", "bold")
+            text.append(f"  from {place_text(entry['from'])}  to {place_text(entry['to'])}\n")
+            if entry["events"]:
+                text.append(f"  = {count(entry['events'])} {entry['direction']}", "bold")
+                if entry["eta_s"]:
+                    text.append(f", about {age(entry['eta_s'])} at the present rate")
+                text.append("\n")
+            self._put_checks(text, entry["checks"])
+        if len(preview["offsets"]) > 20:
+            text.append(f"and {len(preview['offsets']) - 20} partitions more\n")
+        self._put_checks(text, preview["checks"])
+        text.append(f"\n{call}\n", palette.grey)
+        return text
+
+    def _put_checks(self, text: Text, checks: Sequence[Mapping[str, Any]]) -> None:
+        palette = self._console.scene.palette
+        for check in checks:
+            glyph, _, role = palette.state("RUNNING" if check["ok"] else "FAILED")
+            text.append(f"  {glyph} {check['name']}", palette.style(role))
+            text.append(f" {check['detail'] or ''}\n", palette.grey)

@@ -1,0 +1,260 @@
+"""Topics: who writes and reads them, and a look at their records."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.containers import Vertical
+from textual.markup import escape
+
+from tui.client import PREFIX, escaped
+from tui.letters import put_payload
+from tui.scene import Asker, Scene
+from tui.screens.dialogs import Ask
+from tui.screens.dlq import FORMS
+from tui.screens.view import Hints, Listing, View
+from tui.text import count
+from tui.widgets.frame import Pane
+from tui.widgets.grid import Cell, Column, Grid
+
+if TYPE_CHECKING:
+    from tui.app import Console
+
+_TOPICS: Final = (
+    Column("TOPIC", 0),
+    Column("PARTS", 5, right=True),
+    Column("RECORDS", 8, right=True),
+    Column("WRITTEN BY", 24),
+    Column("READ BY", 24),
+)
+_RECORDS: Final = (
+    Column("TIME", 17),
+    Column("PART@OFFSET", 14),
+    Column("KEY", 20),
+    Column("VALUE", 0),
+)
+_LIST: Hints = (("Enter", "peek"), ("w", "internal too"), ("s", "sort"), ("E", "export"))
+_PEEK: Hints = (
+    ("Esc", "back"),
+    ("t", "from"),
+    ("v", "view as"),
+    ("/", "filter"),
+    ("Tab", "pane"),
+    ("E", "export"),
+)
+
+
+class Topics(View):
+    """The list, and in its place the records of the topic that was opened."""
+
+    NAME: ClassVar[str] = "Topics"
+    SHORT: ClassVar[str] = "Topi"
+    POLL_S: ClassVar[float | None] = 5.0
+    ABOUT: ClassVar[str] = (
+        "Topics of the cluster with the connectors that write and read them; RECORDS counts "
+        "offsets, so compacted topics hold fewer. Enter peeks at the newest records; t chooses "
+        "another place: oldest, newest, an offset, or time:MS. v changes how payloads are read: "
+        "auto uses the converter of a connector of this topic. The filter looks into key, value "
+        "and headers."
+    )
+    STYLE: ClassVar[str] = """
+    #topics-list { height: 1fr; } #peek { height: 1fr; display: none; }
+    #peek Grid { height: 45%; } #record { height: 1fr; }
+    """
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(scene)
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.records: dict[str, dict[str, Any]] = {}
+        self.topic = ""
+        self.start = "newest"
+        self.form = "auto"
+        self._internal = False
+
+    @property
+    def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
+        """Give the keys of what is open."""
+        return _PEEK if self.topic else _LIST
+
+    def compose(self) -> ComposeResult:
+        """Give list and records."""
+        scene = self.scene
+        topics = Grid(_TOPICS, self._topic_cells, scene, id="topics-grid", title="Topics")
+        self.listing = Listing(topics, lambda key: dict(self.rows[key]))
+        with Vertical(id="topics-list"):
+            yield topics
+        with Vertical(id="peek"):
+            records = Grid(
+                _RECORDS,
+                self._record_cells,
+                scene,
+                id="records-grid",
+                title="Records",
+                empty="No records there",
+            )
+            self.record_listing = Listing(records, self._record_fields)
+            yield records
+            yield Pane(scene, "", id="record")
+
+    @property
+    def grid(self) -> Grid | None:
+        """Give the open table."""
+        return self.query_one("#records-grid" if self.topic else "#topics-grid", Grid)
+
+    def open(self, topic: str) -> None:
+        """Open a topic's records."""
+        self.topic, self.records, self.start = topic, {}, "newest"
+        self.query_one("#topics-list").display = False
+        self.query_one("#peek").display = True
+        self.query_one("#records-grid", Grid).focus()
+        self.loaded_s = float("-inf")
+
+    def leave(self) -> bool:
+        """Close the records."""
+        if not self.topic:
+            return False
+        self.topic = ""
+        self.query_one("#topics-list").display = True
+        self.query_one("#peek").display = False
+        self.query_one("#topics-grid", Grid).focus()
+        self.loaded_s = float("-inf")
+        return True
+
+    async def load(self, client: Asker) -> None:
+        """Fetch topics, or the records of the open one."""
+        if self.topic:
+            path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
+            found = await client.get(f"{path}?from={self.start}&limit=200&as={self.form}")
+            self.records = {f"{one['partition']}@{one['offset']}": one for one in found}
+        else:
+            found = await client.get(f"{PREFIX}/topics")
+            self.rows = {row["topic"]: row for row in found}
+        self.listing.expire()
+        self.record_listing.expire()
+
+    def paint(self, now_s: float, dirty: set[str]) -> None:
+        """Show the open table."""
+        del dirty
+        grid = self.grid
+        if grid is None:
+            return
+        listing = self.record_listing if self.topic else self.listing
+        if listing.due(now_s):
+            keys = list(self.records) if self.topic else self._topics()
+            listing.show(keys, self.filter, now_s)
+            grid.refresh()
+        if self.topic:
+            grid.border_title = f"{self.topic}  {len(grid.keys)} records, from {self.start}"
+            self._put_record()
+        else:
+            grid.border_title = f"Topics {len(grid.keys)}"
+        grid.border_subtitle = escape(
+            self.problem or (f"/{self.filter.text}" if self.filter.text else "")
+        )
+
+    def _topics(self) -> list[str]:
+        return [key for key, row in self.rows.items() if self._internal or not row["internal"]]
+
+    def refilter(self) -> None:
+        """Show the rows again at once."""
+        self.listing.expire()
+        self.record_listing.expire()
+        self.paint(self.scene.clock(), set())
+
+    def on_grid_opened(self, event: Grid.Opened) -> None:
+        """Open the topic, or the record over the whole screen."""
+        event.stop()
+        if not self.topic:
+            self.open(event.key)
+        else:
+            text = self._record_text(event.key)
+            self.app.call_later(self.app.show_text, event.key, text)  # type: ignore[attr-defined]
+
+    def on_grid_moved(self) -> None:
+        """Show the record."""
+        if self.topic:
+            self._put_record()
+
+    def on_command(self, command: str) -> bool:
+        """Take the keys for how and what to read."""
+        console = cast("Console", self.app)
+        if command == "as" and self.topic:
+            self.form = FORMS[(FORMS.index(self.form) + 1) % len(FORMS)]
+            self.loaded_s = float("-inf")
+            console.say(f"payloads as {self.form}", "grey")
+        elif command == "topics" and self.topic:
+            console.act(self._choose_start(console))
+        elif command == "wide" and not self.topic:
+            self._internal = not self._internal
+            self.refilter()
+        else:
+            return False
+        return True
+
+    async def _choose_start(self, console: Console) -> None:
+        words = "newest, oldest, an offset, or time:MS (epoch milliseconds)"
+        start = await console.push_screen_wait(Ask(self.scene, "Records from", words, self.start))
+        if start:
+            self.start = start.strip()
+            self.loaded_s = float("-inf")
+
+    def raw(self) -> Any:
+        """Give the row under the cursor."""
+        grid = self.grid
+        key = (grid.key if grid is not None else None) or ""
+        return self.records.get(key) if self.topic else self.rows.get(key)
+
+    def exported(self) -> list[dict[str, Any]]:
+        """Give the rows shown, whole."""
+        grid = self.grid
+        keys = [] if grid is None else grid.keys
+        return [self.records[key] if self.topic else self.rows[key] for key in keys]
+
+    def _put_record(self) -> None:
+        key = self.query_one("#records-grid", Grid).key
+        self.query_one("#record", Pane).put(self._record_text(key or ""), key or "")
+
+    def _record_text(self, key: str) -> Text:
+        text = Text(style=self.scene.palette.text)
+        record = self.records.get(key)
+        if record is not None:
+            text.append("key\n", self.scene.palette.grey)
+            put_payload(text, self.scene, record["key"])
+            text.append("value\n", self.scene.palette.grey)
+            put_payload(text, self.scene, record["value"])
+            for name, value in record["headers"]:
+                text.append(f"{name:<24}", self.scene.palette.grey)
+                text.append(f"{value}\n")
+        return text
+
+    def _record_fields(self, key: str) -> dict[str, object]:
+        record = self.records[key]
+        headers = " ".join(f"{name}={value}" for name, value in record["headers"])
+        value = record["value"]["text"]
+        return {"key": record["key"]["text"], "value": value, "headers": headers}
+
+    def _topic_cells(self, key: str) -> Sequence[Cell]:
+        row = self.rows[key]
+        return (
+            Cell(key, "grey" if row["internal"] else ""),
+            Cell(str(row["partitions"])),
+            Cell(count(row["records"])),
+            Cell(",".join(row["written_by"]), "grey"),
+            Cell(",".join(row["read_by"]), "grey"),
+        )
+
+    def _record_cells(self, key: str) -> Sequence[Cell]:
+        record = self.records[key]
+        at = "-"
+        if record["ts"] is not None:
+            at = time.strftime("%m-%d %H:%M:%S", time.gmtime(record["ts"] / 1000))
+        return (
+            Cell(at, "grey"),
+            Cell(key),
+            Cell(str(record["key"]["text"])),
+            Cell(str(record["value"]["text"])),
+        )
