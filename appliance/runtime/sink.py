@@ -33,6 +33,7 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
 POLL_S = 0.5
 JOINING_POLL_S = 0.05
+JOINING_POLLS = 200
 RETRY_PAUSE_S = 1.0
 LAPSED_COMMIT_S = 0.5
 
@@ -91,6 +92,7 @@ class SinkRunner:
         self._held: list[Batch] | None = None
         self._member = ""
         self._left_behind: list[str] = []
+        self._joining_polls = JOINING_POLLS
         self._held_next: dict[TopicPartition, int] = {}
         self._retry_at_s = 0.0
         self._topics: set[str] = set()
@@ -164,7 +166,10 @@ class SinkRunner:
         *,
         paused: bool,
     ) -> None:
-        wait_s = POLL_S if self._member else JOINING_POLL_S
+        wait_s = POLL_S
+        if not self._member and self._joining_polls:
+            self._joining_polls -= 1
+            wait_s = JOINING_POLL_S
         if self._held is not None:
             left_s = self._retry_at_s - self._clock.monotonic_s()
             wait_s = min(wait_s, max(0.0, left_s))
