@@ -81,6 +81,10 @@ class _Campaign:
         """Kill one and wait until all flows again; False when it does not."""
         time.sleep(self._chance.uniform(0, self._plan.longest_lull_s))
         victim = self._killer.kill(kind)
+        if self._chance.random() < self._plan.overlap:
+            self._report.kills.append(Kill(kind, victim, {}))
+            self._say(f"{number} {victim}: the next kill does not wait")
+            return True
         mark = self._progress.mark()
         took, missed = wait_for(self._progress.goals(mark), RECOVERY_LIMIT_S)
         kill = Kill(kind, victim, took, missed)

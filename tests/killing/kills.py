@@ -31,7 +31,7 @@ class Killer:
         if kind == "daemon":
             return self._kill_daemon()
         prefix = {"task": "ingest-task", "worker": "ingest-worker"}[kind]
-        name, pid = self._chance.choice(wait_until(lambda: self._alive(prefix), f"a {prefix}"))
+        name, pid = self._chance.choice(wait_until(lambda: self._alive(prefix), f"a {prefix}", 60))
         os.kill(pid, signal.SIGKILL)
         return f"{name} {pid}"
 
