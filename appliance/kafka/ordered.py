@@ -64,9 +64,16 @@ class OrderedTopic:
         """
         consumer = Consumer(self._reader_config())
         try:
+            low, high = self._bounds(consumer)
+            return high - low
+        finally:
+            consumer.close()
+
+    def _bounds(self, consumer: Consumer) -> tuple[int, int]:
+        try:
             topics = consumer.list_topics(timeout=self._query_timeout_s).topics
             if self.name not in topics:
-                return 0
+                return 0, 0
             count = len(topics[self.name].partitions)
             if count != 1:
                 raise ConfigError(
@@ -75,11 +82,9 @@ class OrderedTopic:
                 )
             partition = TopicPartition(self.name, 0)
             low, high = consumer.get_watermark_offsets(partition, timeout=self._query_timeout_s)
-            return int(high - low)
+            return int(low), int(high)
         except KafkaException as error:
             raise self._failure("Looking for", error.args[0].str()) from error
-        finally:
-            consumer.close()
 
     def _reader_config(self) -> dict[str, Any]:
         return {
@@ -88,6 +93,8 @@ class OrderedTopic:
             "enable.auto.offset.store": False,
             "auto.offset.reset": "earliest",
             "enable.partition.eof": True,
+            # an empty answer, which tells of the end, is not worth waiting for
+            "fetch.wait.max.ms": 10,
             "log_level": 0,
             **self._consumer_config,
         }
@@ -109,10 +116,11 @@ class OrderedTopic:
 
     def read(self) -> Iterator[bytes | None]:
         """Give all values in order, up to the end as it is now. Raises RetriableError."""
-        if not self.size():
-            return
         consumer = Consumer(self._reader_config())
         try:
+            low, high = self._bounds(consumer)
+            if low == high:
+                return
             consumer.assign([TopicPartition(self.name, 0, OFFSET_BEGINNING)])
             last_s = time.monotonic()
             while True:
@@ -123,6 +131,8 @@ class OrderedTopic:
                     error = message.error()
                     if error is None:
                         yield message.value()
+                        if (message.offset() or 0) >= high - 1:
+                            return
                     elif error.code() == KafkaError._PARTITION_EOF:
                         return
                     elif not error.retriable():
