@@ -25,6 +25,7 @@ def main() -> int:
         kinds=arguments.only or KINDS,
         seed=arguments.seed,
         rate=arguments.rate,
+        most_minutes=arguments.minutes,
         options=Options(arguments.isolation, arguments.exactly_once),
     )
     folder = Path(arguments.folder or tempfile.mkdtemp(prefix="ingest-kill-"))
@@ -49,6 +50,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--only", choices=KINDS, action="append", help="this kind alone")
     parser.add_argument("--seed", type=int, default=random.randrange(10**6))
     parser.add_argument("--rate", type=float, default=25, help="transactions a second")
+    parser.add_argument("--minutes", type=float, default=float("inf"), help="then no more kills")
     parser.add_argument("--isolation", choices=("task", "connector"), default="task")
     parser.add_argument("--exactly-once", action="store_true")
     parser.add_argument("--report", help="write the report to this file, as JSON")

@@ -56,7 +56,11 @@ class _Campaign:
             self._flow()
             order = [kind for kind in self._plan.kinds for _ in range(self._plan.count)]
             self._chance.shuffle(order)
+            deadline = time.monotonic() + self._plan.most_minutes * 60
             for number, kind in enumerate(order, 1):
+                if time.monotonic() > deadline:
+                    self._say("the time is over")
+                    break
                 if not self._kill(kind, f"{number}/{len(order)}"):
                     return
             self._load.stop()

@@ -15,7 +15,8 @@ from tests.killing.verdict import Verdict
 class Plan:
     """What a campaign does: `count` kills of each kind, in random order and at random moments.
 
-    `overlap`: the share of kills that are followed by the next one before all has recovered.
+    `overlap`: the share of kills that are followed by the next one before all has recovered. After
+    `most_minutes` no further one begins.
     """
 
     count: int
@@ -24,6 +25,7 @@ class Plan:
     rate: float = 25.0
     longest_lull_s: float = 3.0
     overlap: float = 0.15
+    most_minutes: float = float("inf")
     options: Options = field(default_factory=Options)
 
 
