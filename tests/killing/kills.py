@@ -6,6 +6,7 @@ import os
 import random
 import signal
 import time
+from collections import defaultdict, deque
 from pathlib import Path
 
 from tests.killing.site import Site
@@ -14,6 +15,8 @@ from tests.waiting import wait_until
 KINDS = ("task", "worker", "daemon", "broker")
 ENDS_WITHIN_S = 2.0
 LONGEST_AWAY_S = 2.0
+SPARED_S = 60.0
+"""A process that was killed three times in this time is spared: dying over and over is a failure."""
 
 
 class Killer:
@@ -23,6 +26,7 @@ class Killer:
         self._site = site
         self._chance = chance
         self.violations: list[str] = []
+        self._killed: dict[str, deque[float]] = defaultdict(lambda: deque(maxlen=3))
 
     def kill(self, kind: str) -> str:
         """Kill one; give whom. A daemon or broker is started again after a moment, without waiting."""
@@ -31,13 +35,21 @@ class Killer:
         if kind == "daemon":
             return self._kill_daemon()
         prefix = {"task": "ingest-task", "worker": "ingest-worker"}[kind]
-        name, pid = self._chance.choice(wait_until(lambda: self._alive(prefix), f"a {prefix}", 60))
+        alive = wait_until(lambda: self._alive(prefix), f"a {prefix}", 60)
+        now_s = time.monotonic()
+        spared = {
+            name
+            for name, times in self._killed.items()
+            if len(times) == times.maxlen and now_s - times[0] < SPARED_S
+        }
+        name, pid = self._chance.choice([one for one in alive if one[0] not in spared] or alive)
+        self._killed[name].append(now_s)
         os.kill(pid, signal.SIGKILL)
         return f"{name} {pid}"
 
     def _alive(self, prefix: str) -> list[tuple[str, int]]:
         return [
-            (name, pid)
+            (task_of(pid) or name, pid)
             for name, pids in self._site.daemon.processes().items()
             for pid in pids
             if name.startswith(prefix)
@@ -69,6 +81,16 @@ class Killer:
 
     def _stay_away(self) -> None:
         time.sleep(self._chance.uniform(0, LONGEST_AWAY_S))
+
+
+def task_of(pid: int) -> str:
+    """Give the task whose lock file a process holds; empty for one of connectors alone."""
+    try:
+        links = [entry.readlink() for entry in Path(f"/proc/{pid}/fd").iterdir()]
+    except OSError:
+        return ""
+    locks = sorted(link.stem for link in links if link.suffix == ".lock")
+    return locks[0].partition(".")[2] if locks else ""
 
 
 def alive(pid: int) -> bool:
