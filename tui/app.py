@@ -7,6 +7,7 @@ from typing import ClassVar
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.containers import Horizontal
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
 
@@ -45,7 +46,8 @@ VIEWS: tuple[type[View], ...] = (
 )
 _FRAME = """
 #title, #tabs, #keys { height: 1; }
-#line { height: 1; border: none; padding: 0; display: none; }
+#line-bar { height: 1; display: none; } #prompt { width: 3; }
+#line { width: 1fr; height: 1; border: none; padding: 0; }
 #views { height: 1fr; } #nobody { height: 1fr; display: none; padding: 1 2; }
 Grid { height: 1fr; scrollbar-size: 0 0; }
 Screen.small > * { display: none; } Screen.small > #nobody { display: block; }
@@ -74,6 +76,7 @@ class Console(Handlers):
         self._shown: dict[str, Text] = {}
         self._flow_s = 0
         self._looked_s = float("-inf")
+        self._dimmed = False
         self._line_mode = "/"
         self._loading: dict[str, Worker[None]] = {}
 
@@ -84,7 +87,9 @@ class Console(Handlers):
         with ContentSwitcher(id="views", initial=self.view.id):
             yield from self.views
         yield Static(id="nobody")
-        yield Input(id="line", compact=True)
+        with Horizontal(id="line-bar"):
+            yield Static(id="prompt")
+            yield Input(id="line", compact=True)
         yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -108,7 +113,7 @@ class Console(Handlers):
         """Colour everything by the palette."""
         palette = self.scene.palette
         self.screen.styles.background = palette.background
-        for name in ("title", "tabs", "keys", "line"):
+        for name in ("title", "tabs", "keys", "line", "prompt"):
             self.query_one(f"#{name}").styles.background = palette.chrome
         self.query_one("#line").styles.color = palette.text
         self._shown.clear()
@@ -142,7 +147,10 @@ class Console(Handlers):
         scene, palette, width = self.scene, self.scene.palette, self.size.width
         title = self.query_one("#title", Static)
         title.styles.background = palette.alarm if scene.lost else palette.chrome
-        self.query_one("#views").styles.text_opacity = 0.6 if scene.lost else 1.0
+        views = self.query_one("#views")
+        if scene.lost != self._dimmed:
+            self._dimmed = scene.lost
+            views.styles.text_opacity = 0.6 if scene.lost else 1.0
         self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
         self._put("tabs", chrome.tabs(scene, self.views, self.view, width))
         if self._said is not None and now_s < self._said[2]:
@@ -151,7 +159,6 @@ class Console(Handlers):
             self._put("keys", chrome.key_bar(scene, self.view.HINTS, width))
         nobody = scene.feed is not None and scene.feed.heard_s is None
         small = self.screen_stack[0].has_class("small")
-        views = self.query_one("#views")
         if views.display == nobody:
             # what is not shown has lost the keys
             views.display = not nobody
@@ -249,7 +256,8 @@ class Console(Handlers):
     def _open_line(self, mode: str, value: str) -> None:
         self._line_mode = mode
         line = self.query_one("#line", Input)
-        line.display, self.query_one("#keys").display = True, False
+        self.query_one("#prompt", Static).update(Text(f" {mode} ", self.scene.palette.accent))
+        self.query_one("#line-bar").display, self.query_one("#keys").display = True, False
         line.placeholder = "words  !not  /regex/  state:failed  worker:w2  lag>1k"
         if mode == ":":
             line.placeholder = "connectors  dlq NAME  worker w2  ctx NAME  theme light  q"
@@ -257,7 +265,7 @@ class Console(Handlers):
         line.focus()
 
     def _close_line(self) -> None:
-        self.query_one("#line").display, self.query_one("#keys").display = False, True
+        self.query_one("#line-bar").display, self.query_one("#keys").display = False, True
         self._focus_view()
 
     def _focus_anything(self) -> None:
@@ -271,7 +279,7 @@ class Console(Handlers):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while the line is typed."""
-        if event.input.id == "line" and event.input.display and self._line_mode == "/":
+        if event.input.id == "line" and event.input.has_focus and self._line_mode == "/":
             self.view.set_filter(event.value)
 
     async def on_input_submitted(self, event: Input.Submitted) -> None:

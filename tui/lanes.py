@@ -30,7 +30,6 @@ class _Step(NamedTuple):
     cell: int
     held: Mapping[str, int]
     left: Sequence[str]
-    joined: Sequence[str]
     gen: int
 
 
@@ -54,7 +53,6 @@ def lanes(scene: Scene, rebalances: Sequence[Rebalance], now_s: float, width: in
                 cell(entry["started"]),
                 entry["workers"],
                 entry["left"],
-                entry["joined"],
                 entry["gen"],
             )
         )
@@ -80,6 +78,7 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
     text.append(f"{'-' if now is None else now:>4} ", palette.text)
     row, styles = [" "] * cells, [""] * cells
     held: int | None = None
+    away = False
     for at, step in enumerate(steps):
         end = steps[at + 1].cell if at + 1 < len(steps) else cells
         before, held = held, step.held.get(id)
@@ -87,7 +86,9 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
             line = "-" if palette.ascii else "─"
             for place in range(step.cell, end):
                 row[place], styles[place] = line, palette.line
-        mark = _mark(scene, id, step, before, held)
+        away = away or (at > 0 and held is None)
+        mark = _mark(scene, id, step, before, held, away=away)
+        away = away and not held
         if mark is not None:
             for offset, letter in enumerate(mark[0]):
                 if step.cell + offset < cells:
@@ -99,17 +100,18 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
 
 
 def _mark(
-    scene: Scene, id: str, step: _Step, before: int | None, held: int | None
+    scene: Scene, id: str, step: _Step, before: int | None, held: int | None, *, away: bool
 ) -> tuple[str, str] | None:
+    """Give what a lane prints at a step; `away`: the worker was out and has got nothing since."""
     palette = scene.palette
     if held is None:
         if id not in step.left:
             return None
         return f"{palette.state('FAILED')[0]} 0", palette.style("red")
+    if away:
+        return (f"+{held}", palette.style("green")) if held else None
     if held == before:
         return None
-    if id in step.joined:
-        return f"+{held}", palette.style("green")
     if before is None:
         return str(held), palette.accent
     return str(held), palette.style("amber") if held > before else palette.accent

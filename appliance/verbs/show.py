@@ -114,6 +114,11 @@ def _console(*path: str) -> Callable[[Client, str | None], Iterator[Row]]:
     return find
 
 
+def _rebalances(client: Client, _only: str | None) -> Iterator[Row]:
+    for entry in client.get(*_CONSOLE, "rebalances"):
+        yield {**entry, "why": entry["cause"]["detail"]}
+
+
 _RESOURCES: Final[
     Mapping[str, tuple[Callable[[Client, str | None], Iterator[Row]], tuple[str, ...]]]
 ] = {
@@ -123,10 +128,10 @@ _RESOURCES: Final[
     "offsets": (_offsets, ("connector", "partition", "offset")),
     "topics": (_topics, ("topic", "connector")),
     "loggers": (_loggers, ("logger", "level", "last_modified")),
-    "workers": (_console("workers"), ("worker_id", "connectors", "tasks")),
-    "rebalances": (_console("rebalances"), ("id", "generation", "cause")),
-    "events": (_console("audit"), ("id", "method", "path", "status", "by")),
-    "dlq": (_console("dlq"), ("connector", "topic", "written", "failed")),
+    "workers": (_console("workers"), ("id", "state", "connectors", "tasks", "rate", "cpu")),
+    "rebalances": (_rebalances, ("id", "gen", "phase", "why", "took_ms")),
+    "events": (_console("audit"), ("id", "action", "key", "status", "by")),
+    "dlq": (_console("dlq"), ("topic", "connectors", "records", "new_1h")),
 }
 """What `get` lists: how it is found, and the columns of its table."""
 

@@ -107,6 +107,11 @@ class Daemon:
             for stream in self._streams:
                 stream.write(b"%x\r\n%s\r\n" % (len(part), part))
 
+    def beat(self) -> None:
+        """Keep every stream alive."""
+        for stream in self._streams:
+            stream.write(b"8\r\n: beat\n\n\r\n")
+
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
         path = request.split()[1]

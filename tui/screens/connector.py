@@ -22,7 +22,7 @@ from tui.screens.pages import (
     TasksPage,
     TopicsPage,
 )
-from tui.widgets.frame import Pane, is_narrow
+from tui.widgets.frame import Pane, is_narrow, subtitle
 from tui.widgets.grid import Grid
 
 PAGES: tuple[type[Page], ...] = (
@@ -116,7 +116,7 @@ class Detail(Vertical):
             tabs.append("" if is_narrow(self) else " ")
         self.query_one("#detail-tabs", Static).update(tabs, layout=False)
         self.page.paint(wanted)
-        self.page.grid.border_subtitle = problem or ""
+        subtitle(self.page.grid, problem or "")
         del scene
         self.put_text()
 

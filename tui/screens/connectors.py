@@ -15,6 +15,7 @@ from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count
+from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
@@ -154,9 +155,9 @@ class Connectors(View):
             self.listing.show(keys, self.filter, now_s)
             total = len(model.connectors)
             shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
-            grid.border_title = f"Connectors {shown}"
+            retitle(grid, f"Connectors {shown}")
             note = f"  /{self.filter.text}" if self.filter.text else ""
-            grid.border_subtitle = f"sort: {grid.order or 'problems first'}{note}"
+            subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
         grid.repaint({key.rpartition(":")[0] for key in dirty})
 
     def refilter(self) -> None:

@@ -13,7 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.scene import Scene
-from tui.widgets.frame import frame, quiet_scrollbars
+from tui.widgets.frame import frame, quiet_scrollbars, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 
@@ -45,7 +45,7 @@ class Dialog(ModalScreen[str | None]):
         colour = palette.accent.removeprefix("bold ")
         panel.styles.border = ("ascii" if palette.ascii else "round", colour)
         panel.styles.background = palette.background
-        panel.border_title = self.heading
+        retitle(panel, self.heading)
         for part in (panel, *self.query(VerticalScroll)):
             quiet_scrollbars(part, self.scene)
         for line in self.query(Input):
@@ -84,7 +84,7 @@ class TextScreen(Dialog):
         """Colour it."""
         panel = self.query_one(VerticalScroll)
         self.dress(panel)
-        panel.border_subtitle = "j k scroll  c copy  Esc close"
+        subtitle(panel, "j k scroll  c copy  Esc close")
         panel.focus()
 
     def action_scroll(self, by: int) -> None:
@@ -141,7 +141,7 @@ class Confirm(Dialog):
         if event.value == self.word:
             self.dismiss("yes")
         else:
-            self.query_one(Vertical).border_subtitle = f"that is not {self.word}"
+            subtitle(self.query_one(Vertical), f"that is not {self.word}")
 
 
 class Choice(Dialog):

@@ -12,7 +12,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.markup import escape
 
 from tui.client import PREFIX, escaped
 from tui.filters import Filter
@@ -23,7 +22,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count
-from tui.widgets.frame import Pane
+from tui.widgets.frame import Pane, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -174,16 +173,16 @@ class Dlq(View):
         queues = self.query_one("#queues", Grid)
         queues.show([queue["topic"] for queue in self.scene.queues])
         queues.refresh()
-        queues.border_title = f"DLQ topics {len(self.scene.queues)}"
+        retitle(queues, f"DLQ topics {len(self.scene.queues)}")
         table = self.table
         if self.listing.due(now_s):
             self.listing.show(list(self.letters), self.filter, now_s)
             table.refresh()
         marked = f", {len(table.marked)} marked" if table.marked else ""
-        table.border_title = f"{self.topic or 'Dead letters'}  {len(table.keys)} records{marked}"
+        retitle(table, f"{self.topic or 'Dead letters'}  {len(table.keys)} records{marked}")
         job = self.replaying.progress if self.replaying is not None else ""
         note = f"/{self.filter.text}  " if self.filter.text else ""
-        table.border_subtitle = escape(self.problem or f"{note}{job or 'newest first'}")
+        subtitle(table, self.problem or f"{note}{job or 'newest first'}")
         self._put_letter()
 
     def refilter(self) -> None:
@@ -231,7 +230,7 @@ class Dlq(View):
         letter = self.letters.get(self.table.key or "")
         if letter is not None:
             size = letter["value"]["size"]
-            pane.border_subtitle = f"p{letter['partition']}@{letter['offset']}, {size} bytes"
+            subtitle(pane, f"p{letter['partition']}@{letter['offset']}, {size} bytes")
         pane.put(self._text(self.tab), title)
 
     def _text(self, tab: int) -> Text:

@@ -11,6 +11,7 @@ from textual.widgets import TextArea
 
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog
+from tui.widgets.frame import subtitle
 
 
 class EditText(Dialog):
@@ -37,7 +38,7 @@ class EditText(Dialog):
         """Colour it."""
         panel = self.query_one(Vertical)
         self.dress(panel)
-        panel.border_subtitle = "ctrl+s replay it so  Esc leave"
+        subtitle(panel, "ctrl+s replay it so  Esc leave")
         area = self.query_one(TextArea)
         area.styles.background = self.scene.palette.background
         area.styles.color = self.scene.palette.text

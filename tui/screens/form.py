@@ -19,7 +19,6 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
-from textual.markup import escape
 from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -29,7 +28,7 @@ from tui.diff import changes
 from tui.filters import Filter
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog, TextScreen
-from tui.widgets.frame import Pane, frame, is_narrow
+from tui.widgets.frame import Pane, frame, is_narrow, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 VALIDATE_S: Final = 0.4
@@ -148,8 +147,8 @@ class Form(Dialog):
         left = sum(len(found) for found in bad.values())
         changed = len(changes(self.before, self.values))
         panel = self.query_one(Vertical)
-        panel.border_title = f"{self.heading}  {changed} changed, {left} errors left"
-        panel.border_subtitle = escape(self.problem or "")
+        retitle(panel, f"{self.heading}  {changed} changed, {left} errors left")
+        subtitle(panel, self.problem or "")
         hints = "Enter edit  x unset  [ ] group  / search  + low  n error  E $EDITOR  y JSON"
         self.query_one("#hints", Static).update(
             Text(f"{hints}  ctrl+s save  Esc", palette.grey, no_wrap=True)

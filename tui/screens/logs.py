@@ -9,7 +9,6 @@ from urllib.parse import quote
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.markup import escape
 
 from tui.calls import Call
 from tui.client import PREFIX, escaped
@@ -17,7 +16,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, Selection, View
-from tui.widgets.frame import Pane
+from tui.widgets.frame import Pane, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -110,10 +109,8 @@ class Logs(View):
         grid.show(keys)
         if following:
             grid.action_end(1)
-        grid.border_title = f"Logs {len(keys)}" + ("  following" if following else "")
-        grid.border_subtitle = escape(
-            self.problem or (f"/{self.filter.text}" if self.filter.text else "")
-        )
+        retitle(grid, f"Logs {len(keys)}" + ("  following" if following else ""))
+        subtitle(grid, self.problem or (f"/{self.filter.text}" if self.filter.text else ""))
         self._put_line()
 
     def refilter(self) -> None:

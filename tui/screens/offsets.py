@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.markup import escape
 
 from tui.calls import Call, connector, ours
 from tui.client import PREFIX, ClientError, escaped
@@ -18,6 +17,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count
+from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -104,8 +104,8 @@ class Offsets(View):
             self.listing.show(keys, self.filter, now_s)
             grid = self.table
             grid.refresh()
-            grid.border_title = f"Offsets {len(grid.keys)}"
-            grid.border_subtitle = escape(self.problem or "")
+            retitle(grid, f"Offsets {len(grid.keys)}")
+            subtitle(grid, self.problem or "")
 
     def refilter(self) -> None:
         """Show the rows again at once."""

@@ -15,7 +15,7 @@ from tui.palette import Palette
 from tui.scene import Scene
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count, cut, dots, lag, size
-from tui.widgets.frame import Box
+from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
@@ -70,11 +70,9 @@ class TaskList(View):
             self.listing.show(keys, self.filter, now_s)
             total = len(model.tasks)
             shown = f"{len(grid.keys)} of {total}" if len(grid.keys) != total else str(total)
-            grid.border_title = f"Tasks {shown}" + (
-                "  problems only" if self.only_problems else ""
-            )
+            retitle(grid, f"Tasks {shown}" + ("  problems only" if self.only_problems else ""))
             note = f"  /{self.filter.text}" if self.filter.text else ""
-            grid.border_subtitle = f"sort: {grid.order or 'problems first'}{note}"
+            subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
         grid.repaint(dirty)
 
     def refilter(self) -> None:

@@ -7,12 +7,12 @@ from typing import Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.markup import escape
 
 from tui.client import ClientError, escaped
 from tui.scene import Asker, Scene
 from tui.screens.connectors import short_plugin
 from tui.screens.view import Hints, Listing, View
+from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 _COLUMNS: Final = (
@@ -57,8 +57,8 @@ class Plugins(View):
         if self.listing.due(now_s):
             grid = self.query_one(Grid)
             self.listing.show(list(self.rows), self.filter, now_s)
-            grid.border_title = f"Plugins {len(grid.keys)}"
-            grid.border_subtitle = escape(self.problem or "")
+            retitle(grid, f"Plugins {len(grid.keys)}")
+            subtitle(grid, self.problem or "")
             grid.refresh()
 
     def refilter(self) -> None:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
-from textual.markup import escape
 
 from tui.client import PREFIX, escaped
 from tui.letters import put_payload
@@ -18,7 +17,7 @@ from tui.screens.dialogs import Ask
 from tui.screens.dlq import FORMS
 from tui.screens.view import Hints, Listing, View
 from tui.text import count
-from tui.widgets.frame import Pane
+from tui.widgets.frame import Pane, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -148,13 +147,11 @@ class Topics(View):
             listing.show(keys, self.filter, now_s)
             grid.refresh()
         if self.topic:
-            grid.border_title = f"{self.topic}  {len(grid.keys)} records, from {self.start}"
+            retitle(grid, f"{self.topic}  {len(grid.keys)} records, from {self.start}")
             self._put_record()
         else:
-            grid.border_title = f"Topics {len(grid.keys)}"
-        grid.border_subtitle = escape(
-            self.problem or (f"/{self.filter.text}" if self.filter.text else "")
-        )
+            retitle(grid, f"Topics {len(grid.keys)}")
+        subtitle(grid, self.problem or (f"/{self.filter.text}" if self.filter.text else ""))
 
     def _topics(self) -> list[str]:
         return [key for key, row in self.rows.items() if self._internal or not row["internal"]]

@@ -18,7 +18,7 @@ from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, View
 from tui.text import age, count, cut, seconds, size
-from tui.widgets.frame import Box
+from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 _WORKERS: Final = (
@@ -130,9 +130,10 @@ class Workers(View):
         members = self.query_one("#members", Grid)
         members.show([worker.id for worker in model.workers])
         members.refresh()
-        members.border_title = (
+        retitle(
+            members,
             f"Workers {len(model.workers)}  group {model.group.get('id', '-')}"
-            f"  {model.group.get('phase', '')}"
+            f"  {model.group.get('phase', '')}",
         )
         members.styles.height = min(9, max(4, len(model.workers) + (2 if self.narrow else 3)))
         box = self.query_one("#lanes", Box)
@@ -155,9 +156,9 @@ class Workers(View):
         grid.show(keys)
         if following and keys and grid.key != keys[0]:
             grid.go_to(keys[0])
-        grid.border_title = "Generations" + ("  following" if following else "")
+        retitle(grid, "Generations" + ("  following" if following else ""))
         if self.problem:
-            grid.border_subtitle = cut(self.problem, 60)
+            subtitle(grid, cut(self.problem, 60))
         self._paint_moves()
 
     def _paint_moves(self) -> None:

@@ -8,7 +8,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
-from textual.markup import escape
+from textual.content import Content
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -44,10 +44,19 @@ def frame(widget: Widget, scene: Scene, *, lit: bool | None = None) -> None:
 
 
 def retitle(widget: Widget, title: str) -> None:
-    """Give the frame a title, whatever brackets stand in it."""
-    shown = escape(title)
-    if shown != widget.border_title:
-        widget.border_title = shown
+    """Give the frame a title, taken as it is; the same one again costs no repaint."""
+    if _plain(getattr(widget, "_border_title", None)) != title:
+        widget.border_title = Text(title)
+
+
+def subtitle(widget: Widget, text: str) -> None:
+    """Give the frame a text at its lower edge, in the same way."""
+    if _plain(getattr(widget, "_border_subtitle", None)) != text:
+        widget.border_subtitle = Text(text)
+
+
+def _plain(shown: Content | None) -> str:
+    return "" if shown is None else shown.plain
 
 
 class Box(Static):
@@ -55,7 +64,7 @@ class Box(Static):
 
     def __init__(self, scene: Scene, title: str, *, id: str, focusable: bool = False) -> None:
         super().__init__(id=id)
-        self.border_title = title
+        retitle(self, title)
         self.can_focus = focusable
         self._scene = scene
         self._now: Text | None = None
@@ -110,7 +119,7 @@ class Pane(VerticalScroll, can_focus=True):
 
     def __init__(self, scene: Scene, title: str, *, id: str) -> None:
         super().__init__(id=id)
-        self.border_title = title
+        retitle(self, title)
         self._scene = scene
         self._now: Text | None = None
 

@@ -21,7 +21,7 @@ from textual.strip import Strip
 from tui.palette import Palette
 from tui.scene import Scene
 from tui.text import cut
-from tui.widgets.frame import NARROW, frame
+from tui.widgets.frame import NARROW, frame, retitle
 
 
 class Column(NamedTuple):
@@ -88,7 +88,7 @@ class Grid(ScrollView, can_focus=True):
         self._columns = columns
         self._cells = cells
         self._scene = scene
-        self.border_title = title
+        retitle(self, title)
         self.empty = empty
         self._framed = framed
         self.marked: set[str] = set()

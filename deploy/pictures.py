@@ -1,0 +1,146 @@
+#!/usr/bin/env python3
+"""Takes the pictures of tui/README.md: the real console in tmux, at both sizes.
+
+Start `deploy/quickstart` first, then run `python deploy/pictures.py` from the repository with an
+environment that has the product. Each picture is what tmux shows, as SVG in tui/pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import os
+import re
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+ROOT = Path(__file__).resolve().parents[1]
+FOLDER = ROOT / "tui" / "pictures"
+SIZES = ((120, 36), (80, 24))
+# name: what is typed, and a word that the screen then shows
+SHOTS = (
+    ("overview", ("1",), "Throughput"),
+    ("connectors", ("2",), "Connectors"),
+    ("detail", ("Enter", "]"), "KEY"),
+    ("workers", ("Escape", "4"), "Generations"),
+    ("offsets", ("5",), "COMMITTED"),
+    ("dlq", ("6",), "STAGE"),
+    ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
+    ("help", ("Escape", "1", "?"), "Keys of this view"),
+)
+WAIT_S = 20.0
+CALM_S = 1.5
+_STYLE = re.compile(r"\x1b\[[0-9;]*m")
+_CLOCK = re.compile(r"\d\d:\d\d:\d\d")
+
+
+class Terminal:
+    """One console in a tmux server of its own."""
+
+    def __init__(self, width: int, height: int, url: str) -> None:
+        self._tmux = ["tmux", "-L", f"ingest-pictures-{os.getpid()}", "-f", "/dev/null"]
+        command = [sys.executable, "-m", "tui", "--url", url]
+        setting = "COLORTERM=truecolor TERM=xterm-256color LANG=C.UTF-8"
+        shell = f"cd {shlex.quote(str(ROOT))} && {setting} {shlex.join(command)}"
+        size = ["-x", str(width), "-y", str(height)]
+        self._run("new-session", "-d", *size, shell)
+        self._run("set-option", "-g", "status", "off")
+
+    def press(self, *keys: str) -> None:
+        """Type keys, one after the other."""
+        for key in keys:
+            self._run("send-keys", key)
+            self.calm()
+
+    def calm(self) -> None:
+        """Wait until the screen, its clock apart, stays as it is for a moment."""
+        before, since = "", time.monotonic()
+        end = since + WAIT_S
+        while time.monotonic() < end and time.monotonic() - since < CALM_S / 3:
+            now = _CLOCK.sub("", self.text())
+            if now != before:
+                before, since = now, time.monotonic()
+            time.sleep(0.1)
+
+    def wait_for(self, word: str) -> None:
+        """Wait until `word` is on the screen."""
+        end = time.monotonic() + WAIT_S
+        while word not in self.text():
+            if time.monotonic() > end:
+                raise SystemExit(f"pictures: {word!r} did not come:\n{self.text()}")
+            time.sleep(0.1)
+
+    def text(self) -> str:
+        """Give the screen without colours."""
+        return self._run("capture-pane", "-p")
+
+    def svg(self, width: int) -> str:
+        """Give the screen as a picture."""
+        console = Console(
+            width=width,
+            record=True,
+            file=io.StringIO(),
+            force_terminal=True,
+            color_system="truecolor",
+        )
+        for line in styled(self._run("capture-pane", "-e", "-p")):
+            console.print(line, crop=True, overflow="crop", no_wrap=True)
+        return console.export_svg(title="ingest-tui", unique_id="tui")
+
+    def close(self) -> None:
+        """End console and tmux server."""
+        self._run("kill-server")
+
+    def _run(self, *arguments: str) -> str:
+        done = subprocess.run(
+            [*self._tmux, *arguments], check=True, capture_output=True, text=True
+        )
+        return done.stdout
+
+
+def styled(screen: str) -> Iterator[Text]:
+    """Give the lines of a capture; tmux carries a style over the end of a line."""
+    style = ""
+    for line in screen.rstrip("\n").split("\n"):
+        whole = style + line
+        codes: list[str] = []
+        for code in _STYLE.findall(whole):
+            codes = [] if code in {"\x1b[0m", "\x1b[m"} else [*codes, code]
+        style = "".join(codes)
+        yield Text.from_ansi(whole)
+
+
+def main() -> int:
+    """Take every picture; gives the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--url", default="http://127.0.0.1:8083")
+    parser.add_argument("--folder", type=Path, default=FOLDER)
+    options = parser.parse_args()
+    options.folder.mkdir(exist_ok=True)
+    for width, height in SIZES:
+        terminal = Terminal(width, height, options.url)
+        try:
+            terminal.wait_for("live")
+            # trends and lanes want a little past
+            time.sleep(CALM_S * 4)
+            for name, keys, word in SHOTS:
+                terminal.press(*keys)
+                terminal.wait_for(word)
+                time.sleep(CALM_S)
+                path = options.folder / f"{name}-{width}x{height}.svg"
+                path.write_text(terminal.svg(width), encoding="utf-8")
+                print(path)
+        finally:
+            terminal.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

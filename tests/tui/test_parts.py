@@ -1,0 +1,259 @@
+"""The console's parts on their own: filters, contexts, sorting, lanes, letters, calls."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.tui.still import NOW_MS, W1, W2, StillClient, rebalance, rebalances, still, until
+from tui.calls import Call, send
+from tui.client import AnswerError, Client, UnreachableError
+from tui.contexts import ContextError, Contexts
+from tui.diff import changes
+from tui.filters import Filter
+from tui.lanes import lanes
+from tui.model import Model, reason
+from tui.palette import DARK
+from tui.places import place_text
+from tui.scene import Scene
+from tui.text import magnitude
+
+ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("", True),
+        ("hdfs", True),
+        ("HDFS failed", True),
+        ("!hdfs", False),
+        ("/ord.*s/", True),
+        ("/(/", False),
+        ("state:fail", True),
+        ("worker:w1", False),
+        ("lag>1k", True),
+        ("lag<1k", False),
+        ("error>1", False),
+        ("hdfs lag>2k", False),
+    ],
+)
+def test_row_is_kept_when_every_word_holds(text, wanted):
+    """Words, exclusions, expressions, named fields and comparisons all have to hold."""
+    assert Filter(text).matches(ROW) is wanted
+
+
+def test_cells_sort_by_size_when_they_hold_numbers():
+    """4.1k comes after 941, 3h 7m after 12s; what has no value comes first."""
+    assert sorted(["4.1k", "941", "-", "36.9k"], key=magnitude) == ["-", "941", "4.1k", "36.9k"]
+    assert sorted(["3h 7m", "12s", "5m"], key=magnitude) == ["12s", "5m", "3h 7m"]
+    assert sorted(["b", "a"], key=magnitude) == ["a", "b"]
+
+
+def test_reason_is_the_innermost_cause_when_a_trace_is_given():
+    """One line says what went wrong, without packages."""
+    trace = "a.b.ConnectException: x\n\tat y\nCaused by: a.c.DataException: z\n\tat y\n"
+    assert reason(trace) == "DataException: z"
+    assert reason("Boom: disk full") == "Boom: disk full"
+    assert reason(None) is None
+
+
+def test_patch_holds_what_differs_when_a_configuration_was_edited():
+    """Changed and new keys with their values, keys that go with null."""
+    assert changes({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}) == {
+        "b": "4",
+        "d": "5",
+        "c": None,
+    }
+
+
+def test_places_are_short_when_their_kind_is_known():
+    """A sink's partition, a binlog position, anything else."""
+    assert place_text({"kafka_topic": "t", "kafka_partition": 3}) == "t/3"
+    assert place_text({"file": "bin.1", "pos": 4, "gtids": "g:1-2"}) == "bin.1:4 gtids=g:1-2"
+    assert place_text({"position": 7}) == "{position: 7}"
+    assert place_text(None) == "-"
+
+
+def scene() -> Scene:
+    app = still(DARK)
+    app.scene.model.take_workers(
+        {"id": worker, "state": "up", "connectors": 1, "tasks": 10} for worker in (W1, W2)
+    )
+    return app.scene
+
+
+def test_lane_prints_a_number_where_it_changes():
+    """Numbers stand where they change, a worker that left is crossed out, its return is marked."""
+    lines = lanes(scene(), rebalances(), NOW_MS / 1000, 100).text.plain.splitlines()
+    assert lines[0].startswith("w1    10 10")
+    assert "20" in lines[0]
+    assert "✗ 0" in lines[1]
+    assert "+10" in lines[1]
+    assert "10 wait" in lines[2]
+    assert [number for number in ("40", "41", "42", "44") if number not in lines[3]] == []
+
+
+def test_wait_counts_down_when_it_is_not_over():
+    """A running delay says how long it still is."""
+    waiting = rebalance(
+        41, 10, (10,), left=[W2], lost=["a-0"], phase="waiting", delay_until=NOW_MS + 50_000
+    )
+    lines = lanes(scene(), [waiting, rebalance(40, 900, (10, 10))], NOW_MS / 1000, 100)
+    assert "1 wait 50 s" in lines.text.plain
+
+
+FILE = """
+current = "lab"
+[contexts.lab]
+url = "http://lab:8083"
+[contexts.prod]
+url = "https://prod:8443"
+user = "ana"
+password_file = "{secret}"
+prod = true
+[contexts.odd]
+colour = "red"
+"""
+
+
+@pytest.fixture
+def contexts(tmp_path) -> Contexts:
+    secret = tmp_path / "secret"
+    secret.write_text("pw\n")
+    secret.chmod(0o600)
+    file = tmp_path / "contexts.toml"
+    file.write_text(FILE.format(secret=secret))
+    return Contexts(file, {})
+
+
+def test_context_has_its_password_when_the_file_is_the_user_s_own(contexts, tmp_path):
+    """Passwords come from a file that nobody else can read."""
+    assert (contexts.current, contexts.names) == ("lab", ["lab", "prod", "odd"])
+    found = contexts.get("prod")
+    assert (found.user, found.password, found.prod) == ("ana", "pw", True)
+    (tmp_path / "secret").chmod(0o644)
+    with pytest.raises(ContextError, match="chmod 600"):
+        contexts.get("prod")
+
+
+def test_context_is_refused_when_it_is_unknown_or_has_unknown_keys(contexts):
+    """The message names what there is."""
+    with pytest.raises(ContextError, match="there are: lab, prod, odd"):
+        contexts.get("nowhere")
+    with pytest.raises(ContextError, match="unknown colour"):
+        contexts.get("odd")
+
+
+def test_no_contexts_are_known_when_there_is_no_file(tmp_path):
+    """A missing file is no error."""
+    assert Contexts(tmp_path / "none.toml", {}).names == []
+
+
+async def test_call_is_tried_again_when_a_rebalance_is_under_way(monkeypatch):
+    """409 is waited out and said; other refusals are not."""
+    monkeypatch.setattr("tui.calls._PAUSE_S", 0.01)
+    client = StillClient({"PUT /connectors/a/pause": AnswerError(409, "rebalance")})
+    said: list[str] = []
+
+    async def over() -> None:
+        await until(lambda: said)
+        client.answers["PUT /connectors/a/pause"] = {}
+
+    call = Call("PUT", "/connectors/a/pause")
+    _, answer = await asyncio.gather(over(), send(client, call, said.append))
+    assert answer == {}
+    assert "trying again" in said[0]
+    with pytest.raises(AnswerError):
+        await send(client, Call("PUT", "/connectors/b/pause"), said.append)
+
+
+def test_curl_is_ready_to_paste_when_a_call_is_copied():
+    """The command repeats the call, quoted."""
+    call = Call("PATCH", "/connectors/a/config", {"tasks.max": "2"})
+    assert call.curl("http://h:8083/") == (
+        "curl -X PATCH -H 'Content-Type: application/json' "
+        """-d '{"tasks.max": "2"}' http://h:8083/connectors/a/config"""
+    )
+
+
+def test_two_workers_keep_their_names_when_one_leaves_and_returns():
+    """w2 stays w2, so that lanes and rows can be followed."""
+    model = Model()
+    both = [{"id": worker, "connectors": 0, "tasks": 0} for worker in (W1, W2)]
+    model.take_workers(both)
+    model.take_workers(both[:1])
+    assert model.nicknames == {W1: "w1", W2: "w2"}
+    model.take_workers(both)
+    assert [model.nicknames[worker.id] for worker in model.workers] == ["w1", "w2"]
+
+
+async def test_private_authority_and_password_are_used_when_given(tmp_path):
+    """TLS with a private CA and basic authentication; without the CA the message says what to do."""
+    certificate, key = certified(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(certificate, key)
+    asked: list[str] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append((await reader.readuntil(b"\r\n\r\n")).decode())
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=context)
+    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    async with server:
+        client = Client(url, str(certificate), user="ana", password="secret")
+        assert await client.get("/") == {}
+        with pytest.raises(UnreachableError, match="--cafile"):
+            await Client(url).get("/")
+        # the server's side of the refused handshake ends a moment later
+        await until(lambda: not server._active_count)  # type: ignore[attr-defined]
+    assert "Authorization: Basic YW5hOnNlY3JldA==" in asked[0]
+
+
+def certified(folder: Path) -> tuple[Path, Path]:
+    """Give a certificate for 127.0.0.1 that is its own authority, and its key."""
+    import datetime as dt
+    import ipaddress
+
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
+    now = dt.datetime.now(dt.UTC)
+    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - dt.timedelta(days=1))
+        .not_valid_after(now + dt.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    certificate, secret = folder / "ca.pem", folder / "key.pem"
+    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    form = serialization.PrivateFormat.PKCS8
+    secret.write_bytes(
+        key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
+    )
+    return certificate, secret
+
+
+def test_console_refuses_when_there_is_no_terminal(capsys):
+    """A pipe gets a sentence and exit code 2."""
+    from tui.__main__ import main
+
+    assert main(["--url", "http://127.0.0.1:1"]) == 2 or sys.stdout.isatty()
+    assert "ingest-appliance" in capsys.readouterr().err
