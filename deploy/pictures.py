@@ -31,7 +31,6 @@ SHOTS = (
     ("detail", ("Enter", "]"), "KEY"),
     ("workers", ("Escape", "4"), "Generations"),
     ("offsets", ("5",), "COMMITTED"),
-    ("dlq", ("6",), "STAGE"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
 )

@@ -15,6 +15,7 @@ from typing import Any, Final
 from appliance.journal.journal import Event
 
 _UNSAID: Final = "another worker asked for it"
+_JOINING: Final = "joining the group"
 _EARLY_MS: Final = 500
 
 
@@ -123,7 +124,7 @@ def _told(
         "gen": now.number,
         "leader": now.leader,
         "phase": _phase(now, before),
-        "cause": _cause(now, before, joined, left, lost),
+        "cause": _cause(now, before, past, joined, left, lost),
         "started": now.started_ms,
         "took_ms": now.ended_ms - now.started_ms,
         "delay_until": now.started_ms + now.delay_ms if now.delay_ms else None,
@@ -160,6 +161,7 @@ def _phase(now: _Generation, before: _Generation | None) -> str:
 def _cause(
     now: _Generation,
     before: _Generation | None,
+    past: Collection[str] | None,
     joined: Sequence[str],
     left: Sequence[str],
     lost: Sequence[str],
@@ -179,6 +181,10 @@ def _cause(
     if said is None:
         return {"kind": "unknown", "worker": None, "detail": _UNSAID}
     reporter = next(worker for worker, text in now.causes.items() if text == said)
+    if said == _JOINING and past and reporter in past:
+        # it was away for less than a generation: the group never saw it missing
+        detail = f"{reporter} was restarted and is back: its tasks start again"
+        return {"kind": "rejoined", "worker": reporter, "detail": detail}
     kind = "delay_over" if said.startswith("the delay") else "config"
     return {"kind": kind, "worker": reporter, "detail": said}
 

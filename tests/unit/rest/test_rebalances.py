@@ -84,3 +84,16 @@ def test_second_round_is_told_when_work_was_revoked_before():
     assert found[1]["cause"]["detail"] == f"{W2} joined: 1 revoked to level the load"
     assert found[0]["assigned"] == [{"task": "a-1", "from": W1, "to": W2}]
     assert found[0]["standstill_ms"] == {"a-1": 190}
+
+
+def test_restarted_worker_is_the_cause_when_the_group_never_missed_it():
+    """A worker that is back within one generation is named, though its address never went."""
+    found = history(
+        [
+            seen(1, W1, 0, owned=owned(["a-0"], ["a-1"])),
+            seen(2, W2, 1000, cause="joining the group", assigned=["a-1"]),
+            seen(2, W1, 1001, owned=owned(["a-0"], ["a-1"])),
+        ],
+        {"a"},
+    )
+    assert (found[0]["cause"]["kind"], found[0]["cause"]["worker"]) == ("rejoined", W2)
