@@ -86,7 +86,13 @@ class Contestant:
 
     def check(self, connector: str) -> None:
         """Raise SystemExit with the trace if a task has failed."""
-        for task in self.call("GET", f"connectors/{connector}/status")["tasks"]:
+        try:
+            tasks = self.call("GET", f"connectors/{connector}/status")["tasks"]
+        except urllib.error.HTTPError as error:
+            if error.code != 404:  # created a moment ago, it has no status yet
+                raise
+            return
+        for task in tasks:
             if task["state"] == "FAILED":
                 raise SystemExit(f"{self.name}: {connector} failed: {task['trace']}")
 
