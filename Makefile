@@ -4,7 +4,7 @@ export PATH := $(abspath $(VENV))/bin:$(PATH)
 PYTEST := python3 -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help venv fmt format-check lint type imports rules test docs deb check \
+.PHONY: help venv fmt format-check lint type imports rules test docs deb trial check \
 	test-integration test-acceptance test-all
 
 help: ## show this list
@@ -41,6 +41,9 @@ docs: ## write the reference of every option, appliance/REFERENCE.md
 
 deb: ## the Debian packages and their apt repository in dist/ (root; 40 MB of wheels and jars)
 	deploy/package build
+
+trial: ## install, hurt, upgrade, remove and purge the packages in booted systems (root)
+	deploy/package trial
 
 check: rules test ## what each change must pass; under a minute
 

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import Final
+from typing import Final, Protocol
 
 from appliance.config.worker import WorkerConfig
 from appliance.doctor.findings import Finding, ok, problem, warning
 from appliance.errors import ConnectError
 from appliance.kafka.clients import worker_client
-from appliance.kafka.cluster import Cluster
+from appliance.kafka.cluster import Cluster, Topic
 
 _TIMEOUT_S: Final = 10.0
 _STORES: Final = ("config", "offset", "status")
+
+
+class Brokers(Protocol):
+    """What is asked of a cluster (kafka.cluster.Cluster); both raise ConnectError."""
+
+    def connect(self) -> list[str]:
+        """Give the brokers' addresses."""
+
+    def topic(self, name: str) -> Topic | None:
+        """Give a topic, None when there is none."""
 
 
 def open_cluster(config: WorkerConfig) -> Cluster:
@@ -20,7 +30,7 @@ def open_cluster(config: WorkerConfig) -> Cluster:
     return Cluster(worker_client(config, "ingest-appliance-doctor"), _TIMEOUT_S)
 
 
-def examine_broker(config: WorkerConfig, cluster: Cluster) -> Iterator[Finding]:
+def examine_broker(config: WorkerConfig, cluster: Brokers) -> Iterator[Finding]:
     """Give how broker and internal topics stand."""
     servers = config.bootstrap_servers
     try:
@@ -38,7 +48,7 @@ def examine_broker(config: WorkerConfig, cluster: Cluster) -> Iterator[Finding]:
         yield from _examine(cluster, name, servers, len(brokers), wanted)
 
 
-def examine_history(cluster: Cluster, name: str, subject: str, servers: str) -> Iterator[Finding]:
+def examine_history(cluster: Brokers, name: str, subject: str, servers: str) -> Iterator[Finding]:
     """Give how a schema history topic stands: one partition, nothing ever deleted."""
     try:
         topic = cluster.topic(name)
@@ -71,7 +81,7 @@ def examine_history(cluster: Cluster, name: str, subject: str, servers: str) -> 
 
 
 def _examine(
-    cluster: Cluster, name: str, servers: str, brokers: int, partitions: int | None
+    cluster: Brokers, name: str, servers: str, brokers: int, partitions: int | None
 ) -> Iterable[Finding]:
     try:
         topic = cluster.topic(name)

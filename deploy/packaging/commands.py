@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Sequence
 
-from deploy.packaging.build import MOST_BYTES, build
+from deploy.packaging.build import DIST, MOST_BYTES, build
 from deploy.packaging.repository import PUBLIC_KEY, make_repository
 from deploy.packaging.roots import RELEASES
 from deploy.parts.folder import PartError, progress
@@ -16,7 +16,7 @@ from deploy.parts.folder import PartError, progress
 def main(arguments: Sequence[str] | None = None) -> int:
     """Give the exit code: 0, or 1 after a sentence about what went wrong."""
     parser = argparse.ArgumentParser(prog="deploy/package", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("build",), default="build")
+    parser.add_argument("command", nargs="?", choices=("build", "trial"), default="build")
     parser.add_argument("releases", nargs="*", metavar="RELEASE", help=", ".join(RELEASES))
     options = parser.parse_args(arguments)
     releases = options.releases or list(RELEASES)
@@ -24,6 +24,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if unknown:
         parser.error(f"unknown release {unknown[0]}, known: {', '.join(RELEASES)}")
     try:
+        if options.command == "trial":
+            from deploy.packaging.trial import try_out
+
+            return max(try_out(release) for release in releases)
         return _build(releases)
     except PartError as error:
         print(f"deploy/package: {error}", file=sys.stderr)
@@ -40,7 +44,8 @@ def _build(releases: Sequence[str]) -> int:
         if size > MOST_BYTES:
             print(f"{path} is larger than {MOST_BYTES / 1e6:.0f} MB", file=sys.stderr)
             code = 1
-    folder = make_repository(packages)
+    built = {release: sorted((DIST / release).glob("*.deb")) for release in RELEASES}
+    folder = make_repository({release: paths for release, paths in built.items() if paths})
     progress(f"done in {time.monotonic() - began:.0f} s. On a machine of the release, as root:")
     print(f"install -m 644 {folder}/{PUBLIC_KEY} /etc/apt/keyrings/ingest-appliance.asc")
     print(

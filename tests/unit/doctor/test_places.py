@@ -1,0 +1,96 @@
+"""Broker topics, folders and ports: what stands in the way is told with its remedy."""
+
+from __future__ import annotations
+
+import socket
+
+from appliance.config.worker import WorkerConfig
+from appliance.doctor import broker, machine, stores
+from appliance.doctor.findings import Level, exit_code
+from appliance.errors import ConnectError
+from appliance.kafka.cluster import Topic
+
+CONFIG = WorkerConfig({}, "run")
+COMPACTED = {"cleanup.policy": "compact"}
+
+
+class FakeCluster:
+    def __init__(self, topics, brokers=("b:1",)) -> None:
+        self.topics = topics
+        self.brokers = list(brokers)
+
+    def connect(self):
+        if not self.brokers:
+            raise ConnectError("asking for the brokers: refused")
+        return self.brokers
+
+    def topic(self, name):
+        return self.topics.get(name.removeprefix("ingest-appliance-"))
+
+
+def levels(cluster) -> list[Level]:
+    return [finding.level for finding in broker.examine_broker(CONFIG, cluster)]
+
+
+def test_all_is_well_when_topics_are_missing_or_compacted():
+    """What is missing will be made as it must be."""
+    assert levels(FakeCluster({"configs": Topic(1, 1, COMPACTED)})) == [Level.OK] * 4
+
+
+def test_nothing_more_is_asked_when_the_broker_is_away():
+    """One problem, with the service to look at."""
+    found = list(broker.examine_broker(CONFIG, FakeCluster({}, brokers=())))
+    assert [f.level for f in found] == [Level.PROBLEM]
+    assert "systemctl status ingest-appliance-kafka" in found[0].remedy
+
+
+def test_topic_is_told_of_when_it_is_not_as_it_must_be():
+    """Partitions, policy, replicas."""
+    cluster = FakeCluster(
+        {
+            "configs": Topic(3, 3, COMPACTED),
+            "offsets": Topic(25, 3, {"cleanup.policy": "delete"}),
+            "status": Topic(5, 1, COMPACTED),
+        },
+        brokers=("a:1", "b:1", "c:1"),
+    )
+    assert levels(cluster) == [Level.OK, Level.PROBLEM, Level.PROBLEM, Level.WARNING]
+
+
+def test_history_is_told_of_when_it_forgets():
+    """A restart after the retention would not know the tables."""
+    cluster = FakeCluster({"h": Topic(1, 1, {"retention.ms": "604800000"})})
+    found = list(broker.examine_history(cluster, "h", "orders", "b:1"))
+    assert [f.level for f in found] == [Level.PROBLEM]
+    assert "--add-config retention.ms=-1" in found[0].remedy
+
+
+def test_port_is_told_of_when_somebody_else_has_it():
+    """Who it is, where it can be seen."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        config = WorkerConfig({"listeners": f"http://127.0.0.1:{port}"}, "run")
+        found = machine._port(config.listeners[0])
+    assert found.level is Level.PROBLEM
+    assert "stop " in found.remedy
+
+
+def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):
+    """With the drop-in that lets the hardened service write there."""
+    assert stores.folder("lake", tmp_path / "new").level is not Level.PROBLEM
+    blocked = tmp_path / "file"
+    blocked.touch()
+    found = stores.folder("lake", blocked / "below")
+    assert found.level is Level.PROBLEM
+    assert "ReadWritePaths=" in found.remedy
+
+
+def test_memory_is_a_warning_when_little_is_left(tmp_path):
+    """The kernel's own figure counts."""
+    path = tmp_path / "meminfo"
+    path.write_text("MemTotal: 1000000 kB\nMemAvailable: 100000 kB\n")
+    assert machine._memory(path).level is Level.WARNING
+    assert machine._memory(tmp_path / "none").level is Level.OK
+    assert exit_code([machine._memory(path)]) == 2
