@@ -154,6 +154,7 @@ class Supervisor:
             self._start(slot, now_s)
         except ConnectError as error:
             _LOG.error("A worker could not be started. worker=%s error=%s", slot.index, error)
+            slot.started_s = now_s
             self._pause(slot)
 
     def _start(self, slot: _Slot, now_s: float) -> None:
@@ -195,7 +196,13 @@ class Supervisor:
         public_port = port_of(sock)
         port = public_port + OWN_PORT_OFFSET + index if first.port else 0
         own = Listener(first.scheme, first.host if host else "127.0.0.1", port)
-        bound = bind(own)
+        try:
+            bound = bind(own)
+        except ConnectError as error:
+            _LOG.warning(
+                "A worker listens on another port than usual. worker=%s why=%s", index, error
+            )
+            bound = bind(Listener(own.scheme, own.host, 0))
         return [(own, bound)], _url(own.scheme, host or "127.0.0.1", port_of(bound))
 
     def _advertised_listener(self) -> tuple[Listener, socket.socket]:

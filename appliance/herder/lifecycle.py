@@ -245,7 +245,8 @@ class Lifecycle:
             still_s = self._clock.monotonic_s() - self._stopped_s.pop(event.name)
             self.standstill_ms[str(event.name)] = round(still_s * 1000)
         if event.state is State.FAILED:
-            log.error("Failed. name=%s trace=%s", event.name, event.trace)
+            # the whole trace stands in the status, and in the log of the process that failed
+            log.warning("Failed. name=%s cause=%s", event.name, (event.trace or "").split("\n")[0])
         self._write(
             event.name, before, event.state, event.trace, event.version, "reported by the worker"
         )

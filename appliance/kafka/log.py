@@ -39,6 +39,7 @@ from appliance.errors import ConfigError, ConnectError, NotLeaderError, Retriabl
 logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
 
 _SEND_TIMEOUT_MS = 5000
+_FIRST_ANSWER_S = 5.0
 _POLL_S = 0.25
 _OnRecord = Callable[[bytes, bytes | None, int], None]
 
@@ -269,7 +270,8 @@ class LogClients:
 
     def _ensure_topics(self, timeout_s: float) -> None:
         admin = AdminClient(self._config)
-        metadata = admin.list_topics(timeout=timeout_s)
+        # in short steps: while a broker is away, a stop must not wait for the whole time
+        metadata = admin.list_topics(timeout=min(timeout_s, _FIRST_ANSWER_S))
         self.cluster_id = metadata.cluster_id
         existing = metadata.topics
         missing = [log.topic for log in self._logs.values() if log.topic.name not in existing]

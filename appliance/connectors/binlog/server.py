@@ -21,6 +21,7 @@ from appliance.errors import ConfigError, ConnectError, RetriableError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.jdbc.BinlogConnectorConnection")
 _DENIED: Final = frozenset({1044, 1045, 1142, 1227, 3118})
+_LOGIN: Final = 1045
 _GONE: Final = frozenset(
     {2002, 2003, 2006, 2013, 1040, 1053, 1077, 1079, 1152, 1153, 1158, 1159, 1160, 1161}
 )
@@ -142,7 +143,8 @@ class Server:
             reason = error.args[1] if len(error.args) > 1 else error
             text = f"{doing} on {self._where} failed: {reason} ({code})"
             if code in _DENIED:
-                raise DeniedError(f"{text}; grant the user what is missing") from error
+                remedy = "check user and password" if code == _LOGIN else "grant what is missing"
+                raise DeniedError(f"{text}; {remedy}") from error
             if code in _GONE or isinstance(error, (OSError, pymysql.InterfaceError)):
                 raise RetriableError(f"{text}; check that the server is up") from error
             raise ConnectError(text) from error

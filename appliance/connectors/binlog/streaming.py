@@ -36,6 +36,7 @@ _WORD: Final = re.compile(
     r"(?:\s|--[ \t][^\n]*\n|#[^\n]*\n|/\*(?![!M]).*?\*/)*([A-Za-z]+)(?:\s+([A-Za-z]+))?", re.DOTALL
 )
 _DML: Final = frozenset({"INSERT", "UPDATE", "DELETE", "REPLACE", "LOAD"})
+_QUALIFIED: Final = re.compile(r"(?:`([^`]+)`|([\w$]+))\s*\.")
 _IN_TRANSACTION: Final = frozenset({"SAVEPOINT", "RELEASE"})
 
 
@@ -418,7 +419,7 @@ class Streaming:
         elif first in _IN_TRANSACTION or first in ("ROLLBACK", "XA"):
             self._statement_done(event)
         elif first in _DML:
-            self._refuse_statement(query.database, first, event)
+            self._refuse_statement(query.database, first, query.sql, event)
         else:
             self._schema_change(query.database, query.sql, event)
 
@@ -433,8 +434,14 @@ class Streaming:
         else:
             position.complete(event[4])
 
-    def _refuse_statement(self, database: str, word: str, event: Event) -> None:
-        if self._schemas.filters.database(database):
+    def _is_about_captured(self, database: str, sql: str) -> bool:
+        """Whether a statement may change tables of a captured database: its own or one that it names."""
+        captured = self._schemas.filters.database
+        named = [quoted or plain for quoted, plain in _QUALIFIED.findall(sql)]
+        return captured(database) or any(captured(name) for name in named)
+
+    def _refuse_statement(self, database: str, word: str, sql: str, event: Event) -> None:
+        if self._is_about_captured(database, sql):
             raise ConnectError(
                 f"The binlog holds a statement ({word}) instead of rows at {self.position.file}:"
                 f"{event[3]}: its changes cannot be captured. Set binlog_format=ROW for every session "

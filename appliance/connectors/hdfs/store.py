@@ -155,6 +155,8 @@ def _remedy(text: str) -> str:
         return "; it is tried again, `hdfs dfsadmin -safemode leave` ends safe mode by hand"
     if "Permission denied" in text:
         return "; give the user the right to write there, or set HADOOP_USER_NAME"
+    if "Failed to find datanode" in text:
+        return "; start a DataNode, or wait until one has registered with the NameNode"
     if "could only be written to 0" in text or "no space" in text.lower():
         return "; add or free space on the DataNodes"
     return ""

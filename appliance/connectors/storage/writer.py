@@ -28,6 +28,7 @@ from appliance.data.projector import projector
 from appliance.errors import DataError
 from appliance.ids import TopicPartition
 
+_REPEAT_MS: Final = 10_000
 _LOG = logging.getLogger("io.confluent.connect.hdfs.TopicPartitionWriter")
 _DAY_MS: Final = 86_400_000
 
@@ -87,6 +88,8 @@ class PartitionWriter:
         self._last_rotate_ms: int | None = None
         self._next_schedule_ms: int | None = None
         self._retry_at_ms = 0
+        self._said: tuple[Any, Any] | None = None
+        self._said_ms = 0
         self._files_made = 0
 
     def recover(self) -> int | None:
@@ -116,10 +119,22 @@ class PartitionWriter:
         return self._clock.now_ms() >= self._retry_at_ms
 
     def failed(self, error: StoreError) -> None:
-        """Note a store error: nothing is tried before `retry.backoff.ms` is over."""
-        self._retry_at_ms = self._clock.now_ms() + self._rules.backoff_ms
+        """Note a store error: nothing is tried before `retry.backoff.ms` is over.
+
+        The same trouble is told once in ten seconds.
+        """
+        now_ms = self._clock.now_ms()
+        self._retry_at_ms = now_ms + self._rules.backoff_ms
+        cause = error.__cause__ or error
+        alike = (type(cause), getattr(cause, "errno", None))
+        if self._said == alike and now_ms - self._said_ms < _REPEAT_MS:
+            return
+        self._said, self._said_ms = alike, now_ms
         _LOG.warning(
-            "%s; trying again in %d ms partition=%s", error, self._rules.backoff_ms, self.partition
+            "%s; trying again every %d ms partition=%s",
+            error,
+            self._rules.backoff_ms,
+            self.partition,
         )
 
     def progress(self) -> None:
@@ -174,7 +189,14 @@ class PartitionWriter:
         return self._rules.extractor.timestamps(batch)
 
     def _rotate_for_schema(self, schema: Schema | None) -> None:
-        if self._open and must_rotate(self._rules.compatibility, schema, self._schema):
+        try:
+            rotates = self._open and must_rotate(self._rules.compatibility, schema, self._schema)
+        except DataError as error:
+            raise DataError(
+                f"{error}: offset {self._next_offset} of {self.partition}; repair or skip the record (the "
+                "consumer group's offset), or use schema.compatibility=NONE for versions that are missing"
+            ) from error
+        if rotates:
             self._rotate()
         if not self._open:
             self._schema = schema
