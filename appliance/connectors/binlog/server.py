@@ -195,6 +195,12 @@ class Server:
         file, pos = str(rows[0][0]), int(rows[0][1])
         if self.dialect == "mariadb":
             gtids = self.one(f"SELECT BINLOG_GTID_POS('{file}', {pos})")
+            if not gtids:
+                # it reads the file, which a busy server may not have written as far; the server's own
+                # state is that of the position as long as the position stays
+                state = self.one("SELECT @@gtid_binlog_pos")
+                again = self._status()
+                gtids = state if again and again[0][:2] == rows[0][:2] else None
         else:
             gtids = rows[0][4] if len(rows[0]) > 4 else None
         text = str(gtids).replace("\n", "") if gtids else None
