@@ -306,7 +306,8 @@ HISTORY: Final[tuple[Row, ...]] = (
 EVENTS: Final[tuple[Row, ...]] = (
     ("converters", STRING, None, "LM",
      "List of prefixes defining custom values converters.",
-     "Names of custom converters, each with options `<name>.type` and more."),
+     ("Names of custom converters, each with options `<name>.type` and more; "
+      "TinyIntOneToBooleanConverter is known.")),
     ("post.processors", STRING, None, "LM",
      "List of change event post processors.",
      "Names of post-processors; not supported."),

@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+from appliance.connectors.binlog.custom import CustomConverters
 from appliance.connectors.binlog.filters import Filters
 from appliance.connectors.binlog.mappers import ColumnMappers, Convert
 from appliance.connectors.binlog.names import ADJUSTERS, FIELD_ADJUSTERS, TopicNames
@@ -153,6 +154,7 @@ class VersionBuilder:
         self._adjust = ADJUSTERS[parsed["schema.name.adjustment.mode"]]
         self._adjust_field = FIELD_ADJUSTERS[parsed["field.name.adjustment.mode"]]
         self._mappers = ColumnMappers(config, parsed)
+        self._custom = CustomConverters(config)
         self._keys = _message_keys(parsed["message.key.columns"])
         self._modes = Modes(
             parsed["decimal.handling.mode"].lower(),
@@ -173,7 +175,9 @@ class VersionBuilder:
             if column.name in key_names or self._filters.column(table.id, column)
         ]
         columns = tuple(
-            DecodedColumn(index, column, column_type(column, self._modes))
+            DecodedColumn(
+                index, column, column_type(self._custom.seen_as(table.id, column), self._modes)
+            )
             for index, column in wanted
         )
         included = [i for i, c in enumerate(columns) if self._filters.column(table.id, c.column)]

@@ -13,6 +13,8 @@ from appliance.connectors.binlog.order import at_or_before
 from appliance.connectors.binlog.schemas import TableSchemas
 from appliance.connectors.binlog.sqltokens import DdlError
 from appliance.connectors.binlog.tables import TableId
+from appliance.data import Type
+from appliance.errors import ConfigError
 
 SQL = "create table d.t (id int primary key, a varchar(9), b varchar(20), c int not null, e blob)"
 
@@ -213,3 +215,34 @@ def test_history_gives_the_same_tables_when_read_from_a_file(tmp_path):
 def test_change_counts_as_seen_when_its_position_is_not_later(recorded, desired, expected):
     """GTID sets are compared as sets, files by number, then positions and counts inside one."""
     assert at_or_before(recorded, desired) is expected
+
+
+_BOOLEANS = {
+    "converters": "flag",
+    "flag.type": "io.debezium.connector.mysql.converters.TinyIntOneToBooleanConverter",
+}
+_FLAGS = "create table d.f (id int primary key, a tinyint(1) default 1, b tinyint(1), c tinyint)"
+
+
+@pytest.mark.parametrize(
+    ("more", "booleans"),
+    [
+        ({}, ["a", "b"]),
+        ({"flag.selector": "d.f.b"}, ["b"]),
+        ({"flag.length.checker": "false"}, ["a", "b", "c"]),
+    ],
+)
+def test_tiny_integers_are_booleans_when_the_converter_says_so(more, booleans):
+    """Length and selector decide; the default is converted as well."""
+    found = schemas(**{**_BOOLEANS, **more})
+    found.apply_ddl({}, "d", _FLAGS, lambda *_: ())
+    version = found.get("d", "f")
+    types = {field.name: field.schema for field in version.value_schema.fields}
+    assert [name for name, schema in types.items() if schema.type is Type.BOOLEAN] == booleans
+    assert types["a"].default == (True if "a" in booleans else 1)
+
+
+def test_converter_is_refused_when_it_is_unknown():
+    """A column never comes in another form than configured without a word."""
+    with pytest.raises(ConfigError, match=r"com\.acme\.Own is not supported"):
+        schemas(**{"converters": "own", "own.type": "com.acme.Own"})
