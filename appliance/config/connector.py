@@ -39,11 +39,15 @@ EXACTLY_ONCE: Final = "Exactly Once Support"
 
 
 def _check_unique(name: str, value: Any) -> None:
-    if value is not None and len(set(value)) < len(value):
+    if value is None:
+        raise ConfigError.invalid(name, None, "entry must be non null")
+    if len(set(value)) < len(value):
         raise ConfigError.invalid(name, f"[{', '.join(value)}]", "Duplicate alias provided.")
 
 
 def _check_filled(name: str, value: Any) -> None:
+    if value is not None and len(set(value)) < len(value):
+        raise ConfigError(f"Configuration '{name}' values must not be duplicated.")
     if value is not None and any(not item for item in value):
         raise ConfigError(f"Configuration '{name}' values must not be empty.")
 

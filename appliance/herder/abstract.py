@@ -59,6 +59,7 @@ from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.kafka.membership import Membership
 from appliance.storage.snapshot import ClusterConfigState
 from appliance.storage.stores import Stores
+from appliance.worker.javahash import hash_order
 
 T = TypeVar("T")
 
@@ -302,7 +303,8 @@ class AbstractHerder(abc.ABC):
 
         def step() -> Future[Created]:
             self._require_leader("Only the leader can set connector configs.")
-            config = dict(existing_config(self._known, name))
+            known = existing_config(self._known, name)
+            config = {option: known[option] for option in hash_order(known)}
             for option, value in patch.items():
                 if value is None:
                     config.pop(option, None)
@@ -411,7 +413,8 @@ class AbstractHerder(abc.ABC):
             def ended(done: Future[State]) -> None:
                 error = done.exception()
                 if error is None:
-                    answer.set_result(None)
+                    # after the turn that writes the new state
+                    self._tick.requests.submit(lambda: None, anytime=True, future=answer)
                 else:
                     failed = ConnectError(f"Failed to start connector: {name}")
                     failed.__cause__ = error

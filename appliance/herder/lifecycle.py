@@ -118,6 +118,7 @@ class Lifecycle:
         self._listener = listener
         self._running: dict[Name, _Running] = {}
         self._stopped_s: dict[Name, float] = {}
+        self._versions: dict[Name, str] = {}
         self.standstill_ms: dict[str, int] = {}
         """How long each task stood still here, from its stop to RUNNING; the rebalance takes it."""
 
@@ -217,7 +218,8 @@ class Lifecycle:
         for name, running in leaving.items():
             failed_task = running.state is State.FAILED and not isinstance(name, str)
             if report and not failed_task:
-                self._write(name, running.state, State.UNASSIGNED, None, None, "stopped here")
+                version = self._versions.get(name) if isinstance(name, str) else None
+                self._write(name, running.state, State.UNASSIGNED, None, version, "stopped here")
 
     def stop_all(self, *, report: bool = True) -> None:
         """Stop everything."""
@@ -225,7 +227,8 @@ class Lifecycle:
 
     def mark_restarting(self, name: Name) -> None:
         """Write that something is about to start again."""
-        self._write(name, None, State.RESTARTING, None, None, "restart requested")
+        version = self._versions.get(name)
+        self._write(name, None, State.RESTARTING, None, version, "restart requested")
 
     def set_target(self, connector: str, target: TargetState) -> None:
         """Pass a new target state to a connector and its tasks, as far as they run here."""
@@ -241,6 +244,8 @@ class Lifecycle:
         if running is None:
             return False
         before, running.state = running.state, event.state
+        if event.version is not None:
+            self._versions[event.name] = event.version
         if event.state is State.RUNNING and event.name in self._stopped_s:
             still_s = self._clock.monotonic_s() - self._stopped_s.pop(event.name)
             self.standstill_ms[str(event.name)] = round(still_s * 1000)

@@ -59,6 +59,8 @@ def _wanted(body: Any) -> str:
     level = text_map(body).get("level")
     if level is None:
         raise RestError(400, "Desired 'level' parameter was not specified in request.")
-    if level.upper() not in LEVELS:
+    if not level:
+        raise RestError(500, "Illegal null or empty Level name.")
+    if level.strip().upper() not in LEVELS:
         raise RestError(404, f"invalid log level '{level}'.")
-    return level.upper()
+    return level.strip().upper()

@@ -98,7 +98,10 @@ class App:
         if route.any_type:
             return await route.handler(request, members)
         media_type = answer_type(request.headers.get("accept"))
-        response = await route.handler(request, members)
+        try:
+            response = await route.handler(request, members)
+        except Exception as error:  # noqa: BLE001 - an error is answered in the type asked for
+            response = error_response(error)
         if media_type != JSON and response.headers.get("content-type") == JSON:
             response.headers["content-type"] = media_type
         return response
@@ -120,8 +123,11 @@ async def _read_body(request: Request) -> bytes:
 
 
 def _options(request: Request, routes: dict[str, Route]) -> Response:
-    accept = request.headers.get("accept", "").split(",")[0].split(";")[0].strip()
-    response = Response(b"", 200)
-    response.headers["content-type"] = accept if accept and "*" not in accept else JSON
-    response.headers["allow"] = allow_header(routes)
+    """Give the verbs of a path: as text where text may be sent, in a header in any case."""
+    accept = request.headers.get("accept", "*/*").split(",")[0].split(";")[0].strip()
+    allowed = allow_header(routes)
+    as_text = accept in ("*/*", "text/plain", "text/*")
+    response = Response(", ".join(allowed.split(",")) if as_text else b"", 200)
+    response.headers["content-type"] = "text/plain" if as_text else accept or JSON
+    response.headers["allow"] = allowed
     return response

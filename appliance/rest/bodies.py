@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appliance.rest.errors import RestError
+from appliance.rest.jsonfaults import fault_text, source_at
 
 _ENTITIES: Final = "org.apache.kafka.connect.runtime.rest.entities."
 CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
@@ -22,6 +23,9 @@ _TOO_DEEP: Final = (
     "Document nesting depth (1001) exceeds the maximum allowed (1000, from "
     "`StreamReadConstraints.getMaxNestingDepth()`)"
 )
+TEXT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.String>"
+_LONG: Final = 1 << 63
+OBJECT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.Object>"
 
 
 class Literal(str):
@@ -30,25 +34,31 @@ class Literal(str):
     __slots__ = ()
 
 
-def parse_json(body: bytes) -> Any:
-    """Give the value of a body, None for an empty one. Raises RestError 500 with Jackson's words."""
+def parse_json(body: bytes, java_type: str | None = TEXT_MAP) -> Any:
+    """Give the value of a body that stands for a `java_type` (None: an array), None for an empty one.
+
+    Raises RestError 500 with Jackson's words.
+    """
     if not body.strip():
         return None
     try:
         text = body.decode()
         return json.loads(text, parse_int=Literal, parse_float=Literal, parse_constant=_refuse)
     except UnicodeDecodeError as error:
-        raise RestError(500, f"Invalid UTF-8 middle byte{_at(1, error.start + 1)}") from error
+        raise RestError(500, f"Invalid UTF-8 middle byte{_at()}") from error
     except json.JSONDecodeError as error:
-        raise RestError(500, _syntax_text(error)) from error
+        if java_type is not None and error.doc.lstrip().startswith("["):
+            raise RestError(500, _mismatch([], java_type, "")) from error
+        bound = "java.util.Map" if java_type == TEXT_MAP else java_type or "java.util.List"
+        raise RestError(500, fault_text(error, bound)) from error
     except RecursionError as error:
         raise RestError(500, _TOO_DEEP) from error
 
 
-def text_map(value: Any, chain: str = "", root: str = HASH_MAP) -> dict[str, str | None]:
+def text_map(value: Any, chain: str = "") -> dict[str, str | None]:
     """Give a JSON object as a map of texts. Raises RestError 500."""
     if not isinstance(value, dict):
-        raise RestError(500, _mismatch(value, HASH_MAP if not chain else root, chain))
+        raise RestError(500, _mismatch(value, TEXT_MAP, chain))
     return {name: _text(name, item, chain) for name, item in value.items()}
 
 
@@ -84,6 +94,17 @@ def entity_map(value: Any, entity: str, chain: str = "") -> dict[str, Any]:
     return value
 
 
+def wrong_enum(value: Any, enum: str, chain: str) -> str:
+    """Give the message for an object or array where one of `enum` must stand."""
+    if isinstance(value, dict):
+        return _mismatch(value, enum, chain)
+    return (
+        f"Input mismatch reading Enum `{enum}`: properties-based `@JsonCreator` ([method {enum}#forValue"
+        f"(java.lang.String)]) expects String Value, got Array value (`JsonToken.START_ARRAY`){_at()} "
+        f"(through reference chain: {chain})"
+    )
+
+
 def entity_list(value: Any, entity: str, chain: str) -> list[Any]:
     """Give a JSON array of `entity`. Raises RestError 500."""
     if isinstance(value, list):
@@ -99,7 +120,10 @@ def entity_list(value: Any, entity: str, chain: str) -> list[Any]:
 def numbers(value: Any) -> Any:
     """Give a value with its numbers as numbers."""
     if isinstance(value, Literal):
-        return float(value) if _is_float(value) else int(value)
+        if _is_float(value):
+            return float(value)
+        # What no Java long holds stays a text, which nobody takes for a number.
+        return int(value) if -_LONG <= int(value) < _LONG else str(value)
     if isinstance(value, dict):
         return {name: numbers(item) for name, item in value.items()}
     if isinstance(value, list):
@@ -114,16 +138,18 @@ def _text(name: str, value: Any, chain: str) -> str | None:
 
 def _mismatch(value: Any, java_type: str, chain: str) -> str:
     where = _at() + (f" (through reference chain: {chain})" if chain else "")
-    if isinstance(value, (dict, list)):
+    is_map, is_text = java_type.startswith(HASH_MAP), _is_text(value)
+    if isinstance(value, (dict, list)) or (is_map and not is_text):
         word, token = _described(value)
         return (
             f"Cannot deserialize value of type `{java_type}` from {word} value "
             f"(token `JsonToken.{token}`){where}"
         )
     if value == "":
+        target = f"element of `{HASH_MAP}`" if is_map else f"`{java_type}` value"
         return (
-            f'Cannot coerce empty String ("") to `{java_type}` value (but could if coercion was '
-            f"enabled using `CoercionConfig`){where}"
+            f'Cannot coerce empty String ("") to {target} (but could if coercion was enabled using '
+            f"`CoercionConfig`){where}"
         )
     if isinstance(value, Literal):
         kind = "double/Double" if _is_float(value) else "int/Int"
@@ -133,7 +159,8 @@ def _mismatch(value: Any, java_type: str, chain: str) -> str:
     else:
         kind, shown = "String", f"String value ('{value}')"
     return (
-        f"Cannot construct instance of `{java_type}` (although at least one Creator exists): no "
+        f"Cannot construct instance of `{HASH_MAP if is_map else java_type}` (although at least one "
+        "Creator exists): no "
         f"{kind}-argument constructor/factory method to deserialize from {shown}{where}"
     )
 
@@ -153,39 +180,16 @@ def _described(value: Any) -> tuple[str, str]:
     return "String", "VALUE_STRING"
 
 
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and not isinstance(value, Literal)
+
+
 def _is_float(literal: Literal) -> bool:
     return re.search(r"[.eE]", literal) is not None
 
 
-def _at(line: int = 1, column: int = 1) -> str:
-    return (
-        "\n at [Source: REDACTED (`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); "
-        f"line: {line}, column: {column}]"
-    )
-
-
-def _syntax_text(error: json.JSONDecodeError) -> str:
-    text = error.doc
-    where = _at(error.lineno, error.colno + 1)
-    if error.pos >= len(text.rstrip()):
-        opened = re.search(r"[\[{]", text)
-        kind = "Array" if opened and opened[0] == "[" else "Object"
-        start = _at(1, 1).strip().removeprefix("at ")
-        return (
-            f"Unexpected end-of-input: expected close marker for {kind} (start marker at {start})"
-            f"{_at(error.lineno, len(text) + 1)}"
-        )
-    char = text[error.pos]
-    if error.msg.startswith("Expecting property name"):
-        expected = "was expecting double-quote to start field name"
-        return f"Unexpected character ('{char}' (code {ord(char)})): {expected}{where}"
-    word = re.match(r"[A-Za-z]+", text[error.pos :])
-    if error.msg == "Expecting value" and word is not None:
-        return (
-            f"Unrecognized token '{word[0]}': was expecting (JSON String, Number, Array, Object or "
-            f"token 'null', 'true' or 'false'){where}"
-        )
-    return f"Unexpected character ('{char}' (code {ord(char)})): {error.msg}{where}"
+def _at() -> str:
+    return f"\n at {source_at()}"
 
 
 def _refuse(name: str) -> Any:

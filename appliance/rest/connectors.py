@@ -6,6 +6,7 @@ they get is written at each resource.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import quote
@@ -29,10 +30,12 @@ from appliance.rest.bodies import (
     parse_json,
     text_map,
     text_value,
+    wrong_enum,
 )
 from appliance.rest.context import Context
 from appliance.rest.errors import STALE, FrameworkError, RestError
 from appliance.rest.forward import WorkerClient, forwarded
+from appliance.rest.jsonfaults import source_at
 from appliance.rest.ownership import Ownership, without_owner
 from appliance.rest.plugins import is_true
 from appliance.rest.routing import Handler, Route
@@ -132,7 +135,7 @@ class Connectors:
 
     async def create(self, request: Request, _members: Members) -> Response:
         """Make a connector."""
-        body = parse_json(await request.body())
+        body = parse_json(await request.body(), CREATE_REQUEST)
         if body is None:
             raise RestError(500, _NO_REQUEST)
         body = entity_map(body, CREATE_REQUEST)
@@ -273,8 +276,10 @@ class Connectors:
 
 
 def _check_name(name: str, config: dict[str, str | None]) -> None:
-    included = config.setdefault("name", name)
-    if included != name:
+    included = config.get("name")
+    if included is None:
+        config["name"] = name
+    elif included != name:
         raise BadRequestError(
             f"Connector name configuration ({included}) doesn't match connector name in the URL "
             f"({name})"
@@ -283,6 +288,8 @@ def _check_name(name: str, config: dict[str, str | None]) -> None:
 
 def _initial_state(value: Any) -> TargetState | None:
     chain = f'{CREATE_REQUEST}["initial_state"]'
+    if isinstance(value, (dict, list)):
+        raise RestError(500, wrong_enum(value, f"{CREATE_REQUEST}$InitialState", chain))
     text = text_value(value, chain)
     if text is None:
         return None
@@ -290,15 +297,14 @@ def _initial_state(value: Any) -> TargetState | None:
         raise RestError(
             500,
             f"Cannot construct instance of `{CREATE_REQUEST}$InitialState`, problem: No enum constant "
-            f"{CREATE_REQUEST}.InitialState.{text.upper()}\n at [Source: REDACTED "
-            "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1, column: 1] (through "
-            f"reference chain: {chain})",
+            f"{CREATE_REQUEST}.InitialState.{text.upper()}\n at {source_at()} (through reference "
+            f"chain: {chain})",
         )
     return _INITIAL_STATES[text.upper()]
 
 
 def _task_id(members: Members) -> ConnectorTaskId:
-    try:
-        return ConnectorTaskId(members["name"], int(members["task"]))
-    except ValueError:
-        raise FrameworkError(404, JSON) from None
+    text = members["task"]
+    if not re.fullmatch(r"[+-]?\d{1,10}", text) or not -(1 << 31) <= int(text) < 1 << 31:
+        raise FrameworkError(404, JSON)
+    return ConnectorTaskId(members["name"], int(text))

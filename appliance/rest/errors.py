@@ -21,8 +21,7 @@ from appliance.errors import (
     java_class_of,
 )
 from appliance.herder.herder import SignatureError
-from appliance.rest.answers import json_response
-from appliance.worker.plugins import NoSuchConnectorError
+from appliance.rest.answers import empty_response, json_response
 from appliance.worker.validation import ValidationFailedError
 
 _LOG = logging.getLogger(__name__)
@@ -73,8 +72,14 @@ class FrameworkError(Exception):
         )
 
 
+class UnreadableError(Exception):
+    """A header that cannot be read: 400 without a word, as from the peer's server."""
+
+
 def error_response(error: BaseException) -> Response:
     """Give the answer for any exception out of a resource."""
+    if isinstance(error, UnreadableError):
+        return empty_response(400)
     if isinstance(error, FrameworkError):
         return error.response()
     status, code, message = _described(error)
@@ -90,8 +95,6 @@ def _described(error: BaseException) -> tuple[int, int, str]:
         return error.status, error.status, str(error)
     if isinstance(error, RebalanceNeededError):
         return 500, 500, REBALANCE
-    if isinstance(error, NoSuchConnectorError):
-        return 400, 400, f"{ConnectError.java_class}: {error}"
     for kind, status in _STATUSES:
         if isinstance(error, kind):
             return status, status, str(error)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -19,14 +20,20 @@ _SIGNATURE = "x-connect-authorization"
 _ALGORITHM = "x-connect-request-signature-algorithm"
 
 
+_NO_CONTENT: Final = (
+    "No content to map due to end-of-input\n at [Source: REDACTED "
+    "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1]"
+)
+
+
 def routes(context: Context, connectors: Connectors) -> list[Route]:
     """Give the routes."""
 
     async def put_tasks(request: Request, members: Mapping[str, str]) -> Response:
         body = await request.body()
-        configs = parse_json(body)
+        configs = parse_json(body, None)
         if configs is None:
-            raise RestError(500, "No content to map due to end-of-input")
+            raise RestError(500, _NO_CONTENT)
         texts = [_task_config(config) for config in configs]
         signature = _signature(request, body)
         await context.wait(context.herder.put_task_configs(members["name"], texts, signature))

@@ -12,7 +12,7 @@ from appliance.errors import BadRequestError
 from appliance.herder.entities import ConnectorOffset
 from appliance.rest.answers import json_response
 from appliance.rest.bodies import (
-    HASH_MAP,
+    OBJECT_MAP,
     OFFSET,
     OFFSETS,
     entity_list,
@@ -27,6 +27,7 @@ from appliance.rest.errors import STALE, RestError
 from appliance.rest.routing import Route
 
 _NO_BODY: Final = f'Cannot invoke "{OFFSETS}.offsets()" because "offsets" is null'
+_NO_ENTRY: Final = f'Cannot invoke "{OFFSET}.partition()" because "offset" is null'
 _EMPTY: Final = "Partitions / offsets need to be provided for an alter offsets request"
 
 
@@ -38,7 +39,7 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
         return json_response(await context.wait(herder.connector_offsets(members["name"])))
 
     async def alter(request: Request, members: Mapping[str, str]) -> Response:
-        offsets = _offsets(parse_json(await request.body()))
+        offsets = _offsets(parse_json(await request.body(), OFFSETS))
         return json_response(await context.wait(herder.alter_offsets(members["name"], offsets)))
 
     async def reset(_request: Request, members: Mapping[str, str]) -> Response:
@@ -61,6 +62,8 @@ def _offsets(body: Any) -> list[ConnectorOffset]:
     entries = body.get("offsets")
     if entries is not None:
         entries = entity_list(entries, OFFSET, chain)
+    if None in (entries or ()):
+        raise RestError(500, _NO_ENTRY)
     offsets = [
         _offset(entry, f"{chain}->java.util.ArrayList[{number}]")
         for number, entry in enumerate(entries or ())
@@ -80,5 +83,5 @@ def _object(entry: Mapping[str, Any], member: str, chain: str) -> dict[str, Any]
     value = entry.get(member)
     if value is None:
         return None
-    found = numbers(entity_map(value, HASH_MAP, f'{chain}->{OFFSET}["{member}"]'))
+    found = numbers(entity_map(value, OBJECT_MAP, f'{chain}->{OFFSET}["{member}"]'))
     return dict(found)

@@ -15,12 +15,15 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from appliance.rest.answers import JSON
-from appliance.rest.errors import FrameworkError, RestError
+from appliance.rest.errors import FrameworkError, RestError, UnreadableError
 from appliance.worker.javahash import hash_order
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
 
 _MEMBER: Final = re.compile(r"\{(\w+)\}")
+_ILLEGAL: Final = re.compile(r'[|"{}^`\\<>]')
+_MEDIA_TYPE: Final = re.compile(r"[^\s/;,]+/[^\s/;,]+")
+_ACCEPTED: Final = ("*/*", "*", "application/*", "*/json", JSON)
 _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
@@ -56,21 +59,30 @@ class Table:
         return best[1], best[2]
 
 
-def split_path(raw_path: str) -> list[str]:
-    """Give the decoded segments of a path. Raises RestError 400 for what cannot be decoded."""
+class Segment(NamedTuple):
+    """A piece of a path as it was sent, parameters left out, and what it means."""
+
+    raw: str
+    text: str
+
+
+def split_path(raw_path: str) -> list[Segment]:
+    """Give the segments of a path. Raises RestError 400 for what cannot be read.
+
+    A dot segment is a segment like any other, as for Jersey; an encoded one is refused, as by Jetty.
+    """
     if _BAD_ESCAPE.search(raw_path):
         raise RestError(400, "Bad Request")
-    path = raw_path.removesuffix("/") if raw_path != "/" else ""
-    if "//" in path:
+    if _ILLEGAL.search(raw_path):
+        raise RestError(400, "Illegal Path Character")
+    if "//" in raw_path:
         raise RestError(400, "Ambiguous URI empty segment")
-    decoded: list[str] = []
-    for segment in path.lstrip("/").split("/") if path else []:
-        plain = segment.split(";")[0]
-        if plain == "..":
-            del decoded[-1:]
-        elif plain != ".":
-            decoded.append(_decode(plain))
-    return decoded
+    path = raw_path.removesuffix("/")
+    plain = [segment.split(";")[0] for segment in path.lstrip("/").split("/")] if path else []
+    segments = [Segment(segment, _decode(segment)) for segment in plain]
+    if any(segment.text in (".", "..") and segment.raw != segment.text for segment in segments):
+        raise RestError(400, "Ambiguous URI path segment")
+    return segments
 
 
 def _decode(segment: str) -> str:
@@ -83,15 +95,15 @@ def _decode(segment: str) -> str:
     return text
 
 
-def _match(pattern: tuple[str, ...], segments: Sequence[str]) -> dict[str, str] | None:
+def _match(pattern: tuple[str, ...], segments: Sequence[Segment]) -> dict[str, str] | None:
     if len(pattern) != len(segments):
         return None
     members = {}
     for expected, segment in zip(pattern, segments, strict=True):
         found = _MEMBER.fullmatch(expected)
         if found is not None:
-            members[found[1]] = segment
-        elif expected != segment:
+            members[found[1]] = segment.text
+        elif expected != segment.raw:
             return None
     return members
 
@@ -103,23 +115,43 @@ def allow_header(routes: Mapping[str, Route]) -> str:
 
 
 def check_body_type(request: Request, has_body: bool) -> None:
-    """Raise FrameworkError 415 unless a body is JSON."""
-    given = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if given and given != JSON:
-        raise FrameworkError(415)
-    if not given and has_body:
+    """Raise FrameworkError unless a body is JSON: 415, or 400 for what is no media type."""
+    given = request.headers.get("content-type")
+    if given is None:
+        if has_body:
+            raise FrameworkError(415, JSON)
+        return
+    media = given.split(";")[0].strip().lower()
+    if not _MEDIA_TYPE.fullmatch(media):
+        raise UnreadableError
+    if media in ("*/*", "application/*"):
         raise FrameworkError(415, JSON)
+    if media != JSON:
+        raise FrameworkError(415)
 
 
 def answer_type(accept: str | None) -> str:
-    """Give the content type for an `Accept` header. Raises FrameworkError 406."""
+    """Give the content type for an `Accept` header, parameters echoed.
+
+    Raises FrameworkError 406, UnreadableError for a weight that is no number. A weight of 0 excludes
+    nothing, as with Jersey.
+    """
     if accept is None or not accept.strip():
         return JSON
+    found = None
     for part in accept.split(","):
-        media, *parameters = (piece.strip().lower() for piece in part.split(";"))
-        if any(re.fullmatch(r"q=0(\.0*)?", parameter) for parameter in parameters):
-            continue
-        if media in ("*/*", "application/*", JSON):
-            charset = [p for p in parameters if p.startswith("charset=")] if media == JSON else []
-            return ";".join([JSON, *charset])
-    raise FrameworkError(406)
+        media, *parameters = (piece.strip() for piece in part.split(";"))
+        weights = [p[2:] for p in parameters if p.lower().startswith("q=")]
+        if any(not re.fullmatch(r"\d*\.?\d+", weight) for weight in weights):
+            raise UnreadableError
+        if found is None and media.lower() in _ACCEPTED:
+            kept = [_parameter(p) for p in parameters if not p.lower().startswith("q=")]
+            found = ";".join([JSON, *kept]) if media.lower() == JSON else JSON
+    if found is None:
+        raise FrameworkError(406)
+    return found
+
+
+def _parameter(text: str) -> str:
+    name, equals, value = text.partition("=")
+    return f"{name.lower()}{equals}{value.lower() if name.lower() == 'charset' else value}"

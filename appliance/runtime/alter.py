@@ -79,7 +79,7 @@ def _partition(partition: Mapping[str, Any] | None) -> Place:
 def _offset(offset: Mapping[str, Any] | None) -> int | None:
     if offset is None:
         return None
-    if offset.get("kafka_offset") is None:
+    if "kafka_offset" not in offset:
         raise BadRequestError(
             "The offset for a sink connector should either be null or contain the key 'kafka_offset'"
         )
@@ -87,13 +87,19 @@ def _offset(offset: Mapping[str, Any] | None) -> int | None:
 
 
 def _integer(value: Any, what: str, plural: str) -> int:
-    text = str(value)
-    if not re.fullmatch(r"[+-]?\d+", text):
+    text = _java_text(value)
+    if not re.fullmatch(r"[+-]?\d+", text) or abs(int(text)) >= 1 << 63:
         raise BadRequestError(
             f"Failed to parse the following {what} in the provided offsets: '{text}'."
             f" {plural} for sink connectors need to be integers."
         )
     return int(text)
+
+
+def _java_text(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "null" if value is None else str(value).lower()
+    return str(value)
 
 
 def _apply(
@@ -109,6 +115,10 @@ def _apply(
         if message.reset:
             _delete_group(admin, group)
             return
+        if any(place.partition < 0 or not place.topic for place, _ in offsets):
+            raise ConnectError(
+                f"Failed to {verb} consumer group offsets for connector {message.name}"
+            )
         if any(offset is not None and offset < 0 for _, offset in offsets):
             raise ConnectError(f"Failed to modify offsets for sink connector {message.name}")
         places = [Place(p.topic, p.partition, o) for p, o in offsets if o is not None]

@@ -134,15 +134,15 @@ def _add_converter(
         default = plugins.class_of(kind, own, default)
     used = plugins.lookup(kind, config.get(name) or "") if config.get(name) is not None else own
     version = None if used is None else used.version
+    text = config.get(name) or ""
+    exists = bool(version) or text in BASE_CLASSES or plugins.other_kind(kind, text) is not None
     keys[name] = dataclasses.replace(
         keys[name], default=default, recommender=_Offer(tuple(plugins.classes(kind)))
     )
     keys[f"{name}.plugin.version"] = dataclasses.replace(
         keys[f"{name}.plugin.version"],
         default=version,
-        recommender=_Offer(
-            (version,) if version else (), bool(version) or config.get(name) in BASE_CLASSES
-        ),
+        recommender=_Offer((version,) if version else (), exists),
         validator=_version_check(used),
     )
 

@@ -68,7 +68,7 @@ class ConnectorOffsets:
             AlterOffsets(self._calls.number(), name, config, refs, orjson.dumps(pairs), reset)
         )
         if source:
-            self._store.put(name, pairs)
+            self._store.put(name, [pair for pair in pairs if pair[0] is not None])
         verb = "reset" if reset else "altered"
         if consented:
             return f"The offsets for this connector have been {verb} successfully"
@@ -82,9 +82,9 @@ class ConnectorOffsets:
 def check_source_pairs(pairs: Sequence[Pair]) -> None:
     """Raise ConnectError for a null partition or an offset that is not flat."""
     for partition, offset in pairs:
-        if partition is None:
+        if partition is None and offset is not None:
             raise ConnectError("Partition objects cannot be null")
-        for field, value in (offset or {}).items():
+        for field, value in [*(partition or {}).items(), *(offset or {}).items()]:
             if isinstance(value, (dict, list)):
                 kind = "MAP" if isinstance(value, dict) else "ARRAY"
                 raise ConnectError(

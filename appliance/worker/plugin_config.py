@@ -11,6 +11,7 @@ from typing import Any, Final
 from appliance.config.connector import SINK_KEYS, SOURCE_KEYS
 from appliance.config.define import ConfigDef
 from appliance.errors import BadRequestError, ConnectError, NotFoundError
+from appliance.worker.enrich import BASE_CLASSES
 from appliance.worker.plugins import Plugins, PluginVersionError, check_version
 from appliance.worker.validation import key_info
 
@@ -35,9 +36,14 @@ def plugin_config(plugins: Plugins, name: str, version: str | None) -> list[dict
                 f"Invalid plugin class {name}. Valid types are sink, source, converter, "
                 "header_converter, transformation, predicate."
             ) from None
-        if name.startswith("java."):
+        if name.startswith("java.") or _is_abstract(plugins, name):
             raise ConnectError("Instantiation error") from None
         raise
+    if version == "":
+        raise BadRequestError(
+            f"Plugin {plugin.java_class} not found that matches the version range [,], available "
+            f"versions: [{plugin.version}]"
+        )
     try:
         check_version(plugin.java_class, plugin.version, version)
     except PluginVersionError as error:
@@ -49,3 +55,8 @@ def plugin_config(plugins: Plugins, name: str, version: str | None) -> list[dict
         keys |= {k: v for k, v in framework.keys.items() if k not in keys}
         keys[_VERSION] = dataclasses.replace(keys[_VERSION], default=plugin.version)
     return [key_info(key) for key in keys.values()]
+
+
+def _is_abstract(plugins: Plugins, name: str) -> bool:
+    """Tell whether `name` is a class that cannot be made: an interface, or what two variants share."""
+    return name in BASE_CLASSES or plugins.lookup("transformation", f"{name}$Key") is not None

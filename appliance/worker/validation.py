@@ -105,6 +105,11 @@ class ConfigChecker:
         definition = enriched(base, config, plugin, self._worker, self._plugins)
         framework = {value.name: value for value in definition.validate(config)}
         resolve_classes(framework, self._plugins)
+        for side in ("key", "value", "header"):
+            converter, version = (
+                framework[f"{side}.converter{tail}"] for tail in ("", ".plugin.version")
+            )
+            converter.errors += [e for e in version.errors if e not in converter.errors]
         if plugin.kind == "source":
             self._check_source(connector, config, framework)
         else:
@@ -239,10 +244,11 @@ class ConfigChecker:
         overridden = config.get("consumer.override.group.id")
         name = values["name"]
         if overridden is not None:
+            key = "consumer.override.group.id"
+            values[key] = ConfigValue(key, overridden)
             if overridden == group:
-                key = "consumer.override.group.id"
                 error = f"Consumer group {overridden} conflicts with Connect worker group {group}"
-                values[key] = ConfigValue(key, overridden, errors=[error])
+                values[key].errors.append(error)
         elif f"connect-{name.value}" == group:
             name.errors.append(
                 f"Consumer group for sink connector named {name.value} conflicts with Connect "
@@ -367,6 +373,7 @@ class Validator:
         """Take the worker's configuration and its handle of the spawner."""
         self._worker = worker
         self._spawner = spawner
+        self._unknown: set[str] = set()
 
     def __call__(self, config: Mapping[str, str | None]) -> None:
         """Raise BadRequestError when `config` will not do."""
@@ -374,7 +381,15 @@ class Validator:
 
     def validate(self, config: Mapping[str, str | None]) -> ConfigInfos:
         """Give what `config` amounts to. Raises BadRequestError, ValidationFailedError, ConnectError."""
-        return msgspec.json.decode(self._ask("validate", dict(config)), type=ConfigInfos)
+        try:
+            return msgspec.json.decode(self._ask("validate", dict(config)), type=ConfigInfos)
+        except NoSuchConnectorError as error:
+            # The peer keeps the first failure for a name and wraps it ever after.
+            name = config.get("connector.class") or ""
+            if name in self._unknown:
+                raise NoSuchConnectorError(f"{ConnectError.java_class}: {error}") from error
+            self._unknown.add(name)
+            raise
 
     def plugin_config(self, name: str, version: str | None) -> list[dict[str, Any]]:
         """Give the options of a plugin. Raises NotFoundError, BadRequestError."""

@@ -67,7 +67,7 @@ class FileStreamSinkTask(SinkTask):
             self._file = open(self._path, "ab")  # noqa: SIM115 - open as long as the task
         except OSError as error:
             raise ConnectError(
-                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask: {error.strerror}"
+                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask"
             ) from error
 
     def put(self, batches: list[Batch]) -> None:

@@ -136,7 +136,7 @@ class Replay:
         body = self._real(step["req"]).encode() if "req" in step else None
         if body is not None:
             headers["Content-Length"] = str(len(body))
-            if "ct" in step:
+            if step.get("ct"):
                 headers["Content-Type"] = step["ct"]
         try:
             path = self._real(step["path"])

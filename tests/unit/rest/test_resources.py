@@ -54,7 +54,7 @@ def test_connector_is_answered_with_location_when_created(client):
         (
             b'{"name":"x","config":{"connector.class":"No"}}',
             400,
-            "ConnectException: Failed to find",
+            "Failed to find any class that implements Connector and which name matches No, ",
         ),
         (b'{"name":"x","config":{}}', 400, "Connector config {name=x} contains no connector type"),
     ],
@@ -178,7 +178,10 @@ def test_task_number_that_is_none_is_not_found_when_asked_for(client, method, pa
             "no double/Double-argument constructor/factory method to deseria",
         ),
         ({"offsets": [{}, ""]}, 'Cannot coerce empty String ("") to `{0}Offset` value (but could'),
-        ({"offsets": [{}, {"partition": True}]}, "to deserialize from boolean value (true)"),
+        (
+            {"offsets": [{}, {"partition": True}]},
+            "java.lang.Object>` from Boolean value (token `JsonToken.VALUE_TRUE`)",
+        ),
         (
             {"offsets": [{}, {"x": 1}]},
             '{0}Offsets["offsets"]->java.util.ArrayList[1]->{0}Offset["x"])',
@@ -262,7 +265,7 @@ def test_unsigned_call_between_workers_is_refused(client):
     """Task configurations need a body first, then a signature."""
     headers = {"content-type": "application/json"}
     answer = client.post("/connectors/x/tasks", content=b"", headers=headers)
-    assert answer.json()["message"] == "No content to map due to end-of-input"
+    assert answer.json()["message"].startswith("No content to map due to end-of-input\n at ")
     answer = client.post("/connectors/x/tasks", json=[{}])
     assert (answer.status_code, answer.json()["message"]) == (
         400,

@@ -1,0 +1,89 @@
+"""Bodies that are not JSON are refused in Jackson's words, recorded from a real worker."""
+
+from __future__ import annotations
+
+import pytest
+
+from appliance.rest.bodies import parse_json
+from appliance.rest.errors import RestError
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ('{"a":}', "Unexpected character ('}' (code 125)): expected a value"),
+        ("{nope", "Unexpected character ('n' (code 110)): was expecting double-quote to start"),
+        ('{"a":1,}', "Unexpected character ('}' (code 125)): was expecting double-quote to start"),
+        ('{"a" 1}', "Unexpected character ('1' (code 49)): was expecting a colon to separate"),
+        ('{"a":1 "b":2}', "('\"' (code 34)): was expecting comma to separate Object entries"),
+        (
+            "{",
+            "Unexpected end-of-input: expected close marker for Object (start marker at [Source",
+        ),
+        ('{"a":1', "Unexpected end-of-input: expected close marker for Object (start marker at"),
+        ('{"a"', "Unexpected end-of-input within/between Object entries"),
+        ('{"a":', "Unexpected end-of-input within/between Object entries"),
+        ('{"a":"b', "Unexpected end-of-input in VALUE_STRING"),
+        ('{"a', "Unexpected end-of-input in field name"),
+        (
+            '{"a":"\t"}',
+            "Illegal unquoted character ((CTRL-CHAR, code 9)): has to be escaped using",
+        ),
+        ('{"a":"\\x"}', "Unrecognized character escape 'x' (code 120)"),
+        ('{"a":01}', "Invalid numeric value: Leading zeroes not allowed"),
+        ('{"a":1.}', "('}' (code 125)) in numeric value: Decimal point not followed by a digit"),
+        (
+            '{"a":-}',
+            "in numeric value: expected digit (0-9) to follow minus sign, for valid numer",
+        ),
+        (
+            '{"a":+1}',
+            "in numeric value: JSON spec does not allow numbers to have plus signs: enab",
+        ),
+        (
+            '{"a":.5}',
+            "Unexpected character ('.' (code 46)): expected a valid value (JSON String, N",
+        ),
+        (
+            '{"a":/*c*/1}',
+            "maybe a (non-standard) comment? (not recognized as one since Feature 'AL",
+        ),
+        ('{"a":tru}', "Unrecognized token 'tru': was expecting (JSON String, Number, Array, Obje"),
+        (
+            '{"a":NaN}',
+            "Non-standard token 'NaN': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS`",
+        ),
+        (
+            '{"a":1]',
+            "Unexpected close marker ']': expected '}' (for Object starting at [Source: RE",
+        ),
+        ("}", "Unexpected close marker '}': no open Object to close"),
+        (
+            "{} {}",
+            "Trailing token (of type START_OBJECT) found after value (bound as `java.util.Map`)",
+        ),
+        (
+            '{"a":"b"} x',
+            "Unrecognized token 'x': was expecting (JSON String, Number, Array, Object",
+        ),
+        (
+            "[1,2",
+            "Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,java.l",
+        ),
+    ],
+)
+def test_fault_is_named_as_jackson_names_it_when_a_body_is_no_json(body, message):
+    """Status 500, and what stands in the body says what is wrong with it."""
+    with pytest.raises(RestError) as refused:
+        parse_json(body.encode())
+
+    assert refused.value.status == 500
+    assert message in str(refused.value)
+
+
+def test_place_is_told_when_a_body_is_no_json():
+    """The text ends with line and column, the body itself is kept out of it."""
+    with pytest.raises(RestError) as refused:
+        parse_json(b'{"a": 1,\n "b": }')
+
+    assert str(refused.value).endswith("disabled); line: 2, column: 7]")
