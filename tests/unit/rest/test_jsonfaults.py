@@ -34,11 +34,11 @@ from appliance.rest.errors import RestError
         ('{"a":1.}', "('}' (code 125)) in numeric value: Decimal point not followed by a digit"),
         (
             '{"a":-}',
-            "in numeric value: expected digit (0-9) to follow minus sign, for valid numer",
+            "in numeric value: expected digit (0-9) to follow minus sign, for valid",
         ),
         (
             '{"a":+1}',
-            "in numeric value: JSON spec does not allow numbers to have plus signs: enab",
+            "in numeric value: JSON spec does not allow numbers to have plus signs: enable",
         ),
         (
             '{"a":.5}',
@@ -48,7 +48,10 @@ from appliance.rest.errors import RestError
             '{"a":/*c*/1}',
             "maybe a (non-standard) comment? (not recognized as one since Feature 'AL",
         ),
-        ('{"a":tru}', "Unrecognized token 'tru': was expecting (JSON String, Number, Array, Obje"),
+        (
+            '{"a":yes}',
+            "Unrecognized token 'yes': was expecting (JSON String, Number, Array, Object",
+        ),
         (
             '{"a":NaN}',
             "Non-standard token 'NaN': enable `JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS`",
