@@ -30,11 +30,12 @@ from appliance.herder.standalone import StandaloneHerder
 from appliance.journal.journal import Journal, journal_topic
 from appliance.kafka.clients import worker_client
 from appliance.kafka.log import LogClients
-from appliance.rest.app import create_app
+from appliance.rest.app import create_admin_app, create_app
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
 from appliance.rest.registry import RegistryApp
 from appliance.rest.server import RestServer
+from appliance.rest.tls import ADMIN
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from appliance.storage.stores import Stores, kafka_stores, standalone_stores
 from appliance.telemetry import logs
@@ -70,11 +71,13 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     control, *listening, spawner = sockets
     own = len(arguments["own"])
     shared = own + len(arguments["public"])
+    admin = shared + len(arguments["registry"])
     host = Host(config, arguments["url"], Spawner(spawner), ControlLine(control))
     return host.run(
         list(zip(arguments["own"], listening[:own], strict=True)),
         list(zip(arguments["public"], listening[own:shared], strict=True)),
-        list(zip(arguments["registry"], listening[shared:], strict=True)),
+        list(zip(arguments["registry"], listening[shared:admin], strict=True)),
+        list(zip(arguments["admin"], listening[admin:], strict=True)),
         [Path(path) for path in arguments["connectors"]],
     )
 
@@ -135,6 +138,7 @@ class Host:
             task_pids=self._worker.process_ids,
         )
         self._server = RestServer(create_app(context), config)
+        self._admin_app = create_admin_app(context)
 
     def _open_stores(self, inbox: Inbox, worker_id: str) -> tuple[Stores, Journal]:
         config = self._config
@@ -179,13 +183,14 @@ class Host:
         own: list[tuple[str, socket.socket]],
         public: list[tuple[str, socket.socket]],
         registry: list[tuple[str, socket.socket]],
+        admin: list[tuple[str, socket.socket]],
         connectors: list[Path],
     ) -> int:
         """Serve until told to stop; gives the exit code."""
         self._herder.start()
         self._herder.ready().add_done_callback(lambda done: self._on_ready(done, connectors))
         for name, target in (
-            ("control", lambda: self._listen(public, registry)),
+            ("control", lambda: self._listen(public, registry, admin)),
             ("progress", self._report),
         ):
             threading.Thread(target=target, name=name, daemon=True).start()
@@ -196,12 +201,14 @@ class Host:
         self,
         public: list[tuple[str, socket.socket]],
         registry: list[tuple[str, socket.socket]],
+        admin: list[tuple[str, socket.socket]],
     ) -> None:
         """Do as the supervisor says; its end is ours."""
         for word in self._control.words():
             match word["word"]:
                 case "accept":
                     self._server.accept(public)
+                    self._server.accept(admin, self._admin_app, ADMIN)
                     if registry:
                         self._server.accept(registry, RegistryApp(self._open_registry))
                 case "leave":

@@ -76,6 +76,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._public: list[tuple[Listener, socket.socket]] = []
         self._registry: list[tuple[Listener, socket.socket]] = []
+        self._admin: list[tuple[Listener, socket.socket]] = []
         self._accepting: _Slot | None = None
         self._stopping_s: float | None = None
         self._code = 0
@@ -90,7 +91,9 @@ class Supervisor:
 
     def run(self) -> int:
         """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
+        _check_rest(self._config)
         self._public = [(listener, bind(listener)) for listener in self._config.listeners]
+        self._admin = [(listener, bind(listener)) for listener in self._config.admin_listeners]
         self._bind_registry()
         wake, wake_end = socket.socketpair()
         for end in (wake, wake_end):
@@ -169,9 +172,10 @@ class Supervisor:
             "own": [listener.scheme for listener, _ in own],
             "public": [listener.scheme for listener, _ in self._public],
             "registry": [listener.scheme for listener, _ in self._registry],
+            "admin": [listener.scheme for listener, _ in self._admin],
             "connectors": self._connectors,
         }
-        shared = [sock.dup() for _, sock in (*self._public, *self._registry)]
+        shared = [sock.dup() for _, sock in (*self._public, *self._registry, *self._admin)]
         handed = [theirs, *(sock for _, sock in own), *shared]
         slot.process = self._spawner.spawn(
             self._entry,
@@ -383,6 +387,20 @@ class Supervisor:
         for slot in self._slots:
             if slot.line is not None:
                 slot.line.send("stop")
+
+
+def _check_rest(config: WorkerConfig) -> None:
+    """Raise ConfigError for settings of REST that no worker could start with."""
+    secured = [*config.listeners, *config.admin_listeners]
+    if (
+        any(listener.scheme == "https" for listener in secured)
+        or config["rest.extension.classes"]
+        or config.text("response.http.headers.config")
+    ):
+        # Kept out of the module's imports: most daemons need none of it here.
+        from appliance.rest.preflight import check_rest
+
+        check_rest(config)
 
 
 def _url(scheme: str, host: str, port: int) -> str:

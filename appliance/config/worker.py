@@ -142,6 +142,12 @@ class WorkerConfig:
         return [parse_listener("listeners", text) for text in self._values["listeners"]]
 
     @property
+    def admin_listeners(self) -> list[Listener]:
+        """Give where /admin is served when that is not where everything is."""
+        option = "admin.listeners"
+        return [parse_listener(option, text) for text in self._values[option] or ()]
+
+    @property
     def registry_listeners(self) -> list[Listener]:
         """Give where the built-in schema registry is served; empty when there is none."""
         option = "appliance.registry.listeners"

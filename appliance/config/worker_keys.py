@@ -521,6 +521,14 @@ APPLIANCE_KEYS: Final = (
         REPLICATION,
     ),
     key(
+        "appliance.jaas.file",
+        _T.STRING,
+        "",
+        _LOW,
+        "File with the JAAS entry KafkaConnect for basic authentication; empty: the one that KAFKA_OPTS "
+        "names.",
+    ),
+    key(
         "appliance.validation.timeout.ms",
         _T.LONG,
         60000,

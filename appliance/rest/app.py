@@ -13,8 +13,10 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from appliance.config.worker import WorkerConfig
 from appliance.rest import admin, internal, offsets, openapi, plugins, root
 from appliance.rest.answers import JSON, json_response
+from appliance.rest.basicauth import BasicAuth
 from appliance.rest.connectors import Connectors
 from appliance.rest.console import resources as console
 from appliance.rest.context import Context
@@ -43,7 +45,7 @@ def create_app(context: Context) -> App:
         *plugins.routes(context),
         *console.routes(context, secrets),
     ]
-    if context.config["admin.listeners"] != []:
+    if context.config["admin.listeners"] is None:
         routes += admin.routes(context)
     document = openapi.document(routes)
 
@@ -52,18 +54,41 @@ def create_app(context: Context) -> App:
         return json_response(document)
 
     routes.append(Route("GET", f"{console.PREFIX}/openapi.json", described))
-    return App(context, Table(routes))
+    return App(context, Table(routes), Gate(context.config))
+
+
+def create_admin_app(context: Context) -> App:
+    """Give the application of `admin.listeners`: /admin alone, without the main listeners' rules."""
+    return App(context, Table(admin.routes(context)), None)
+
+
+class Gate:
+    """What stands before the main listeners: passwords, header rules, cross-origin rules."""
+
+    def __init__(self, config: WorkerConfig) -> None:
+        """Take the worker's configuration. Raises ConfigError for what will not do."""
+        self._auth = BasicAuth(config)
+        self._cors = Cors(config)
+        self._headers = HeaderRules(config.text("response.http.headers.config"))
+
+    def refusal(self, request: Request) -> Response | None:
+        """Give the answer to a caller who may not, None for one who may."""
+        return self._auth.refusal(request)
+
+    def dress(self, request: Request, response: Response) -> None:
+        """Give an answer the headers that are configured."""
+        self._headers.apply(response)
+        self._cors.apply(request, response)
 
 
 class App:
     """Answers every request; nothing gets out of it unanswered."""
 
-    def __init__(self, context: Context, table: Table) -> None:
-        """Take the worker and its routes."""
+    def __init__(self, context: Context, table: Table, gate: Gate | None) -> None:
+        """Take the worker, its routes, and what stands before them."""
         self._context = context
         self._table = table
-        self._cors = Cors(context.config)
-        self._headers = HeaderRules(context.config.text("response.http.headers.config"))
+        self._gate = gate
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one connection's request (ASGI)."""
@@ -73,8 +98,8 @@ class App:
         response = await self._answer(request)
         if request.method == "HEAD":
             response = Response(b"", response.status_code, dict(response.headers))
-        self._headers.apply(response)
-        self._cors.apply(request, response)
+        if self._gate is not None:
+            self._gate.dress(request, response)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -88,8 +113,11 @@ class App:
     async def _routed(self, request: Request) -> Response:
         raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
         routes, members = self._table.find(raw_path.decode("latin-1"))
+        refusal = self._gate.refusal(request) if self._gate is not None else None
+        if refusal is not None:
+            return refusal
         if request.method == "OPTIONS":
-            return self._cors.preflight(request) or _options(request, routes)
+            return _options(request, routes)
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             raise FrameworkError(405)

@@ -1,12 +1,13 @@
 """Cross-origin requests, where the worker allows them.
 
-Semantics: Kafka Connect 4.3.1 RestServer with Jetty's CrossOriginHandler; off unless
-`access.control.allow.origin` is set.
+Semantics: Kafka Connect 4.3.1 RestServer with Jetty 12's CrossOriginHandler: off unless
+`access.control.allow.origin` is set; its origins are regular expressions, `*` is any. A preflight goes on to
+the resource and gets its headers there.
 """
 
 from __future__ import annotations
 
-import fnmatch
+import re
 from typing import Final
 
 from starlette.requests import Request
@@ -14,7 +15,8 @@ from starlette.responses import Response
 
 from appliance.config.worker import WorkerConfig
 
-_METHODS: Final = "GET,POST,HEAD"
+_METHODS: Final = ["GET", "POST", "HEAD"]
+_MAX_AGE_S: Final = 60
 
 
 class Cors:
@@ -22,26 +24,36 @@ class Cors:
 
     def __init__(self, config: WorkerConfig) -> None:
         """Take origins and methods from the configuration."""
-        origins = config.text("access.control.allow.origin")
-        self._origins = [origin.strip() for origin in origins.split(",") if origin.strip()]
-        self._methods = config.text("access.control.allow.methods").strip() or _METHODS
-
-    def preflight(self, request: Request) -> Response | None:
-        """Give the answer to a preflight from an allowed origin; others go to the resource."""
-        wanted = request.headers.get("access-control-request-method")
-        if wanted is None or not self._allowed(request):
-            return None
-        response = Response(b"", 200)
-        response.headers["access-control-allow-methods"] = self._methods
-        return response
+        self._origins = _split(config.text("access.control.allow.origin"))
+        methods = _split(config.text("access.control.allow.methods")) or _METHODS
+        self._methods = ",".join(methods)
 
     def apply(self, request: Request, response: Response) -> None:
-        """Echo an allowed origin."""
-        if self._allowed(request):
-            response.headers["access-control-allow-origin"] = request.headers["origin"]
-
-    def _allowed(self, request: Request) -> bool:
+        """Echo an allowed origin; tell a preflight what may be sent."""
+        if not self._origins:
+            return
+        response.headers.append("vary", "Origin")
         origin = request.headers.get("origin")
-        return origin is not None and any(
-            fnmatch.fnmatchcase(origin, allowed) for allowed in self._origins
-        )
+        if origin is None or not any(map(self._allowed, origin.split())):
+            return
+        response.headers["access-control-allow-origin"] = origin
+        if request.method == "OPTIONS" and "access-control-request-method" in request.headers:
+            response.headers["access-control-allow-methods"] = self._methods
+            response.headers["access-control-allow-headers"] = "Content-Type"
+            response.headers["access-control-max-age"] = str(_MAX_AGE_S)
+
+    def _allowed(self, origin: str) -> bool:
+        return any(_matches(pattern, origin) for pattern in self._origins)
+
+
+def _matches(pattern: str, origin: str) -> bool:
+    if pattern in ("*", origin):
+        return True
+    try:
+        return re.fullmatch(pattern, origin, re.IGNORECASE) is not None
+    except re.error:
+        return False
+
+
+def _split(text: str) -> list[str]:
+    return [item.strip() for item in text.split(",") if item.strip()]

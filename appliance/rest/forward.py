@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import ssl
 from collections.abc import Mapping
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -21,6 +20,7 @@ from appliance.errors import ConnectError, RequestTargetError
 from appliance.rest.answers import JSON
 from appliance.rest.context import Context
 from appliance.rest.errors import CONFLICT, NO_LEADER, RestError
+from appliance.rest.tls import client_context
 
 _USER_AGENT = "kafka-connect"
 
@@ -66,8 +66,7 @@ class WorkerClient:
     def _connection(self, scheme: str, host: str, port: int | None) -> http.client.HTTPConnection:
         if scheme != "https":
             return http.client.HTTPConnection(host, port, timeout=self._timeout_s)
-        trusted = self._config.originals.get("ssl.truststore.location")
-        context = ssl.create_default_context(cafile=trusted)
+        context = client_context(self._config, host)
         return http.client.HTTPSConnection(host, port, timeout=self._timeout_s, context=context)
 
 

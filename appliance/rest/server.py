@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import socket
-import ssl
 import threading
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
@@ -17,8 +16,8 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from appliance.config.worker import WorkerConfig
-from appliance.errors import ConfigError
 from appliance.rest.app import App
+from appliance.rest.tls import LISTENERS, server_context
 
 _GRACE_S: Final = 2
 
@@ -51,11 +50,14 @@ class RestServer:
         asyncio.run(self._run(sockets))
 
     def accept(
-        self, sockets: Sequence[tuple[str, socket.socket]], app: ASGIApp | None = None
+        self,
+        sockets: Sequence[tuple[str, socket.socket]],
+        app: ASGIApp | None = None,
+        tls_prefix: str = LISTENERS,
     ) -> None:
-        """Serve these sockets too from now on, with another application if one is given."""
+        """Serve these sockets too from now on, with another application and TLS if they are given."""
         for scheme, sock in sockets:
-            self._call(lambda scheme=scheme, sock=sock: self._start(scheme, sock, app))
+            self._call(lambda scheme=scheme, sock=sock: self._start(scheme, sock, app, tls_prefix))
 
     def stop(self) -> None:
         """End; requests under way get a moment to finish."""
@@ -75,8 +77,14 @@ class RestServer:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE_S + 1)
 
-    def _start(self, scheme: str, sock: socket.socket, app: ASGIApp | None = None) -> None:
-        tls = _tls(self._config) if scheme == "https" else {}
+    def _start(
+        self,
+        scheme: str,
+        sock: socket.socket,
+        app: ASGIApp | None = None,
+        tls_prefix: str = LISTENERS,
+    ) -> None:
+        context = server_context(self._config, tls_prefix) if scheme == "https" else None
         config = uvicorn.Config(
             app or self._app,
             lifespan="off",
@@ -88,7 +96,7 @@ class RestServer:
             ws="none",
             loop="asyncio",
             timeout_graceful_shutdown=_GRACE_S,
-            **tls,
+            ssl_context_factory=None if context is None else lambda _config, _default: context,
         )
         server = _Server(config)
         self._servers.append(server)
@@ -104,26 +112,3 @@ class RestServer:
                 self._early.append(function)
         if loop is not None and not loop.is_closed():
             loop.call_soon_threadsafe(function)
-
-
-def _tls(config: WorkerConfig) -> dict[str, Any]:
-    prefixed = {
-        name: value
-        for name, value in config.with_prefix("listeners.https.").items()
-        if name.startswith("ssl.")
-    }
-    given = prefixed or config.originals
-    certificate = given.get("ssl.keystore.location")
-    if not certificate or given.get("ssl.keystore.type", "JKS").upper() != "PEM":
-        raise ConfigError(
-            "An https listener needs ssl.keystore.type=PEM and ssl.keystore.location with key and "
-            "certificate; convert a JKS or PKCS12 store with openssl."
-        )
-    client = {"required": ssl.CERT_REQUIRED, "requested": ssl.CERT_OPTIONAL}
-    return {
-        "ssl_certfile": certificate,
-        "ssl_keyfile": certificate,
-        "ssl_keyfile_password": given.get("ssl.key.password"),
-        "ssl_ca_certs": given.get("ssl.truststore.location"),
-        "ssl_cert_reqs": client.get(given.get("ssl.client.auth", "none"), ssl.CERT_NONE),
-    }
