@@ -216,31 +216,26 @@ def _login(java: Mapping[str, str]) -> Settings:
 
 
 def _stores(java: Mapping[str, str]) -> Settings:
+    """Give the certificates: PEM files as they are, what Java's stores hold as PEM in the settings."""
     settings: Settings = {}
+    if not (java.get("ssl.truststore.location") or java.get("ssl.keystore.location")):
+        return settings
+    # Kept out of the module's imports: it costs every process memory that few need.
+    from appliance.kafka.keystores import key_material, trusted_certificates
+
     if location := java.get("ssl.truststore.location"):
-        _refuse_store(java, "ssl.truststore", "PEM")
-        settings["ssl.ca.location"] = location
+        if java.get("ssl.truststore.type", "JKS").upper() == "PEM":
+            settings["ssl.ca.location"] = location
+        elif trusted := trusted_certificates(java):
+            settings["ssl.ca.pem"] = trusted
     if location := java.get("ssl.keystore.location"):
-        kind = _refuse_store(java, "ssl.keystore", "PEM", "PKCS12")
-        if kind == "PKCS12":
-            settings["ssl.keystore.location"] = location
-            settings["ssl.keystore.password"] = java.get("ssl.keystore.password", "")
-        else:
+        if java.get("ssl.keystore.type", "JKS").upper() == "PEM":
             settings["ssl.certificate.location"] = location
             settings["ssl.key.location"] = location
+        elif own := key_material(java):
+            settings["ssl.certificate.pem"] = own.chain
+            settings["ssl.key.pem"] = own.key
     return settings
-
-
-def _refuse_store(java: Mapping[str, str], prefix: str, *readable: str) -> str:
-    kind = java.get(f"{prefix}.type", "JKS").upper()
-    if kind not in readable:
-        raise ConfigError.invalid(
-            f"{prefix}.type",
-            kind,
-            f"{java[f'{prefix}.location']} can only be read as {' or '.join(readable)}; convert it with"
-            " keytool -importkeystore and openssl pkcs12",
-        )
-    return kind
 
 
 def connector_producer(

@@ -8,6 +8,8 @@ the file begins with decides.
 from __future__ import annotations
 
 import hashlib
+import os
+import ssl
 import struct
 from collections.abc import Mapping
 from pathlib import Path
@@ -70,6 +72,22 @@ def trusted_certificates(options: Mapping[str, str]) -> str | None:
         return content.decode("utf-8", "replace")
     store = _opened("ssl.truststore", location, content, options, None)
     return _pem_certificates([*store.trusted, *(one for _, chain in store.keys for one in chain)])
+
+
+def load_key(context: ssl.SSLContext, own: KeyMaterial) -> None:
+    """Let `context` show a certificate. Raises ConfigError when key and certificate do not fit."""
+    # The ssl module reads files only: this one exists in memory alone.
+    handle = os.memfd_create("key", os.MFD_CLOEXEC)
+    try:
+        with os.fdopen(handle, "w", closefd=False) as file:
+            file.write(f"{own.key}\n{own.chain}\n")
+        context.load_cert_chain(f"/proc/self/fd/{handle}")
+    except ssl.SSLError as error:
+        raise ConfigError(
+            f"loading the own certificate: {error}; check the ssl.keystore.* options"
+        ) from error
+    finally:
+        os.close(handle)
 
 
 def _is_pem(options: Mapping[str, str], prefix: str) -> bool:

@@ -1,18 +1,15 @@
 """How to reach a broker safely, read from Kafka's own client options.
 
 Understood: `security.protocol` (all four), `sasl.mechanism` PLAIN, SCRAM-SHA-256 and SCRAM-SHA-512 with
-user and password from `sasl.jaas.config`, and PEM material for TLS. What Java keeps in JKS or PKCS12
-files has to be converted, and the error says so.
+user and password from `sasl.jaas.config`, and for TLS what `keystores` reads.
 """
 
 from __future__ import annotations
 
 import re
 import ssl
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 
 from appliance.config.types import Password
 from appliance.errors import ConfigError
@@ -68,47 +65,23 @@ def _login(jaas: str) -> tuple[str, str]:
 
 
 def _tls_context(config: Mapping[str, str]) -> ssl.SSLContext:
+    # Kept out of the module's imports: it costs every process memory that few need.
+    from appliance.kafka.keystores import key_material, load_key, trusted_certificates
+
     context = ssl.create_default_context()
-    trusted = config.get("ssl.truststore.certificates")
-    location = config.get("ssl.truststore.location")
+    trusted = trusted_certificates(config)
     try:
-        if trusted or location:
+        if trusted:
             context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-            context.load_verify_locations(
-                cafile=None if trusted else _pem_file(config, "ssl.truststore", location),
-                cadata=trusted or None,
-            )
-        _load_own_certificate(context, config)
+            context.load_verify_locations(cadata=trusted)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"loading the TLS certificates of the Kafka client: {error}; check the ssl.truststore.* and"
-            " ssl.keystore.* options"
+            f"loading the TLS certificates of the Kafka client: {error}; check the ssl.truststore.*"
+            " options"
         ) from error
+    own = key_material(config)
+    if own is not None:
+        load_key(context, own)
     if config.get("ssl.endpoint.identification.algorithm", "https") == "":
         context.check_hostname = False
     return context
-
-
-def _load_own_certificate(context: ssl.SSLContext, config: Mapping[str, str]) -> None:
-    password = config.get("ssl.key.password")
-    chain, key = config.get("ssl.keystore.certificate.chain"), config.get("ssl.keystore.key")
-    location = config.get("ssl.keystore.location")
-    if chain and key:
-        # The ssl module loads a key from files only; this one is readable by us alone and gone at once.
-        with tempfile.NamedTemporaryFile("w", suffix=".pem") as file:
-            file.write(f"{key}\n{chain}\n")
-            file.flush()
-            context.load_cert_chain(file.name, password=password)
-    elif location:
-        context.load_cert_chain(_pem_file(config, "ssl.keystore", location), password=password)
-
-
-def _pem_file(config: Mapping[str, str], prefix: str, location: str | None) -> str:
-    kind = config.get(f"{prefix}.type", "JKS").upper()
-    if kind != "PEM":
-        raise ConfigError.invalid(
-            f"{prefix}.type",
-            kind,
-            f"only PEM can be read here; convert {location} with keytool and openssl",
-        )
-    return str(Path(location or ""))

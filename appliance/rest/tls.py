@@ -6,14 +6,12 @@ Options: `ssl.*`, or those with the listeners' prefix alone when there is any. S
 
 from __future__ import annotations
 
-import os
 import ssl
 from collections.abc import Mapping
 from typing import Final
 
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConfigError
-from appliance.kafka.keystores import KeyMaterial, key_material, trusted_certificates
 
 LISTENERS: Final = "listeners.https."
 ADMIN: Final = "admin.listeners.https."
@@ -36,6 +34,9 @@ def ssl_options(config: WorkerConfig, prefix: str) -> Mapping[str, str]:
 
 def server_context(config: WorkerConfig, prefix: str) -> ssl.SSLContext:
     """Give the context of an https listener. Raises ConfigError."""
+    # Kept out of the module's imports: it costs every process memory that few need.
+    from appliance.kafka.keystores import key_material, load_key, trusted_certificates
+
     options = ssl_options(config, prefix)
     own = key_material(options)
     if own is None:
@@ -45,7 +46,7 @@ def server_context(config: WorkerConfig, prefix: str) -> ssl.SSLContext:
         )
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     _limit_versions(context, options)
-    _load(context, own)
+    load_key(context, own)
     trusted = trusted_certificates(options)
     if trusted:
         context.load_verify_locations(cadata=trusted)
@@ -60,6 +61,8 @@ def client_context(config: WorkerConfig, host: str) -> ssl.SSLContext:
     A sibling on this machine is called at its loopback address, which no certificate names: there the
     chain alone is checked.
     """
+    from appliance.kafka.keystores import key_material, load_key, trusted_certificates
+
     options = ssl_options(config, LISTENERS)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     trusted = trusted_certificates(options)
@@ -71,7 +74,7 @@ def client_context(config: WorkerConfig, host: str) -> ssl.SSLContext:
     context.check_hostname = not (unchecked or host.startswith("127.") or host == "::1")
     own = key_material(options)
     if own is not None:
-        _load(context, own)
+        load_key(context, own)
     return context
 
 
@@ -82,18 +85,3 @@ def _limit_versions(context: ssl.SSLContext, options: Mapping[str, str]) -> None
     if not known:
         raise ConfigError.invalid("ssl.enabled.protocols", text, "TLSv1.2 and TLSv1.3 are served")
     context.minimum_version, context.maximum_version = min(known), max(known)
-
-
-def _load(context: ssl.SSLContext, own: KeyMaterial) -> None:
-    # The ssl module reads files only: this one exists in memory alone.
-    handle = os.memfd_create("key", os.MFD_CLOEXEC)
-    try:
-        with os.fdopen(handle, "w", closefd=False) as file:
-            file.write(f"{own.key}\n{own.chain}\n")
-        context.load_cert_chain(f"/proc/self/fd/{handle}")
-    except ssl.SSLError as error:
-        raise ConfigError(
-            f"loading the REST certificate: {error}; check the ssl.keystore.* options"
-        ) from error
-    finally:
-        os.close(handle)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
-from appliance.errors import ConfigError
 from appliance.kafka.clients import (
     connector_admin,
     connector_consumer,
@@ -116,10 +117,21 @@ def test_unknown_option_gets_one_warning(caplog) -> None:
     assert "key.serializer" not in record.getMessage()
 
 
-def test_java_key_store_is_refused_with_a_remedy() -> None:
-    """JKS cannot be read here; the message says how to convert it."""
-    with pytest.raises(ConfigError, match="keytool -importkeystore"):
-        translated({"ssl.truststore.location": "/a.jks"})
+def test_stores_of_java_are_given_as_pem_when_a_client_uses_them() -> None:
+    """JKS and PKCS12 work as they are; PEM files are named."""
+    stores = Path(__file__).parents[2] / "golden/keystores"
+    settings = translated(
+        {
+            "ssl.truststore.location": str(stores / "trust.jks"),
+            "ssl.truststore.password": "store-secret",
+            "ssl.keystore.location": str(stores / "own.p12"),
+            "ssl.keystore.password": "store-secret",
+        }
+    )
+
+    assert "-----BEGIN CERTIFICATE-----" in str(settings["ssl.ca.pem"])
+    assert "-----BEGIN CERTIFICATE-----" in str(settings["ssl.certificate.pem"])
+    assert "-----BEGIN PRIVATE KEY-----" in str(settings["ssl.key.pem"])
     assert translated({"ssl.truststore.location": "/a.pem", "ssl.truststore.type": "PEM"}) == {
         "ssl.ca.location": "/a.pem"
     }

@@ -41,7 +41,7 @@ def test_login_is_read_when_jaas_quotes():
         ({"security.protocol": "SASL_SSL", "sasl.mechanism": "PLAIN"}, "sasl.jaas.config"),
         (
             {"security.protocol": "SSL", "ssl.truststore.location": "/etc/trust.jks"},
-            "ssl.truststore.type",
+            "ssl.truststore.location",
         ),
         (
             {
