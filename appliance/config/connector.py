@@ -46,8 +46,6 @@ def _check_unique(name: str, value: Any) -> None:
 
 
 def _check_filled(name: str, value: Any) -> None:
-    if value is not None and len(set(value)) < len(value):
-        raise ConfigError(f"Configuration '{name}' values must not be duplicated.")
     if value is not None and any(not item for item in value):
         raise ConfigError(f"Configuration '{name}' values must not be empty.")
 

@@ -202,6 +202,10 @@ class ConfigChecker:
     ) -> None:
         topics, regex = values["topics"], values["topics.regex"]
         has_topics = bool((config.get("topics") or "").strip())
+        named = [topic.strip() for topic in (config.get("topics") or "").split(",")]
+        if has_topics and len(set(named)) < len(named):
+            # Said here alone: a connector that starts takes each topic once.
+            topics.errors = ["Configuration 'topics' values must not be duplicated."]
         pattern = (config.get("topics.regex") or "").strip()
         if has_topics and pattern:
             both = "topics and topics.regex are mutually exclusive options, but both are set."
