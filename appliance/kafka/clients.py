@@ -39,6 +39,10 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "isolation.level": "read_uncommitted",
     "allow.auto.create.topics": "true",
 }
+CLASSIC_CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
+    # Java's 45 s are what a group waits for a consumer that was killed while it joined
+    "session.timeout.ms": "10000",
+}
 _PRODUCER_FIXED: Final[Settings] = {
     # the same partitions as Java's partitioner
     "partitioner": "murmur2_random",
@@ -280,12 +284,15 @@ def consumer_options(
     worker: WorkerConfig, connector: ConnectorConfig, client_id: str
 ) -> dict[str, str]:
     """Give the same under Java's names."""
+    given = worker.client_settings("consumer") | connector.overrides("consumer")
+    # with the newer protocol the broker alone decides about sessions
+    classic = given.get("group.protocol", "classic").lower() == "classic"
     return {
         **CONSUMER_DEFAULTS,
+        **(CLASSIC_CONSUMER_DEFAULTS if classic else {}),
         "group.id": sink_group(connector),
         "client.id": client_id,
-        **worker.client_settings("consumer"),
-        **connector.overrides("consumer"),
+        **given,
     }
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Protocol
 
 from appliance.api import Batch, SinkTask
@@ -121,6 +122,8 @@ class SinkRunner:
             self._loop(task, pipeline, assignment, context)
         finally:
             for close in (
+                # stopped while joining, it may not get out of the group by itself
+                partial(self._note_member, assignment),
                 assignment.close,
                 task.close,
                 pipeline.close,

@@ -151,3 +151,12 @@ def test_assignors_are_named_as_librdkafka_does(java: str, ours: str) -> None:
     assert translated({"partition.assignment.strategy": java}) == {
         "partition.assignment.strategy": ours
     }
+
+
+def test_session_of_a_sink_is_short_unless_the_broker_or_the_user_decides() -> None:
+    """A consumer killed while it joins holds up its group for ten seconds, not 45."""
+    session = "session.timeout.ms"
+    assert settings("consumer")[session] == "10000"
+    assert settings("consumer", **{f"consumer.override.{session}": "20000"})[session] == "20000"
+    newer = settings("consumer", **{"consumer.override.group.protocol": "consumer"})
+    assert session not in newer
