@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rich.cells import cell_len, set_cell_size
+
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _BRAILLE_LEFT = (0x40, 0x04, 0x02, 0x01)
 _BRAILLE_RIGHT = (0x80, 0x20, 0x10, 0x08)
@@ -41,10 +43,17 @@ def lag(value: float | None, unit: str | None) -> str:
 def cut(text: str, width: int, *, ascii: bool = False) -> str:
     """Give the text on one line of at most `width` cells, its end marked where it was cut."""
     line = " ".join(text.split())
-    if len(line) <= width:
+    if len(line) <= width and (line.isascii() or cell_len(line) <= width):
         return line
     end = "." if ascii else "…"
-    return line[: max(0, width - 1)] + end if width > 0 else ""
+    return set_cell_size(line, max(0, width - 1)).rstrip() + end if width > 0 else ""
+
+
+def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> str:
+    """Give the text cut or filled to exactly `width` cells."""
+    line = cut(text, width, ascii=ascii)
+    blank = " " * (width - (len(line) if line.isascii() else cell_len(line)))
+    return blank + line if right else line + blank
 
 
 def dots(values: Sequence[float], width: int, *, ascii: bool = False) -> str:

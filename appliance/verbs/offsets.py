@@ -22,6 +22,7 @@ def add_to(commands: Any) -> None:
     get.set_defaults(act=_get)
     alter = actions.add_parser("alter", parents=[parent], help="write others; it must be stopped")
     alter.add_argument("-f", "--file", default="-", help="what `get` prints; - standard input")
+    alter.add_argument("--preview", action="store_true", help="say what it would mean, alone")
     alter.set_defaults(act=_alter)
     reset = actions.add_parser("reset", parents=[parent], help="forget them; it must be stopped")
     reset.set_defaults(act=_reset)
@@ -36,6 +37,10 @@ def _get(client: Client, options: argparse.Namespace) -> int:
 
 def _alter(client: Client, options: argparse.Namespace) -> int:
     text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text("utf-8")
+    if options.preview:
+        path = ("appliance", "v1", "connectors", options.name, "offsets", "preview")
+        print_json(client.post(*path, body=json.loads(text)))
+        return 0
     answer = client.patch("connectors", options.name, "offsets", body=json.loads(text))
     print(answer["message"], file=sys.stderr)
     return 0

@@ -4,7 +4,8 @@ _ingest_appliance() {
     if [ "$COMP_CWORD" -eq 1 ]; then
         mapfile -t COMPREPLY < <(compgen -W \
             "run distributed standalone doctor backup restore \
-            get describe apply patch pause resume stop restart delete offsets validate plugin log-level whoami \
+            get describe apply patch pause resume stop restart delete offsets dlq topic logs \
+            validate plugin log-level whoami \
             --help --version" -- "$current")
         return
     fi
@@ -14,6 +15,7 @@ _ingest_appliance() {
     case $command:$current in
         doctor:-*) mapfile -t COMPREPLY < <(compgen -W "--worker --json --help" -- "$current") ;;
         backup:-* | restore:-*) mapfile -t COMPREPLY < <(compgen -W "--worker --help" -- "$current") ;;
+        dlq:*) mapfile -t COMPREPLY < <(compgen -W "list show export replay discard" -- "$current") ;;
         *) mapfile -t COMPREPLY < <(compgen -f -- "$current") ;;
     esac
 }

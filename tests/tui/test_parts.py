@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from rich.cells import cell_len
 
 from tests.tui.still import NOW_MS, W1, W2, StillClient, rebalance, rebalances, still, until
 from tui.calls import Call, send
@@ -20,7 +21,7 @@ from tui.model import Model, reason
 from tui.palette import DARK
 from tui.places import place_text
 from tui.scene import Scene
-from tui.text import magnitude
+from tui.text import fit, magnitude
 
 ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
 
@@ -60,6 +61,13 @@ def test_reason_is_the_innermost_cause_when_a_trace_is_given():
     assert reason(trace) == "DataException: z"
     assert reason("Boom: disk full") == "Boom: disk full"
     assert reason(None) is None
+
+
+@pytest.mark.parametrize("text", ["orders", "注文テーブル", "a" * 30, "café é", ""])
+def test_cell_has_its_width_when_letters_are_wide(text):
+    """Wide and combining letters do not push the next column."""
+    assert cell_len(fit(text, 9)) == 9
+    assert cell_len(fit(text, 9, right=True)) == 9
 
 
 def test_patch_holds_what_differs_when_a_configuration_was_edited():

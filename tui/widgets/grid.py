@@ -20,7 +20,7 @@ from textual.strip import Strip
 
 from tui.palette import Palette
 from tui.scene import Scene
-from tui.text import cut
+from tui.text import fit
 from tui.widgets.frame import NARROW, frame, retitle
 
 
@@ -281,8 +281,7 @@ class Grid(ScrollView, can_focus=True):
             fixed += 1
         for column, cell in shown:
             size = column.width or max(0, width - 2 - fixed)
-            text = cut(cell.text, size, ascii=palette.ascii)
-            text = text.rjust(size) if column.right else text.ljust(size)
+            text = fit(cell.text, size, right=column.right, ascii=palette.ascii)
             style = ground
             if cell.role:
                 style += Style.parse(palette.style(cell.role, on_cursor=on_cursor))

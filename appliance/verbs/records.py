@@ -1,0 +1,168 @@
+"""`dlq`, `topic peek` and `logs`: records and lines of a running daemon, and dead letters sent again."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any, Final
+
+from appliance.client import Client
+from appliance.verbs.address import address_options
+from appliance.verbs.output import Row, output_option, print_json, print_rows
+
+_CONSOLE: Final = ("appliance", "v1")
+_EVERY_S: Final = 1.0
+_LETTER: Final = ("place", "time", "origin", "stage", "error")
+
+
+def add_to(commands: Any) -> None:
+    """Add the verbs."""
+    parent = address_options()
+    _add_dlq(commands, parent)
+    topic = commands.add_parser("topic", help="what is in a topic")
+    peek = topic.add_subparsers(required=True, metavar="ACTION").add_parser(
+        "peek", parents=[parent], help="print records"
+    )
+    peek.add_argument("topic")
+    peek.add_argument("--from", dest="start", default="newest", help="oldest, N or time:MS")
+    peek.add_argument("--partition", type=int)
+    peek.add_argument("--limit", type=int, default=10)
+    peek.add_argument("--as", dest="form", default="auto", help="how payloads are read")
+    peek.add_argument("-q", "--query", help="only records that hold this")
+    peek.set_defaults(act=_peek)
+    logs = commands.add_parser("logs", parents=[parent], help="log lines of all workers")
+    logs.add_argument("-f", "--follow", action="store_true", help="and those that come")
+    logs.add_argument("--level", help="this level and above")
+    logs.add_argument("--connector")
+    logs.add_argument("--limit", type=int, default=100)
+    logs.set_defaults(act=_logs)
+
+
+def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
+    dlq = commands.add_parser("dlq", help="dead letter queues")
+    actions = dlq.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", parents=[parent], help="the queues")
+    output_option(listing)
+    listing.set_defaults(act=_queues)
+    for name, act, about in (
+        ("show", _show, "letters, newest first"),
+        ("export", _export, "letters as JSON lines, whole"),
+        ("replay", _replay, "send letters again"),
+        ("discard", _discard, "hide letters"),
+    ):
+        action = actions.add_parser(name, parents=[parent], help=about)
+        action.add_argument("topic", help="the queue's topic")
+        action.add_argument(
+            "--where",
+            action="append",
+            default=[],
+            metavar="stage=..|exception=..|q=..",
+            help="only letters for which all of these hold",
+        )
+        action.set_defaults(act=act)
+        if name == "show":
+            action.add_argument("--limit", type=int, default=50)
+            output_option(action)
+        if name in {"replay", "discard"}:
+            action.add_argument("--dry-run", action="store_true", help="say what would happen")
+        if name == "replay":
+            action.add_argument("--to", help="another topic than the one of origin")
+
+
+def _where(options: argparse.Namespace) -> dict[str, str]:
+    """Give the filters. Raises ValueError for one that is none."""
+    found = {}
+    for text in options.where:
+        name, mark, value = text.partition("=")
+        if not mark or name not in {"stage", "exception", "q"}:
+            raise ValueError(f"--where {text}: give stage=, exception= or q=")
+        found[name] = value
+    return found
+
+
+def _queues(client: Client, options: argparse.Namespace) -> int:
+    columns = ("topic", "records", "new_1h", "connectors")
+    print_rows(client.get(*_CONSOLE, "dlq"), columns, options.output)
+    return 0
+
+
+def _letters(client: Client, options: argparse.Namespace, limit: int) -> list[dict[str, Any]]:
+    path = (*_CONSOLE, "dlq", options.topic, "records")
+    found: list[dict[str, Any]] = client.get(*path, limit=limit, **_where(options))
+    return found
+
+
+def _show(client: Client, options: argparse.Namespace) -> int:
+    letters = _letters(client, options, options.limit)
+    rows: Iterator[Row] = (_row(letter) for letter in letters)
+    print_rows(list(rows) if options.output == "table" else letters, _LETTER, options.output)
+    return 0
+
+
+def _row(letter: Mapping[str, Any]) -> Row:
+    origin = letter["origin"]
+    stamp = time.gmtime((letter["ts"] or 0) / 1000)
+    return {
+        "place": f"{letter['partition']}@{letter['offset']}",
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", stamp),
+        "origin": f"{origin['topic']}/{origin['partition']}@{origin['offset']}"
+        if origin
+        else None,
+        "stage": letter["stage"],
+        "error": letter["cause"] or letter["message"],
+    }
+
+
+def _export(client: Client, options: argparse.Namespace) -> int:
+    for letter in _letters(client, options, 5000):
+        print(json.dumps(letter, ensure_ascii=False))
+    return 0
+
+
+def _replay(client: Client, options: argparse.Namespace) -> int:
+    body: dict[str, Any] = {**_where(options), "dry_run": options.dry_run}
+    if options.to:
+        body["topic"] = options.to
+    job = client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body)
+    while not options.dry_run and job["state"] == "running":
+        print(f"\r{job['done']}/{job['total']}", end="", file=sys.stderr)
+        time.sleep(_EVERY_S / 4)
+        job = client.get(*_CONSOLE, "jobs", job["id"])
+    print_json(job)
+    failed = job["still_failing"] if options.dry_run else job["failed"]
+    return 1 if failed or job.get("state") == "failed" else 0
+
+
+def _discard(client: Client, options: argparse.Namespace) -> int:
+    body = {**_where(options), "dry_run": options.dry_run}
+    print_json(client.post(*_CONSOLE, "dlq", options.topic, "discard", body=body))
+    return 0
+
+
+def _peek(client: Client, options: argparse.Namespace) -> int:
+    query: dict[str, Any] = {"from": options.start, "limit": options.limit, "as": options.form}
+    query |= {"partition": options.partition, "q": options.query}
+    for record in client.get(*_CONSOLE, "topics", options.topic, "records", **query):
+        print(json.dumps(record, ensure_ascii=False))
+    return 0
+
+
+def _logs(client: Client, options: argparse.Namespace) -> int:
+    places: dict[str, int] = {}
+    limit = options.limit
+    while True:
+        after = ",".join(f"{worker}={place}" for worker, place in places.items())
+        query = {"level": options.level, "connector": options.connector, "after": after}
+        for line in client.get(*_CONSOLE, "logs", "recent", limit=limit, **query):
+            places[line["worker"]] = max(line["id"], places.get(line["worker"], 0))
+            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(line["ts"] / 1000))
+            context = f"[{line['context']}] " if line["context"] else ""
+            print(f"{stamp} {line['level']} {line['worker']} {context}{line['message']}")
+        if not options.follow:
+            return 0
+        sys.stdout.flush()
+        limit = 2000
+        time.sleep(_EVERY_S)

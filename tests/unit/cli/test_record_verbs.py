@@ -1,0 +1,101 @@
+"""Dead letters, records and log lines from the command line."""
+
+from __future__ import annotations
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+import pytest
+
+from appliance import cli
+
+LETTER: dict[str, Any] = {
+    "partition": 0,
+    "offset": 7,
+    "ts": 1_790_000_000_000,
+    "origin": {"topic": "orders", "partition": 3, "offset": 88},
+    "stage": "VALUE_CONVERTER",
+    "cause": "DataException: no number",
+    "message": "no",
+}
+LINE = {"id": 4, "ts": 0, "level": "WARN", "worker": "w", "context": "a|task-0", "message": "slow"}
+
+
+class Console(BaseHTTPRequestHandler):
+    """Answers from a table; keeps what was posted."""
+
+    answers: ClassVar[dict[str, Any]] = {}
+    posted: ClassVar[list[tuple[str, Any]]] = []
+
+    def do_GET(self) -> None:
+        self._answer()
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["content-length"]))
+        self.posted.append((self.path, json.loads(body)))
+        self._answer()
+
+    def _answer(self) -> None:
+        bare = self.path.partition("?")[0].removeprefix("/appliance/v1/")
+        body = json.dumps(self.answers[bare]).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def url():
+    Console.posted.clear()
+    with ThreadingHTTPServer(("127.0.0.1", 0), Console) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def test_letters_are_a_table_when_shown(url, capsys):
+    """One line per letter: place, time, origin, stage and cause."""
+    Console.answers = {"dlq/dlq.t/records": [LETTER]}
+    assert (
+        cli.main(["dlq", "show", "dlq.t", "--where", "stage=VALUE_CONVERTER", "--url", url]) == 0
+    )
+    assert "0@7    2026-09-21T14:13:20Z  orders/3@88" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("failing", "code"), [(0, 0), (2, 1)])
+def test_dry_run_says_by_its_code_whether_letters_still_fail(url, failing, code, capsys):
+    """A script can look before it replays."""
+    Console.answers = {"dlq/dlq.t/replay": {"count": 2, "still_failing": failing}}
+    assert cli.main(["dlq", "replay", "dlq.t", "--dry-run", "--url", url]) == code
+    assert Console.posted[0][1] == {"dry_run": True}
+    assert json.loads(capsys.readouterr().out)["count"] == 2
+
+
+def test_replay_is_awaited_when_it_is_no_dry_run(url, capsys):
+    """The job is followed to its end; what failed is the exit code."""
+    done = {"id": "j", "state": "done", "done": 2, "total": 2, "failed": 0}
+    Console.answers = {"dlq/dlq.t/replay": {**done, "state": "running"}, "jobs/j": done}
+    assert cli.main(["dlq", "replay", "dlq.t", "--to", "again", "--url", url]) == 0
+    assert Console.posted[0][1] == {"dry_run": False, "topic": "again"}
+    assert json.loads(capsys.readouterr().out)["state"] == "done"
+
+
+def test_filter_is_refused_when_it_is_none(url, capsys):
+    """A misspelt filter must not mean all letters."""
+    assert cli.main(["dlq", "discard", "dlq.t", "--where", "stag=x", "--url", url]) == 1
+    assert "give stage=, exception= or q=" in capsys.readouterr().err
+    assert Console.posted == []
+
+
+def test_lines_are_printed_when_logs_are_asked_for(url, capsys):
+    """Time, level, worker, whose and what."""
+    Console.answers = {"logs/recent": [LINE]}
+    assert cli.main(["logs", "--url", url]) == 0
+    assert capsys.readouterr().out == "1970-01-01T00:00:00Z WARN w [a|task-0] slow\n"
