@@ -11,7 +11,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final
 
-from tui.client import PREFIX, Client, ClientError
+from tui.client import PREFIX, AnswerError, Client, ClientError
 from tui.model import Model
 
 _RELOAD_S: Final = 0.5
@@ -19,12 +19,16 @@ _BACK_OFF_S: Final = (1.0, 2.0, 4.0, 8.0)
 
 
 class Feed:
-    """Link state beside the model: `live`, else `error` and `retry_at_s`; times by `clock`."""
+    """Link state beside the model: `live`, else `error` and `retry_at_s`; times by `clock`.
+
+    `status` is the HTTP status where the daemon answered, and refused.
+    """
 
     def __init__(self, client: Client, model: Model, clock: Callable[[], float]) -> None:
         self.client = client
         self.live = False
         self.error: str | None = None
+        self.status: int | None = None
         self.retry_at_s = 0.0
         self.heard_s: float | None = None
         self._model = model
@@ -42,6 +46,7 @@ class Feed:
             except ClientError as error:
                 self.live = False
                 self.error = str(error)
+                self.status = error.status if isinstance(error, AnswerError) else None
                 wait_s = _BACK_OFF_S[min(failures, len(_BACK_OFF_S) - 1)]
                 failures += 1
                 await self._wait(wait_s)

@@ -55,9 +55,12 @@ def no_daemon(scene: Scene, now_s: float) -> Text:
     if feed is None or feed.error is None:
         text.append(f"Connecting to {scene.client.url} ...", palette.grey)
         return text
-    text.append(f"No daemon answers at {scene.client.url}\n\n", palette.style("red"))
+    said = "No daemon answers" if feed.status is None else "What answers refuses"
+    text.append(f"{said} at {scene.client.url}\n\n", palette.style("red"))
     text.append(f"{feed.error}\n\n")
     text.append(f"Tried again in {age(feed.retry_at_s - now_s)}; ctrl+r tries now.\n\n")
+    if feed.status in _REFUSALS:
+        text.append(f"{_REFUSALS[feed.status]}\n\n", "bold")
     text.append("What to try\n", palette.grey)
     address = shlex.quote(scene.client.url)
     for command, why in (
@@ -72,6 +75,12 @@ def no_daemon(scene: Scene, now_s: float) -> Text:
     return text
 
 
+_REFUSALS = {
+    401: "It wants a user: --user NAME with INGEST_PASSWORD set, or user and password_file in a "
+    "context.",
+    403: "It knows the user, who may not look at it.",
+    404: "It has no /appliance/v1: this is no ingest-appliance. Is it Kafka Connect?",
+}
 _MEANING = {
     "FAILED": "ended by an error; r restarts it",
     "DEGRADED": "the connector runs, one of its tasks does not",

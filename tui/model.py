@@ -209,6 +209,20 @@ class Model:
         """Give the names of all connectors, broken ones first."""
         return sorted(self.connectors, key=lambda name: (RANK.get(self.health(name), 9), name))
 
+    def remember(
+        self, changes: Iterable[Mapping[str, Any]], rebalances: Iterable[Mapping[str, Any]]
+    ) -> None:
+        """Put what happened before the events seen so far behind them."""
+        past = [
+            News(entry["started"], f"gen {entry['gen']} {entry['cause']['detail']}", "violet")
+            for entry in rebalances
+        ]
+        past += [found for body in changes if (found := sentence("audit", body)) is not None]
+        oldest = min((entry.ts for entry in self.news), default=None)
+        for entry in sorted(past, key=lambda entry: -entry.ts):
+            if oldest is None or entry.ts < oldest:
+                self.news.append(entry)
+
     def problems_first(self) -> list[str]:
         """Give the keys of all tasks, broken ones first, then by connector and number."""
         last = len(RANK)

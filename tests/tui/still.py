@@ -202,6 +202,14 @@ def answers() -> dict[str, Any]:
         "/rebalances": rebalances(),
         "/whoami": {"user": "ana", "read_only": False},
         "/dlq": [],
+        "/audit": [
+            {
+                "ts": NOW_MS - 3_600_000,
+                "action": "PUT",
+                "key": "/connectors/orders-3/config",
+                "status": 201,
+            }
+        ],
         "/lag": lag,
         "/logs/recent": lines,
     }

@@ -54,6 +54,21 @@ def test_problems_stand_first_when_tasks_are_listed():
     assert order[:3] == ["orders-3:4", "orders-0:0", "orders-0:1"]
 
 
+def test_past_stands_behind_what_was_seen_when_it_is_fetched_later():
+    """Events that came meanwhile stay in front, and none is told twice."""
+    model = loaded(failed=0)
+    model.apply(8, "task", daemon.task_event("orders-1-2", "FAILED", "x"))
+    now_ms = model.news[0].ts
+    audit = {"action": "PUT", "key": "/connectors/a/config", "status": 201}
+    rebalance = {"started": now_ms - 2000, "gen": 7, "cause": {"detail": "w left"}}
+    model.remember([{**audit, "ts": now_ms - 1000}, {**audit, "ts": now_ms + 5}], [rebalance])
+    assert [entry.text for entry in model.news] == [
+        "orders-1-2 FAILED x",
+        "PUT /connectors/a/config: 201",
+        "gen 7 w left",
+    ]
+
+
 def test_rates_keep_the_event_id_when_they_have_none():
     """Rates are not events of the journal: the place to resume stays."""
     model = loaded()

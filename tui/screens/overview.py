@@ -10,9 +10,10 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
+from tui.client import PREFIX
 from tui.model import Model, Task
 from tui.palette import Palette
-from tui.scene import Scene
+from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count, cut, dots, lag, size
 from tui.widgets.frame import Box, retitle, subtitle
@@ -159,6 +160,12 @@ class Overview(TaskList):
             self.query_one("#news", Box).put(news(model, palette, now_s, 36))
             self.put_selected()
 
+    async def load(self, client: Asker) -> None:
+        """Fetch what happened before this console started."""
+        changes = await client.get(f"{PREFIX}/audit?limit=30")
+        rebalances = await client.get(f"{PREFIX}/rebalances?limit=20")
+        self.scene.model.remember(changes, rebalances)
+
     def on_grid_moved(self) -> None:
         """Show the task under the cursor beside the list."""
         self.put_selected()
@@ -218,6 +225,13 @@ def short_worker(model: Model, id: str | None) -> str:
     if id is None:
         return "-"
     return model.nicknames.get(id, id)
+
+
+def named(model: Model, text: str) -> str:
+    """Give the text with workers' addresses replaced by their short names."""
+    for name in sorted(model.nicknames, key=len, reverse=True):
+        text = text.replace(name, model.nicknames[name])
+    return text
 
 
 def health(model: Model, palette: Palette, *, wide: bool) -> Text:
@@ -307,9 +321,9 @@ def news(model: Model, palette: Palette, now_s: float, width: int) -> Text:
     for entry in model.news:
         text.append(f"{age(now_s - entry.ts / 1000):>6} ", palette.grey)
         text.append(f"{mark} ", palette.style(entry.role))
-        text.append(cut(entry.text, width - 10, ascii=palette.ascii) + "\n")
+        text.append(cut(named(model, entry.text), width - 10, ascii=palette.ascii) + "\n")
     if not model.news:
-        text.append("Nothing has happened since this console started.", palette.grey)
+        text.append("Nothing has happened as far as the journal goes.", palette.grey)
     return text
 
 

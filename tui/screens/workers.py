@@ -13,9 +13,8 @@ from textual.containers import Horizontal
 
 from tui.client import PREFIX
 from tui.lanes import lanes
-from tui.model import Model
 from tui.scene import Asker, Scene
-from tui.screens.overview import short_worker
+from tui.screens.overview import named, short_worker
 from tui.screens.view import Hints, View
 from tui.text import age, count, cut, seconds, size
 from tui.widgets.frame import Box, retitle, subtitle
@@ -229,13 +228,6 @@ class Workers(View):
             Cell(str(len(entry["lost"]) if left else len(entry["revoked"]))),
             Cell("" if left else str(len(entry["assigned"]))),
         )
-
-
-def named(model: Model, text: str) -> str:
-    """Give the text with workers' addresses replaced by their short names."""
-    for name in sorted(model.nicknames, key=len, reverse=True):
-        text = text.replace(name, model.nicknames[name])
-    return text
 
 
 def moves(scene: Scene, entry: Rebalance, phase: str, *, width: int, full: bool = False) -> Text:
