@@ -19,8 +19,6 @@ from __future__ import annotations
 
 import os
 import stat
-import subprocess
-import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,6 +80,9 @@ class Contexts:
         self.current: str | None = None
         if not path.exists():
             return
+        # lazily: most have no such file
+        import tomllib
+
         try:
             document = tomllib.loads(path.read_text(encoding="utf-8"))
         except (OSError, tomllib.TOMLDecodeError) as error:
@@ -130,6 +131,8 @@ class Contexts:
                 raise ContextError(f"Context {name}: the variable {variable} is not set")
             return self._environ[variable]
         if "password_command" in entry:
+            import subprocess
+
             command = [str(word) for word in entry["password_command"]]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -11,7 +11,6 @@ from tui.calls import Call, connector
 from tui.client import ClientError
 from tui.diff import changes, put_changes
 from tui.screens.dialogs import Ask, Choice
-from tui.screens.form import Form
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -33,6 +32,9 @@ class Editing:
         config = await self._config(name)
         if config is None:
             return
+
+        # lazily: the first paint needs no form
+        from tui.screens.form import Form
 
         async def submit(after: dict[str, str]) -> bool:
             return await self._patch(name, config, after)
@@ -78,6 +80,8 @@ class Editing:
         if not name:
             return
         config = {"name": name, "connector.class": plugin}
+
+        from tui.screens.form import Form
 
         async def submit(after: dict[str, str]) -> bool:
             return await self._create(name, after)

@@ -12,7 +12,6 @@ from rich.text import Text
 from tui.calls import Call, connector, ours
 from tui.client import escaped
 from tui.screens.dialogs import Choice
-from tui.screens.editor import EditText
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -41,6 +40,9 @@ class Replaying:
         key = self._view.table.key
         if key is None or not self._console.actions.allowed():
             return
+        # lazily: the editor is large, and most never edit a payload
+        from tui.screens.editor import EditText
+
         letter = self._view.letters[key]
         try:
             raw = base64.b64decode(letter["value"].get("bytes_b64") or "").decode()

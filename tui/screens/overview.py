@@ -157,7 +157,7 @@ class Overview(TaskList):
         self.query_one("#lag", Box).put(behind(scene))
         if wide:
             self.query_one("#crew", Box).put(workers(model, palette))
-            self.query_one("#news", Box).put(news(model, palette, now_s, 36))
+            self.query_one("#news", Box).put(news(model, palette, now_s, 38))
             self.put_selected()
 
     async def load(self, client: Asker) -> None:
