@@ -65,6 +65,8 @@ class _Resources:
         self._context = context
         self._secrets = secrets
         self._peers = peers
+        self._told: list[dict[str, Any]] = []
+        self._told_at: tuple[int, int | None] | None = None
 
     async def version(self, _request: Request, _members: Members) -> Response:
         """Product and version."""
@@ -108,18 +110,24 @@ class _Resources:
 
     async def rebalances(self, request: Request, _members: Members) -> Response:
         """Rebalances with cause and standstill, newest first."""
-        return json_response(self._history()[: _limit(request)])
+        return json_response((await self._history())[: _limit(request)])
 
     async def rebalance(self, _request: Request, members: Members) -> Response:
         """One rebalance."""
-        for entry in self._history():
+        for entry in await self._history():
             if str(entry["id"]) == members["id"]:
                 return json_response(entry)
         raise RestError(404, f"Rebalance {members['id']} not found.")
 
-    def _history(self) -> list[dict[str, Any]]:
-        names = self._context.herder.snapshot().connectors.keys()
-        return history(self._context.journal.of_types("rebalance", "task"), names)
+    async def _history(self) -> list[dict[str, Any]]:
+        """Give the generations, made anew only when something has happened since."""
+        events = self._context.journal.of_types("rebalance", "task")
+        mark = (len(events), events[-1].id if events else None)
+        if mark != self._told_at:
+            names = self._context.herder.snapshot().connectors.keys()
+            self._told = await self._context.call(history, events, names)
+            self._told_at = mark
+        return self._told
 
     async def audit(self, request: Request, _members: Members) -> Response:
         """Changes through REST, newest first."""
