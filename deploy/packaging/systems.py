@@ -43,7 +43,11 @@ class System:
         run(["mount", *words], "mounting a system's folder")
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
-        self.boot()
+        try:
+            self.boot()
+        except BaseException:
+            self.close()
+            raise
         return self
 
     def boot(self) -> None:
@@ -131,6 +135,10 @@ class System:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Power off and leave nothing behind."""
         self.power_off()
         for folder in (self.root, self._folder):
             subprocess.run(["umount", "-R", str(folder)], check=False, capture_output=True)
