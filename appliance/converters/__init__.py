@@ -26,6 +26,11 @@ PLUGINS: tuple[Plugin, ...] = (
         "io.confluent.connect.json.JsonSchemaConverter",
         f"{_HERE}.registry_json:JsonSchemaConverter",
     ),
+    Plugin(
+        "converter",
+        "io.confluent.connect.protobuf.ProtobufConverter",
+        f"{_HERE}.protobuf:ProtobufConverter",
+    ),
     *(Plugin("header_converter", java_class, target) for java_class, target in _BOTH_WAYS),
     Plugin(
         "header_converter",

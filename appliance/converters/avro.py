@@ -2,7 +2,7 @@
 
 Semantics: Confluent AvroConverter 8.x. A payload is a zero byte, the schema's id in four bytes and the
 Avro body; null is null and registers nothing. The registry is asked when a schema is first written or
-read, never again for it. Not supported: schemaless values other than null. Not thread-safe.
+read, never again for it. Not thread-safe.
 """
 
 from __future__ import annotations
@@ -21,9 +21,12 @@ from appliance.converters.base import CONVERTER_TYPE, is_null
 from appliance.data import Schema, Type
 from appliance.data.struct import validate_value
 from appliance.errors import ConnectError, DataError, RetriableError
+from appliance.schemaregistry.anything import ANYTHING, encode_anything
+from appliance.schemaregistry.anything import NAME as ANYTHING_NAME
 from appliance.schemaregistry.avrodata import AvroOptions, avro_encoder, avro_schema
-from appliance.schemaregistry.avroreader import AvroReader, avro_reader
+from appliance.schemaregistry.avroreader import AvroReader, ReaderOptions, avro_reader
 from appliance.schemaregistry.client import AVRO, RegistryClient, RegistryError, SchemaText
+from appliance.schemaregistry.latest import check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
 
@@ -37,6 +40,22 @@ for _name, _default, _doc in (
         "Write null where an optional field is null, instead of the field's default.",
     ),
     ("allow.optional.map.keys", False, "Write maps with optional text keys as Avro maps."),
+    (
+        "enhanced.avro.schema.support",
+        False,
+        "Write enums as enums, and name the fields of unions by full names.",
+    ),
+    (
+        "generalized.sum.type.support",
+        False,
+        "Read enums and unions as the forms that all three types of schema share.",
+    ),
+    ("flatten.singleton.unions", True, "Take a union of one type for that type."),
+    (
+        "discard.type.doc.default",
+        False,
+        "Leave docs and defaults of types out; fields keep theirs.",
+    ),
 ):
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=Importance.LOW, doc=_doc)
 
@@ -54,10 +73,11 @@ class AvroConverter(Converter):
         self._subjects: Subjects
         self._parsed: dict[str, Any] = {}
         self._options = AvroOptions()
+        self._reading = ReaderOptions()
         self._kind = "value"
         self._readers: dict[tuple[str, int], AvroReader] = {}
         self._compiled: dict[
-            Schema, tuple[SchemaText, str | None, Callable[..., list[bytes]]]
+            Schema | None, tuple[SchemaText, str | None, Callable[..., list[bytes]]]
         ] = {}
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
@@ -71,6 +91,15 @@ class AvroConverter(Converter):
             parsed["allow.optional.map.keys"],
             parsed["scrub.invalid.names"],
             parsed["ignore.default.for.nullables"],
+            parsed["enhanced.avro.schema.support"],
+            parsed["discard.type.doc.default"],
+        )
+        self._reading = ReaderOptions(
+            parsed["connect.meta.data"],
+            parsed["enhanced.avro.schema.support"],
+            parsed["generalized.sum.type.support"],
+            parsed["flatten.singleton.unions"],
+            parsed["discard.type.doc.default"],
         )
 
     def check(self, schema: Schema | None, value: Any) -> None:
@@ -80,8 +109,6 @@ class AvroConverter(Converter):
 
     def encoder(self, topic: str, schema: Schema | None, layout: Layout | None = None) -> Encoder:
         """Give the function that encodes rows; the schema is registered with the first that is set."""
-        if schema is None:
-            return _nulls_only
         text, record, body = self._compiled.get(schema) or self._compile(schema)
         write: Callable[[Sequence[Any]], list[bytes]] | None = None
 
@@ -108,8 +135,12 @@ class AvroConverter(Converter):
         return encode
 
     def _compile(
-        self, schema: Schema
+        self, schema: Schema | None
     ) -> tuple[SchemaText, str | None, Callable[..., list[bytes]]]:
+        if schema is None:
+            anything = lambda rows: [encode_anything(row) for row in rows]
+            self._compiled[None] = found = (SchemaText(ANYTHING), ANYTHING_NAME, anything)
+            return found
         avro = avro_schema(schema, self._options)
         text = SchemaText(json.dumps(avro, separators=(",", ":"), ensure_ascii=False))
         if schema.type is Type.BYTES and not schema.optional and schema.name is None:
@@ -153,7 +184,10 @@ class AvroConverter(Converter):
         if fixed >= 0:
             return fixed, self._client.by_id(fixed, subject)
         if self._parsed["use.latest.version"]:
-            return self._client.latest(subject)
+            latest = self._client.latest(subject)
+            if self._parsed["latest.compatibility.strict"]:
+                check_latest(self._client, latest[1], text)
+            return latest
         return self._client.lookup(subject, text, normalize=normalize), None
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
@@ -173,7 +207,7 @@ class AvroConverter(Converter):
                 head = payload[:5]
                 reader = self._reader(topic, head)
             row = payload[5:] if reader.raw_bytes else reader.read(payload, 5)
-            rows.append(NULL if row is None else row)
+            rows.append(NULL if row is None and reader.schema is not None else row)
         if rows:
             runs.append(Run(reader.schema if reader else None, rows))
         return runs
@@ -201,20 +235,12 @@ class AvroConverter(Converter):
         if text.kind != AVRO:
             raise DataError(f"The schema with id {schema_id} is {text.kind}, not Avro")
         referred = [schema.text for _, schema in self._client.resolved(text)]
-        reader = avro_reader(text.text, referred, meta_data=self._parsed["connect.meta.data"])
-        if reader.schema.version is not None:
+        reader = avro_reader(text.text, referred, self._reading)
+        if reader.schema is None or reader.schema.version is not None:
             return reader
         subject = self._subjects.of(topic, reader.record_name)
         version = self._client.version(subject, text)
         return reader._replace(schema=reader.schema.replace(version=version))
-
-
-def _nulls_only(rows: Sequence[Any], _constants: Sequence[Any] = ()) -> list[bytes | None]:
-    if all(is_null(row) for row in rows):
-        return [None] * len(rows)
-    raise DataError(
-        "Values without a schema cannot be written as Avro: add a schema to the record"
-    )
 
 
 def _rewriter(ours: str, target: str) -> Callable[[bytes], bytes]:

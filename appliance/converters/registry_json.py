@@ -23,6 +23,7 @@ from appliance.data.struct import wrap
 from appliance.errors import DataError
 from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
 from appliance.schemaregistry.jsonschemadata import JsonSchemaReader, json_schema
+from appliance.schemaregistry.latest import check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
 
@@ -118,7 +119,10 @@ class JsonSchemaConverter(Converter):
             if parsed["use.schema.id"] >= 0:
                 return int(parsed["use.schema.id"])
             if parsed["use.latest.version"]:
-                return client.latest(subject)[0]
+                found, latest = client.latest(subject)
+                if parsed["latest.compatibility.strict"]:
+                    check_latest(client, latest, text)
+                return found
             return client.lookup(subject, text, normalize=parsed["normalize.schemas"])
         except RegistryError as error:
             raise DataError(

@@ -31,6 +31,11 @@ from appliance.errors import DataError
 NAMESPACE: Final = "io.confluent.connect.avro"
 DEFAULT_RECORD: Final = "ConnectDefault"
 MAP_ENTRY: Final = "MapEntry"
+UNION: Final = f"{NAMESPACE}.Union"
+ENUM: Final = f"{NAMESPACE}.Enum"
+GENERAL_UNION: Final = "org.apache.kafka.connect.data.Union"
+GENERAL_ENUM: Final = "org.apache.kafka.connect.data.Enum"
+FIXED_SIZE: Final = "connect.fixed.size"
 PRECISION_PARAMETER: Final = "connect.decimal.precision"
 DEFAULT_PRECISION: Final = 64
 _LOGICAL: Final = {DATE_NAME: "date", TIME_NAME: "time-millis", TIMESTAMP_NAME: "timestamp-millis"}
@@ -55,6 +60,8 @@ class AvroOptions:
     allow_optional_map_keys: bool = False
     scrub_invalid_names: bool = False
     ignore_default_for_nullables: bool = False
+    enhanced: bool = False
+    discard_type_doc_default: bool = False
 
     def scrubbed(self, name: str) -> str:
         """Give a name, dotted or not, as Avro allows it when names are to be scrubbed."""
@@ -88,12 +95,65 @@ def avro_schema(schema: Schema, options: AvroOptions | None = None) -> Any:
 
 def _avro(schema: Schema, options: AvroOptions, names: _Names) -> Any:
     base = _base(schema, options, names)
-    if not schema.optional:
+    if not schema.optional or isinstance(base, list):
         return base
     return [base, "null"] if schema.default is not None else ["null", base]
 
 
+def is_union(schema: Schema) -> bool:
+    """Whether a struct stands for an Avro union."""
+    return schema.type is Type.STRUCT and (
+        schema.name == UNION or GENERAL_UNION in (schema.parameters or {})
+    )
+
+
+def enum_symbols(schema: Schema) -> tuple[str, list[str]] | None:
+    """Give full name and symbols of the Avro enum that a text schema stands for, None for others."""
+    parameters = schema.parameters or {}
+    for name in (ENUM, GENERAL_ENUM):
+        if schema.type is Type.STRING and name in parameters:
+            symbols = [
+                key.removeprefix(f"{name}.") for key in parameters if key.startswith(f"{name}.")
+            ]
+            return parameters[name], symbols
+    return None
+
+
+def _union(schema: Schema, options: AvroOptions, names: _Names) -> list[Any]:
+    branches = [
+        _avro(field.schema.replace(optional=False, default=None), options, names)
+        for field in schema.fields
+    ]
+    return ["null", *branches] if schema.optional else branches
+
+
+def _named(
+    schema: Schema,
+    kind: str,
+    full: str,
+    members: dict[str, Any],
+    options: AvroOptions,
+    names: _Names,
+) -> Any:
+    """Give the definition of an enum or fixed, or its name when it was defined before."""
+    full = options.scrubbed(full)
+    if full in names.seen:
+        return full
+    names.seen[full] = schema
+    namespace, _, name = full.rpartition(".")
+    space = {"namespace": namespace} if namespace else {}
+    return {"type": kind, "name": name, **space, **members, **_properties(schema, options)}
+
+
 def _base(schema: Schema, options: AvroOptions, names: _Names) -> Any:
+    if is_union(schema):
+        return _union(schema, options, names)
+    enum = enum_symbols(schema) if options.enhanced else None
+    if enum is not None:
+        return _named(schema, "enum", enum[0], {"symbols": enum[1]}, options, names)
+    size = (schema.parameters or {}).get(FIXED_SIZE) if schema.type is Type.BYTES else None
+    if size is not None and schema.name is not None and schema.name != DECIMAL_NAME:
+        return _named(schema, "fixed", schema.name, {"size": int(size)}, options, names)
     if schema.type is Type.STRUCT:
         return _record(schema, options, names)
     if schema.type is Type.ARRAY:
@@ -116,13 +176,13 @@ def _base(schema: Schema, options: AvroOptions, names: _Names) -> Any:
 def _properties(schema: Schema, options: AvroOptions) -> dict[str, Any]:
     found: dict[str, Any] = {}
     if options.connect_meta_data:
-        if schema.doc is not None:
+        if schema.doc is not None and not options.discard_type_doc_default:
             found["connect.doc"] = schema.doc
         if schema.version is not None:
             found["connect.version"] = schema.version
         if schema.parameters:
             found["connect.parameters"] = dict(schema.parameters)
-        if schema.default is not None:
+        if schema.default is not None and not options.discard_type_doc_default:
             found["connect.default"] = avro_default(schema, schema.default)
         if schema.name is not None:
             found["connect.name"] = schema.name
@@ -169,17 +229,27 @@ def _record(schema: Schema, options: AvroOptions, names: _Names) -> Any:
     record: dict[str, Any] = {"type": "record", "name": name}
     if namespace:
         record["namespace"] = namespace
-    record["fields"] = [_field(field, options, names) for field in schema.fields]
+    parameters = schema.parameters or {}
+    if f"{NAMESPACE}.record.doc" in parameters:
+        record["doc"] = parameters[f"{NAMESPACE}.record.doc"]
+    record["fields"] = [
+        _field(field, options, names, parameters.get(f"{NAMESPACE}.field.doc.{field.name}"))
+        for field in schema.fields
+    ]
     record.update(_properties(schema, options))
     return record
 
 
-def _field(field: Field, options: AvroOptions, names: _Names) -> dict[str, Any]:
+def _field(
+    field: Field, options: AvroOptions, names: _Names, doc: str | None = None
+) -> dict[str, Any]:
     made: dict[str, Any] = {
         "name": scrub(field.name) if options.scrub_invalid_names else field.name,
         "type": _avro(field.schema, options, names),
     }
-    if field.schema.default is not None:
+    if doc is not None:
+        made["doc"] = doc
+    if field.schema.default is not None and not is_union(field.schema):
         made["default"] = avro_default(field.schema, field.schema.default)
     elif field.schema.optional:
         made["default"] = None
@@ -246,7 +316,7 @@ def avro_encoder(schema: Schema, options: AvroOptions | None = None) -> AvroEnco
     The function raises DataError (or the error of the value that does not fit) for a bad row.
     """
     generator = _Generator(options or AvroOptions())
-    if schema.type is Type.STRUCT and not schema.optional:
+    if schema.type is Type.STRUCT and not schema.optional and not is_union(schema):
         names = [f"f{i}" for i in range(len(schema.fields))]
         parts = [
             generator.expression(field.schema, name)
@@ -278,6 +348,9 @@ class _Generator:
         }
 
     def expression(self, schema: Schema, name: str) -> str:
+        if is_union(schema):
+            self.scope[known := f"g{len(self.scope)}"] = self._union(schema)
+            return f"{known}({name})"
         inner = self._required(schema, name)
         if not schema.optional:
             if schema.default is None:
@@ -287,6 +360,29 @@ class _Generator:
         if schema.default is not None and not self._options.ignore_default_for_nullables:
             null = branch + self._default(schema)
         return f"({null!r} if {name} is None or {name} is NULL else {branch!r} + {inner})"
+
+    def _union(self, schema: Schema) -> Callable[[Any], bytes]:
+        """Give the function that writes the first branch which is set."""
+        first = 1 if schema.optional else 0
+        branches = [
+            (
+                zigzag(number),
+                avro_encoder(field.schema.replace(optional=False, default=None), self._options),
+            )
+            for number, field in enumerate(schema.fields, first)
+        ]
+
+        def encode(row: Any) -> bytes:
+            if row is None or row is NULL:
+                if first:
+                    return b"\x00"
+                raise DataError("A union without a null branch is null")
+            for value, (index, write) in zip(row, branches, strict=True):
+                if value is not None:
+                    return index + write([value])[0]
+            raise DataError("No branch of a union is set")
+
+        return encode
 
     def _default(self, schema: Schema) -> bytes:
         encode = avro_encoder(schema.replace(optional=False, default=None), self._options)
@@ -298,6 +394,14 @@ class _Generator:
         if schema.name == DATE_NAME:
             return f"(small({name} // {MILLIS_PER_DAY}) or zz({name} // {MILLIS_PER_DAY}))"
         kind = schema.type
+        enum = enum_symbols(schema) if self._options.enhanced else None
+        if enum is not None:
+            symbols = {symbol: zigzag(number) for number, symbol in enumerate(enum[1])}
+            self.scope[known := f"g{len(self.scope)}"] = _symbol_of(enum[0], symbols)
+            return f"{known}({name})"
+        if kind is Type.BYTES and FIXED_SIZE in (schema.parameters or {}) and schema.name:
+            self.scope[known := f"g{len(self.scope)}"] = _fixed_of(schema)
+            return f"{known}({name})"
         if kind in (Type.INT8, Type.INT16, Type.INT32, Type.INT64):
             return f"(small({name}) or zz({name}))"
         if kind is Type.STRING:
@@ -315,7 +419,9 @@ class _Generator:
     def _nested(self, schema: Schema, name: str) -> str:
         number = len(self.scope)
         if schema.type is Type.STRUCT:
-            self.scope[f"g{number}"] = avro_encoder(schema.replace(optional=False), self._options)
+            self.scope[f"g{number}"] = avro_encoder(
+                schema.replace(optional=False, default=None), self._options
+            )
             return f"g{number}(({name},))[0]"
         item = avro_encoder(_item(schema), self._options)
         if schema.type is Type.ARRAY:
@@ -337,6 +443,27 @@ class _Generator:
                 ]
             )
         return f"g{number}({name})"
+
+
+def _symbol_of(enum: str, symbols: dict[str, bytes]) -> Callable[[str], bytes]:
+    def encode(value: str) -> bytes:
+        found = symbols.get(value)
+        if found is None:
+            raise DataError(f"'{value}' is not a symbol of the enum {enum}")
+        return found
+
+    return encode
+
+
+def _fixed_of(schema: Schema) -> Callable[[bytes], bytes]:
+    size = int((schema.parameters or {})[FIXED_SIZE])
+
+    def encode(value: bytes) -> bytes:
+        if len(value) != size:
+            raise DataError(f"{schema.name} has {size} bytes, not {len(value)}")
+        return bytes(value)
+
+    return encode
 
 
 def _text(value: str) -> bytes:

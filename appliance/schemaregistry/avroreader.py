@@ -25,12 +25,18 @@ from appliance.data.logical import (
 from appliance.data.schema import Field, Schema, Type
 from appliance.data.struct import Struct, wrap
 from appliance.errors import DataError
+from appliance.schemaregistry.anything import NAME as ANYTHING_NAME
+from appliance.schemaregistry.anything import decode_anything
 from appliance.schemaregistry.avrodata import (
     DEFAULT_PRECISION,
     DEFAULT_RECORD,
+    ENUM,
+    GENERAL_ENUM,
+    GENERAL_UNION,
     MAP_ENTRY,
     NAMESPACE,
     PRECISION_PARAMETER,
+    UNION,
 )
 
 _PRIMITIVES: Final = {
@@ -52,9 +58,9 @@ _LOGICAL: Final = {
 
 
 class AvroReader(NamedTuple):
-    """The Connect schema of an Avro schema, and the function from a body and a start to a row."""
+    """The Connect schema (None: schemaless), and the function from a body and a start to a row."""
 
-    schema: Schema
+    schema: Schema | None
     read: Callable[[bytes, int], Any]
     record_name: str | None
     raw_bytes: bool
@@ -99,18 +105,35 @@ def full_name(avro: Mapping[str, Any], space: str = "") -> str:
     return f"{avro.get('namespace', space) or ''}.{name}".lstrip(".")
 
 
+class ReaderOptions(NamedTuple):
+    """What the converter's options say about reading."""
+
+    meta_data: bool = True
+    enhanced: bool = False
+    generalized: bool = False
+    flatten_singletons: bool = True
+    discard_type_doc_default: bool = False
+
+
 def avro_reader(
-    text: str, references: Iterable[str] = (), *, meta_data: bool = True
+    text: str, references: Iterable[str] = (), options: ReaderOptions | None = None
 ) -> AvroReader:
     """Give the reader for an Avro schema in JSON form; `references` define names that it uses."""
+    options = options or ReaderOptions()
     names = _Names()
     try:
         for referred in references:
-            _Schemas(names, meta_data).of(json.loads(referred), "")
+            _Schemas(names, options).of(json.loads(referred), "")
         avro = json.loads(text)
-        schema = _Schemas(names, meta_data).of(avro, "")
+        if (
+            isinstance(avro, dict)
+            and avro.get("type") == "record"
+            and full_name(avro) == ANYTHING_NAME
+        ):
+            return AvroReader(None, decode_anything, ANYTHING_NAME, False)
+        schema = _Schemas(names, options).of(avro, "")
         resolved, space = names.resolved(avro, "")
-        code = _Code(names)
+        code = _Code(names, options.flatten_singletons)
         code.value(resolved, "v", schema, space)
         body = "\n".join(code.lines)
         source = f"def read(b, p):\n{body}\n if p > len(b): bad()\n return v"
@@ -145,9 +168,11 @@ def _checked(read: Callable[[bytes, int], Any]) -> Callable[[bytes, int], Any]:
 class _Schemas:
     """Makes Connect schemas of Avro schemas."""
 
-    def __init__(self, names: _Names, meta_data: bool) -> None:
+    def __init__(self, names: _Names, options: ReaderOptions) -> None:
         self._names = names
-        self._meta = meta_data
+        self._options = options
+        self._meta = options.meta_data
+        self._unions = 0
         self._open: list[str] = []
 
     def of(self, avro: Any, space: str, default: Any = None, *, field: bool = False) -> Schema:
@@ -192,9 +217,11 @@ class _Schemas:
             return Schema(type_, name=DECIMAL_NAME, version=1, parameters=parameters)
         if kind == "enum":
             name = full_name(avro, space)
-            parameters[f"{NAMESPACE}.Enum"] = name
-            for symbol in avro["symbols"]:
-                parameters[f"{NAMESPACE}.Enum.{symbol}"] = symbol
+            general = self._options.generalized
+            parameter = GENERAL_ENUM if general else ENUM
+            parameters[parameter] = name
+            for number, symbol in enumerate(avro["symbols"]):
+                parameters[f"{parameter}.{symbol}"] = str(number) if general else symbol
         return Schema(type_, name=name, parameters=parameters)
 
     def _entries(self, entry: dict[str, Any], space: str) -> Schema:
@@ -226,18 +253,32 @@ class _Schemas:
         nullable = len(others) < len(branches)
         if not others:
             raise DataError("Standalone null schemas are not supported by this converter")
-        if len(others) == 1:
+        if len(others) == 1 and (nullable or self._options.flatten_singletons):
             return self.of(others[0], space).replace(optional=nullable)
+        number, self._unions = self._unions, self._unions + 1
         fields: list[Field] = []
         for index, branch in enumerate(others):
             schema = self.of(branch, space).replace(optional=True)
-            name = _branch_name(self._names.resolved(branch, space)[0])
+            name = self._branch_name(branch, space, index)
             if any(field.name == name for field in fields):
                 raise DataError("Multiple union schemas map to the Connect union field name")
             fields.append(Field(name, index, schema))
+        general = f"connect_union_{number}" if self._options.generalized else None
         return Schema(
-            Type.STRUCT, name=f"{NAMESPACE}.Union", optional=nullable, fields=tuple(fields)
+            Type.STRUCT,
+            name=general or UNION,
+            parameters=None if general is None else {GENERAL_UNION: general},
+            optional=nullable,
+            fields=tuple(fields),
         )
+
+    def _branch_name(self, branch: Any, space: str, index: int) -> str:
+        if self._options.generalized:
+            return f"connect_union_field_{index}"
+        avro, _ = self._names.resolved(branch, space)
+        if self._options.enhanced and "name" in avro:
+            return full_name(avro, space)
+        return str(avro.get("name", avro["type"])).rpartition(".")[2]
 
     def _annotated(self, schema: Schema, avro: dict[str, Any], default: Any) -> Schema:
         parameters = dict(schema.parameters or {})
@@ -247,11 +288,14 @@ class _Schemas:
                 {key: str(value) for key, value in avro.items() if key.startswith("avro")}
             )
         value = avro.get("connect.default")
+        if self._options.discard_type_doc_default:
+            value = None
         if value is None and default is not None:
             value = default
             parameters[f"{NAMESPACE}.field.default"] = "true"
         changes: dict[str, Any] = {"parameters": parameters}
-        if self._meta and avro.get("connect.doc") is not None:
+        discards = self._options.discard_type_doc_default
+        if self._meta and avro.get("connect.doc") is not None and not discards:
             changes["doc"] = avro["connect.doc"]
         if avro.get("connect.version") is not None:
             changes["version"] = int(avro["connect.version"])
@@ -263,10 +307,6 @@ class _Schemas:
 
 def _is_null(branch: Any) -> bool:
     return branch == "null" or (isinstance(branch, dict) and branch.get("type") == "null")
-
-
-def _branch_name(avro: Any) -> str:
-    return str(avro.get("name", avro["type"])).rpartition(".")[2]
 
 
 def map_entry(items: Any, names: _Names, space: str) -> dict[str, Any] | None:
@@ -311,9 +351,10 @@ def _default(schema: Schema, value: Any) -> Any:
 class _Code:
     """Writes the statements that read one value from `b` at `p` into a variable."""
 
-    def __init__(self, names: _Names) -> None:
+    def __init__(self, names: _Names, flatten_singletons: bool) -> None:
         self.lines: list[str] = []
         self._names = names
+        self._flatten_singletons = flatten_singletons
         self._count = 0
         self._indent = 1
         self.scope: dict[str, Any] = {
@@ -384,7 +425,9 @@ class _Code:
     def _union(self, branches: list[Any], var: str, schema: Schema, space: str) -> None:
         which = self._name()
         self._long(which)
-        struct_like = len([b for b in branches if not _is_null(b)]) > 1
+        struct_like = len([b for b in branches if not _is_null(b)]) > 1 or (
+            len(branches) == 1 and not self._flatten_singletons
+        )
         place = 0
         for number, branch in enumerate(branches):
             self._add(f"{'el' if number else ''}if {which} == {number}:")

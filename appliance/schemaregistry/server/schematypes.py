@@ -25,11 +25,27 @@ class SchemaType(NamedTuple):
     incompatibilities: Callable[[Any, Any], list[str]]
 
 
+def _parse_protobuf(text: str, references: Sequence[tuple[str, str]]) -> Any:
+    # The library is loaded with the first schema that needs it.
+    from appliance.schemaregistry.server.protocompat import parse_protobuf
+
+    return parse_protobuf(text, references)
+
+
+def _protobuf_incompatibilities(reader: Any, writer: Any) -> list[str]:
+    from appliance.schemaregistry.server.protocompat import protobuf_incompatibilities
+
+    return protobuf_incompatibilities(reader, writer)
+
+
 TYPES: Final[dict[str, SchemaType]] = {
     "JSON": SchemaType(
         lambda text, _references: parse_json_schema(text),
         lambda parsed, _text: canonical_json(parsed),
         json_incompatibilities,
+    ),
+    "PROTOBUF": SchemaType(
+        _parse_protobuf, lambda _parsed, text: text.strip(), _protobuf_incompatibilities
     ),
     "AVRO": SchemaType(
         lambda text, references: parse_avro(text, [referred for _, referred in references]),

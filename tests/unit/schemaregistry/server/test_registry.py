@@ -299,6 +299,26 @@ def test_json_schemas_are_compared(api, old, new, fits):
     assert (api.register("j", json.dumps(new), schemaType="JSON")[0] == 200) is fits
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "fits"),
+    [
+        ("int32 a = 1;", "int32 a = 1; string b = 2;", True),
+        ("int32 a = 1;", "int64 other = 1;", True),
+        ("int32 a = 1;", "string a = 1;", False),
+        ("int32 a = 1;", "repeated int32 a = 1;", False),
+        ("int32 a = 1; string b = 2;", "int32 a = 1;", True),
+        ("message I {} I i = 1;", "int32 a = 2;", False),
+        ("oneof o { int32 a = 1; string b = 2; }", "oneof o { int32 a = 1; }", False),
+    ],
+)
+def test_protobuf_files_are_compared(api, old, new, fits):
+    """Numbers and their kinds count, names do not."""
+    texts = [f'syntax = "proto3"; message M {{ {body} }}' for body in (old, new)]
+    api.register("p", texts[0], schemaType="PROTOBUF")
+
+    assert (api.register("p", texts[1], schemaType="PROTOBUF")[0] == 200) is fits
+
+
 def test_another_type_of_schema_does_not_follow(api):
     """One subject, one type."""
     api.register("s", V1)

@@ -1,0 +1,29 @@
+"""Writing with the newest schema of a subject: whether it can hold what ours says.
+
+Semantics: Confluent AbstractKafkaSchemaSerDe.lookupLatestVersion with latest.compatibility.strict.
+"""
+
+from __future__ import annotations
+
+from appliance.errors import DataError
+from appliance.schemaregistry.client import RegistryClient, SchemaText
+from appliance.schemaregistry.server.schematypes import TYPES
+
+
+def check_latest(client: RegistryClient, latest: SchemaText, ours: SchemaText) -> None:
+    """Raise DataError unless the newest schema reads what is written with ours."""
+    found = [f"it is {latest.kind}"]
+    kind = TYPES.get(ours.kind)
+    if kind is not None and latest.kind == ours.kind:
+        referred = [(name, schema.text) for name, schema in client.resolved(latest)]
+        try:
+            found = kind.incompatibilities(
+                kind.parse(latest.text, referred), kind.parse(ours.text, ())
+            )
+        except ValueError as error:
+            found = [str(error)]
+    if found:
+        raise DataError(
+            f"Incompatible schema of type '{ours.kind}'. Set latest.compatibility.strict=false to "
+            f"disable this check. See log file for more details. ({'; '.join(found)})"
+        )

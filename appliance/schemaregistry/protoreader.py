@@ -1,0 +1,277 @@
+"""From .proto files to Connect schemas, and the function that decodes messages into rows.
+
+Semantics: Confluent ProtobufData.toConnectSchema and toConnectData. Messages that contain themselves are
+refused, because a Connect schema here is a finite tree. Raises DataError.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from google.protobuf import message_factory
+from google.protobuf.descriptor import Descriptor, FieldDescriptor, OneofDescriptor
+from google.protobuf.message import DecodeError
+
+from appliance.data import (
+    DATE_NAME,
+    DECIMAL_NAME,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    Field,
+    Schema,
+    Type,
+)
+from appliance.data.logical import MILLIS_PER_DAY
+from appliance.errors import DataError
+from appliance.schemaregistry.protofile import (
+    DATE_TYPE,
+    DECIMAL_TYPE,
+    TIME_TYPE,
+    TIMESTAMP_TYPE,
+    ProtoError,
+    ProtoFile,
+    parse_proto,
+    pool_of,
+)
+from appliance.schemaregistry.protowriter import ENUM, TAG, UNION, ProtoOptions
+
+_D: Final = FieldDescriptor
+_EPOCH_DAY: Final = dt.date(1970, 1, 1).toordinal()
+_TYPES: Final = {
+    _D.TYPE_DOUBLE: Type.FLOAT64,
+    _D.TYPE_FLOAT: Type.FLOAT32,
+    _D.TYPE_INT32: Type.INT32,
+    _D.TYPE_SINT32: Type.INT32,
+    _D.TYPE_SFIXED32: Type.INT32,
+    _D.TYPE_BOOL: Type.BOOLEAN,
+    _D.TYPE_STRING: Type.STRING,
+    _D.TYPE_BYTES: Type.BYTES,
+}
+_UNSIGNED: Final = (_D.TYPE_UINT64, _D.TYPE_FIXED64)
+_WRAPPERS: Final = "google.protobuf."
+_LOGICAL: Final = {
+    DATE_TYPE: (Type.INT32, DATE_NAME),
+    TIME_TYPE: (Type.INT32, TIME_NAME),
+    TIMESTAMP_TYPE: (Type.INT64, TIMESTAMP_NAME),
+}
+Read = Callable[[Any], Any]
+Part = tuple[Field, Read]
+
+
+class ProtoReader(NamedTuple):
+    """The Connect schema of a message, its full name, and the function from a payload to a row."""
+
+    schema: Schema
+    record: str
+    read: Callable[[bytes], Any]
+
+
+def proto_reader(
+    text: str,
+    references: Iterable[tuple[str, str]],
+    index: tuple[int, ...],
+    options: ProtoOptions,
+) -> ProtoReader:
+    """Give what reads the message at a place of a file. Raises DataError."""
+    try:
+        file = parse_proto(text)
+        pool = pool_of(file, references)
+        messages: Any = file.descriptor.message_type
+        names = [file.descriptor.package] if file.descriptor.package else []
+        for place in index:
+            names.append(messages[place].name)
+            messages = messages[place].nested_type
+    except (ProtoError, IndexError, RecursionError) as error:
+        raise DataError(f"Reading a protobuf schema: {error}") from error
+    descriptor = pool.FindMessageTypeByName(".".join(names))
+    made = message_factory.GetMessageClass(descriptor)
+    if descriptor.full_name.startswith(_WRAPPERS) and options.wrapper_for_raw_primitives:
+        schema, convert = _Reader(file, options).scalar(descriptor.fields_by_name["value"])
+        get: Read = lambda message: convert(message.value)
+    else:
+        schema, get = _Reader(file, options).message(descriptor, ())
+
+    def read(payload: bytes) -> Any:
+        try:
+            return get(made.FromString(payload))
+        except (DecodeError, ValueError, OverflowError) as error:
+            raise DataError(f"The bytes are no {descriptor.full_name}: {error}") from error
+
+    return ProtoReader(schema, descriptor.full_name, read)
+
+
+class _Reader:
+    """Makes schemas and getters of one file's messages."""
+
+    def __init__(self, file: ProtoFile, options: ProtoOptions) -> None:
+        self._options = options
+        self._meta = file.options
+        self._package = file.descriptor.package
+
+    def message(self, descriptor: Descriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+        if descriptor.full_name in above:
+            raise DataError(
+                f"The message {descriptor.full_name} contains itself, which a record's schema cannot"
+            )
+        within = (*above, descriptor.full_name)
+        parts: list[tuple[str, Schema, Read]] = []
+        oneofs = [oneof for oneof in descriptor.oneofs if not _artificial(oneof)]
+        for number, oneof in enumerate(oneofs):
+            if not self._options.flatten_unions:
+                parts.append(self._union(oneof, number, within))
+        parts += [
+            (field.name, *self._field(field, within))
+            for field in descriptor.fields
+            if field.containing_oneof not in oneofs or self._options.flatten_unions
+        ]
+        fields = tuple([Field(name, i, schema) for i, (name, schema, _) in enumerate(parts)])
+        name = descriptor.full_name if self._options.enhanced else descriptor.name
+        gets = [get for *_, get in parts]
+        return (
+            Schema(Type.STRUCT, name=name, fields=fields),
+            lambda message: tuple([get(message) for get in gets]),
+        )
+
+    def _union(
+        self, oneof: OneofDescriptor, number: int, above: tuple[str, ...]
+    ) -> tuple[str, Schema, Read]:
+        members = [(field.name, *self._field(field, above)) for field in oneof.fields]
+        fields = tuple([Field(name, i, schema) for i, (name, schema, _) in enumerate(members)])
+        schema = Schema(Type.STRUCT, optional=True, name=f"{UNION}.{oneof.name}", fields=fields)
+        gets = [get for *_, get in members]
+        name = oneof.name
+
+        def get(message: Any) -> Any:
+            if message.WhichOneof(name) is None:
+                return None
+            return tuple([one(message) for one in gets])
+
+        indexed = self._options.generate_index_for_unions
+        return (f"{name}_{number}" if indexed else name), schema, get
+
+    def _field(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+        schema, convert = self._plain(field, above)
+        parameters = {**(schema.parameters or {}), TAG: str(field.number)}
+        name, presence = field.name, field.has_presence and not field.is_repeated
+        optional = True
+        if self._options.optional_for_nullables or self._options.wrapper_for_nullables:
+            optional = presence
+        schema = schema.replace(optional=optional, parameters=parameters)
+        if presence:
+            return (
+                schema,
+                lambda message: (
+                    convert(getattr(message, name)) if message.HasField(name) else None
+                ),
+            )
+        return schema, lambda message: convert(getattr(message, name))
+
+    def _plain(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+        if not field.is_repeated:
+            return self._value(field, above)
+        entry = field.message_type
+        if entry is not None and entry.GetOptions().map_entry:
+            key, _ = self._value(entry.fields_by_name["key"], above)
+            value, convert = self._value(entry.fields_by_name["value"], above)
+            return (
+                Schema(Type.MAP, key_schema=key, value_schema=value),
+                lambda found: {k: convert(v) for k, v in found.items()},
+            )
+        item, convert = self._value(field, above)
+        return Schema(Type.ARRAY, value_schema=item), lambda found: [convert(v) for v in found]
+
+    def _value(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+        message = field.message_type
+        if message is None:
+            return self.scalar(field)
+        name = message.full_name
+        if name == DECIMAL_TYPE:
+            return self._decimal(field)
+        if name in _LOGICAL:
+            kind, logical = _LOGICAL[name]
+            read = {DATE_NAME: _date, TIME_NAME: _time, TIMESTAMP_NAME: _timestamp}[logical]
+            return Schema(kind, name=logical, version=1), read
+        if self._options.wrapper_for_nullables and message.file.name.endswith("wrappers.proto"):
+            schema, convert = self.scalar(message.fields_by_name["value"])
+            return schema.replace(optional=True), lambda found: convert(found.value)
+        return self.message(message, above)
+
+    def scalar(self, field: FieldDescriptor) -> tuple[Schema, Read]:
+        """Give schema and conversion of a scalar or an enum."""
+        if field.type == _D.TYPE_ENUM:
+            return self._enum(field)
+        kind = _TYPES.get(field.type)
+        if field.type in _UNSIGNED:
+            return Schema(Type.INT64), _signed
+        if kind is None:
+            return Schema(Type.INT64), _same
+        narrow = self._params(field).get("connect.type")
+        if kind is Type.INT32 and narrow in ("int8", "int16"):
+            return Schema(Type(narrow)), _same
+        return Schema(kind), _same
+
+    def _enum(self, field: FieldDescriptor) -> tuple[Schema, Read]:
+        enum = field.enum_type
+        if enum is None:
+            raise DataError(f"The field {field.full_name} is an enum without a definition")
+        parameters = {
+            ENUM: enum.name,
+            **{f"{ENUM}.{value.name}": str(value.number) for value in enum.values},
+        }
+        if self._options.int_for_enums:
+            return Schema(Type.INT32, name=enum.name, parameters=parameters), _same
+        names = {value.number: value.name for value in enum.values}
+        schema = Schema(Type.STRING, name=enum.name, parameters=parameters)
+        return schema, lambda number: names.get(number, str(number))
+
+    def _decimal(self, field: FieldDescriptor) -> tuple[Schema, Read]:
+        params = self._params(field)
+        parameters = {"scale": params.get("scale", "0")}
+        if params.get("precision", "64") != "64":
+            parameters["connect.decimal.precision"] = params["precision"]
+        schema = Schema(Type.BYTES, name=DECIMAL_NAME, version=1, parameters=parameters)
+        return schema, _decimal_of
+
+    def _params(self, field: FieldDescriptor) -> dict[str, str]:
+        path = field.full_name.removeprefix(f"{self._package}.")
+        meta = self._meta.get(path, {}).get("confluent.field_meta", {})
+        params = meta.get("params", []) if isinstance(meta, dict) else []
+        listed = params if isinstance(params, list) else [params]
+        return {
+            str(one.get("key")): str(one.get("value")) for one in listed if isinstance(one, dict)
+        }
+
+
+def _artificial(oneof: OneofDescriptor) -> bool:
+    return len(oneof.fields) == 1 and oneof.name == f"_{oneof.fields[0].name}"
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _signed(value: int) -> int:
+    return value - 2**64 if value >= 2**63 else value
+
+
+def _decimal_of(message: Any) -> decimal.Decimal:
+    unscaled = int.from_bytes(message.value, "big", signed=True)
+    digits = tuple(map(int, str(abs(unscaled))))
+    return decimal.Decimal((int(unscaled < 0), digits, -message.scale))
+
+
+def _date(message: Any) -> int:
+    day = dt.date(message.year, message.month, message.day)
+    return (day.toordinal() - _EPOCH_DAY) * MILLIS_PER_DAY
+
+
+def _time(message: Any) -> int:
+    seconds = (message.hours * 60 + message.minutes) * 60 + message.seconds
+    return int(seconds * 1000 + message.nanos // 1_000_000)
+
+
+def _timestamp(message: Any) -> int:
+    return int(message.seconds * 1000 + message.nanos // 1_000_000)
