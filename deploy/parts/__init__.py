@@ -9,6 +9,7 @@ repository); servers are child processes of whoever starts them and end with it.
         print(broker.bootstrap)
 """
 
+from deploy.parts.apicurio import Apicurio
 from deploy.parts.connect import ConnectWorker
 from deploy.parts.databases import MariaDb, MySql, PostgreSql
 from deploy.parts.folder import PartError, parts_folder, progress
@@ -17,6 +18,7 @@ from deploy.parts.kafka import Broker, KafkaCluster, KafkaNode
 from deploy.parts.server import Server, free_ports
 
 __all__ = [
+    "Apicurio",
     "Broker",
     "ConnectWorker",
     "Hdfs",
