@@ -13,8 +13,9 @@ import re
 import struct
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
+import msgspec
 import orjson
 
 from appliance.api import NULL, Run
@@ -42,6 +43,16 @@ class Unusual(Exception):
 
 
 Plan = Callable[[Any], Any]
+Read = Callable[[bytes], Any]
+_UNUSUAL: Final = (
+    Unusual,
+    ValueError,
+    TypeError,
+    KeyError,
+    RecursionError,
+    msgspec.DecodeError,
+)
+"""What says that a payload needs the exact path."""
 
 
 class Decoder:
@@ -60,21 +71,23 @@ class Decoder:
         self._content = content if envelope else None
         self._replace = replace_null_with_default
         self._coercion = Coercion(replace_null_with_default=replace_null_with_default)
-        self._seen: OrderedDict[bytes, tuple[Schema | None, Plan]] = OrderedDict()
+        self._seen: OrderedDict[bytes, tuple[Schema | None, Read]] = OrderedDict()
         self._cache_size = max(1, cache_size)
         self._prefix = b"\0"
         self._schema: Schema | None = None
-        self._plan: Plan = _no_plan
+        self._read: Read = _no_reader
 
     def decode(self, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode in order into runs of one schema. Raises DataError."""
         if not self._envelope:
             return self._decode_plain(payloads)
+        rows_of_known = self._all_known(payloads)
+        if rows_of_known is not None:
+            return [Run(self._schema, rows_of_known)]
         runs: list[Run] = []
         rows: list[Any] = []
         schema: Schema | None = None
-        prefix, plan, skip = self._prefix, self._plan, len(self._prefix)
-        loads = orjson.loads
+        prefix, read, skip = self._prefix, self._read, len(self._prefix)
         settled = False
         for payload in payloads:
             if payload is None:
@@ -82,13 +95,13 @@ class Decoder:
                 continue
             if payload.startswith(prefix) and payload[-1] == 125:
                 try:
-                    row = plan(loads(payload[skip:-1]))
+                    row = read(payload[skip:-1])
                     found = self._schema
-                except (Unusual, ValueError, TypeError, KeyError, RecursionError):
+                except _UNUSUAL:
                     found, row = self._exact(payload)
             else:
                 found, row = self._changed(payload)
-                prefix, plan, skip = self._prefix, self._plan, len(self._prefix)
+                prefix, read, skip = self._prefix, self._read, len(self._prefix)
             if found is not schema:
                 if settled:
                     runs.append(Run(schema, rows))
@@ -99,6 +112,22 @@ class Decoder:
         runs.append(Run(schema, rows))
         return runs
 
+    def _all_known(self, payloads: Sequence[bytes | None]) -> list[Any] | None:
+        """Give the rows when all payloads have the schema of the one before and nothing unusual."""
+        prefix, read, skip = self._prefix, self._read, len(self._prefix)
+        last = payloads[-1] if payloads else None
+        if last is None or not last.startswith(prefix):
+            return None
+        try:
+            rows = [
+                read(payload[skip:-1])  # type: ignore[index]
+                for payload in payloads
+                if payload.startswith(prefix) and payload[-1] == 125  # type: ignore[union-attr, index]
+            ]
+        except (*_UNUSUAL, AttributeError):
+            return None
+        return rows if len(rows) == len(payloads) else None
+
     def _changed(self, payload: bytes) -> tuple[Schema | None, Any]:
         """Decode a payload whose schema is not that of the one before."""
         text = self._find_schema(payload)
@@ -107,19 +136,19 @@ class Decoder:
             return found or (None, None)
         if found is not None:
             schema = found[0]
-            self._seen[text] = (schema, make_plan(schema, replace_null=self._replace))
+            self._seen[text] = (schema, make_reader(schema, replace_null=self._replace))
             if len(self._seen) > self._cache_size:
                 self._seen.popitem(last=False)
         self._seen.move_to_end(text)
-        self._schema, self._plan = self._seen[text]
+        self._schema, self._read = self._seen[text]
         self._prefix = _OPENING + text + _MIDDLE
         return found if found is not None else self._known(payload)
 
     def _known(self, payload: bytes) -> tuple[Schema | None, Any]:
         if payload[-1] == 125:
             try:
-                return self._schema, self._plan(orjson.loads(payload[len(self._prefix) : -1]))
-            except (Unusual, ValueError, TypeError, KeyError, RecursionError):
+                return self._schema, self._read(payload[len(self._prefix) : -1])
+            except _UNUSUAL:
                 pass
         return self._exact(payload)
 
@@ -212,7 +241,7 @@ def read_content(text: str, *, replace_null_with_default: bool) -> Schema | None
     return read_schema(None if json is MISSING else json, coercion.value)
 
 
-def _no_plan(_json: Any) -> Any:
+def _no_reader(_payload: bytes) -> Any:
     raise Unusual
 
 
@@ -363,6 +392,70 @@ class _Generator:
 @functools.lru_cache(maxsize=2048)
 def _compiled(source: str) -> Any:
     return compile(source, "<json decoder>", "exec")
+
+
+def make_reader(schema: Schema | None, *, replace_null: bool) -> Read:
+    """Give the function from the bytes of a plain payload to its row; it raises one of _UNUSUAL."""
+    if schema is not None and schema.type is Type.STRUCT and schema.fields:
+        checked = _checked_reader(schema, replace_null=replace_null)
+        if checked is not None:
+            return checked
+    plan, loads = make_plan(schema, replace_null=replace_null), orjson.loads
+    return lambda payload: plan(loads(payload))
+
+
+def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
+    """Give a reader whose parser checks types and ranges itself; None where it knows too few fields."""
+    members: list[tuple[str, Any, Any]] = []
+    results: list[str] = []
+    generator = _Generator(replace_null=replace_null)
+    for field in schema.fields:
+        kind, null = _parsed_type(field.schema), field.schema.optional
+        if field.schema.default is not None:
+            kind = None
+        v = f"t[{field.index}]"
+        if kind is None:
+            check, result = generator.nullable(field.schema, v)
+            if check is not None:
+                result = f"({result}) if {check} else unusual()"
+            results.append(result)
+            kind, null = Any, True
+        else:
+            plain = field.schema.name != DATE_NAME
+            missing = f"None if {v} is None else " if null else ""
+            results.append(v if plain else f"({missing}{v} * 86400000)")
+        name = f"f{field.index}"
+        missing_value = None if null else msgspec.NODEFAULT
+        wanted = msgspec.field(default=missing_value, name=field.name)
+        members.append((name, kind | None if null and kind is not Any else kind, wanted))
+    if not any(kind is not Any for _, kind, _ in members):
+        return None
+    # Fields without a default may not follow those with one, unless named by keyword.
+    record = msgspec.defstruct("Payload", members, kw_only=True, gc=False)
+    decode, fields = msgspec.json.Decoder(record).decode, msgspec.structs.astuple
+    if results == [f"t[{i}]" for i in range(len(results))]:
+        return lambda payload: fields(decode(payload))
+    source = f"{''.join(generator.functions)}def row(t):\n    return ({', '.join(results)},)\n"
+    namespace = {**generator.names, "unusual": _unusual}
+    exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
+    row = namespace["row"]
+    return lambda payload: row(fields(decode(payload)))
+
+
+def _unusual() -> Any:
+    raise Unusual
+
+
+def _parsed_type(schema: Schema) -> Any:
+    """Give the type that a parser checks for a schema, None where generated code must."""
+    if schema.name == TIME_NAME:
+        return Annotated[int, msgspec.Meta(ge=0, le=86_400_000)]
+    if schema.name == DECIMAL_NAME:
+        return None
+    if schema.type in _RANGES:
+        low, high = map(int, _RANGES[schema.type])
+        return Annotated[int, msgspec.Meta(ge=low, le=high)]
+    return {Type.STRING: str, Type.BOOLEAN: bool}.get(schema.type)
 
 
 def make_plan(schema: Schema | None, *, replace_null: bool) -> Plan:

@@ -319,14 +319,20 @@ def avro_encoder(schema: Schema, options: AvroOptions | None = None) -> AvroEnco
     if schema.type is Type.STRUCT and not schema.optional and not is_union(schema):
         names = [f"f{i}" for i in range(len(schema.fields))]
         parts = [
-            generator.expression(field.schema, name)
+            part
             for field, name in zip(schema.fields, names, strict=True)
+            for part in generator.parts(field.schema, name)
         ]
         joined = f"join(({', '.join(parts)},))" if parts else "b''"
-        source = f"lambda rows: [{joined} for ({', '.join(names)}{',' if names else ''}) in rows]"
+        target = f"({', '.join(names)}{',' if names else ''})"
     else:
-        source = f"lambda rows: [{generator.expression(schema, 'r')} for r in rows]"
-    function: AvroEncoder = eval(source, generator.scope)  # noqa: S307 - made of numbers and our own names
+        joined, target = generator.expression(schema, "r"), "r"
+    source = (
+        f"def encode(rows):\n made = []; add = made.append\n for {target} in rows: add({joined})\n"
+        " return made\n"
+    )
+    exec(source, generator.scope)  # noqa: S102 - made of numbers and our own names
+    function: AvroEncoder = generator.scope["encode"]
     return function
 
 
@@ -346,6 +352,14 @@ class _Generator:
             "blob": _blob,
             "unscaled": unscaled_bytes,
         }
+
+    def parts(self, schema: Schema, name: str) -> list[str]:
+        """Give the expressions of a field, which are joined: a text is its length and its bytes."""
+        plain = schema.type is Type.STRING and not schema.optional and schema.default is None
+        if plain and not (self._options.enhanced and enum_symbols(schema)):
+            size = f"len(e{name} := {name}.encode())"
+            return [f"small({size}) or zz(len(e{name}))", f"e{name}"]
+        return [self.expression(schema, name)]
 
     def expression(self, schema: Schema, name: str) -> str:
         if is_union(schema):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -82,6 +83,39 @@ def test_rows_of_any_schema_read_back_when_written_as_json(data: st.DataObject) 
     assert [row for run in runs for row in run.rows] == rows
     assert all(run.schema == schema for run in runs if run.rows)
     assert unwrap(wrap(schema, rows[0])) == rows[0] if rows and rows[0] is not NULL else True
+
+
+_ANY_JSON = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-(2**70), 2**70),
+    st.sampled_from([2**31 - 1, 2**31, -(2**31) - 1, 2**63, -(2**63), 86_400_001]),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=4),
+    st.just([1]),
+    st.just({"x": 1}),
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_a_payload_reads_alike_when_its_schema_was_just_seen(data: st.DataObject) -> None:
+    """The fast way and the exact way give the same row, or the same error."""
+    schema = _struct(
+        data.draw(st.dictionaries(st.sampled_from("abcd"), _scalar_schemas, min_size=1))
+    )
+    converter = _configured()
+    head = converter.schema_json(schema)
+    payload = data.draw(st.dictionaries(st.sampled_from("abcde"), _ANY_JSON))
+    text = f'{{"schema":{head},"payload":{json.dumps(payload)}}}'.encode()
+
+    def read() -> Any:
+        try:
+            return [run.rows for run in converter.decode("t", [text])]
+        except DataError as error:
+            return str(error)
+
+    assert read() == read()
 
 
 @settings(max_examples=80, deadline=None)
