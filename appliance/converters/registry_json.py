@@ -18,6 +18,7 @@ from appliance.converters.base import CONVERTER_TYPE
 from appliance.converters.json_check import check_value
 from appliance.converters.json_decoder import Decoder
 from appliance.converters.json_encoder import Options, RowWriter
+from appliance.converters.json_sums import SumDecoder
 from appliance.data import Schema
 from appliance.data.struct import wrap
 from appliance.errors import DataError
@@ -66,7 +67,7 @@ class JsonSchemaConverter(Converter):
         self._subjects: Subjects
         self._parsed: dict[str, Any] = {}
         self._options = Options()
-        self._decoders: dict[bytes, Decoder] = {}
+        self._decoders: dict[bytes, Decoder | SumDecoder] = {}
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
@@ -150,7 +151,7 @@ class JsonSchemaConverter(Converter):
             start = end
         return runs
 
-    def _decoder(self, topic: str, head: bytes) -> Decoder:
+    def _decoder(self, topic: str, head: bytes) -> Decoder | SumDecoder:
         known = self._decoders.get(head)
         if known is not None:
             return known
@@ -167,9 +168,15 @@ class JsonSchemaConverter(Converter):
         reader = JsonSchemaReader(
             document, optional_unless_required=self._parsed["use.optional.for.nonrequired"]
         )
-        known = self._decoders[head] = Decoder(
-            envelope=True, content=reader.schema(), replace_null_with_default=True, cache_size=100
+        schema = reader.schema()
+        known = (
+            SumDecoder(schema)
+            if reader.has_alternatives
+            else Decoder(
+                envelope=True, content=schema, replace_null_with_default=True, cache_size=100
+            )
         )
+        self._decoders[head] = known
         return known
 
 

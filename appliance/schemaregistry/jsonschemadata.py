@@ -93,6 +93,14 @@ def _properties(schema: Schema) -> dict[str, Any]:
     return {key: value for key, value in found.items() if value is not None}
 
 
+ONE_OF: Final = "io.confluent.connect.json.OneOf"
+ENUM: Final = "io.confluent.connect.json.Enum"
+
+
+def _is_null(one: Any) -> bool:
+    return isinstance(one, Mapping) and one.get("type") == "null"
+
+
 class JsonSchemaReader:
     """Makes Connect schemas of the types of one JSON Schema document."""
 
@@ -101,6 +109,7 @@ class JsonSchemaReader:
         self._document = document
         self._unless_required = optional_unless_required
         self._open: list[str] = []
+        self.has_alternatives = False
 
     def schema(self) -> Schema:
         """Give the schema of the whole document."""
@@ -111,31 +120,65 @@ class JsonSchemaReader:
             raise DataError(f"Reading a JSON Schema: {found!r} gives no type")
         if "$ref" in found:
             return self._referred(str(found["$ref"]))
+        if isinstance(found.get("allOf"), list):
+            return self._of(self._merged(found))
         for word in ("oneOf", "anyOf"):
-            if word in found:
-                others = [one for one in found[word] if one.get("type") != "null"]
-                if len(others) != 1:
-                    raise DataError(f"Reading a JSON Schema: {word} of {len(others)} types")
-                nullable = len(others) < len(found[word])
-                return self._of(others[0]).replace(optional=nullable)
+            if isinstance(found.get(word), list):
+                return self._one_of(found[word])
         kind = found.get("type")
         if isinstance(kind, list):
-            kinds = [one for one in kind if one != "null"]
-            if len(kinds) != 1:
-                raise DataError(f"Reading a JSON Schema: a value of several types, {kind}")
-            return self._of({**found, "type": kinds[0]}).replace(optional="null" in kind)
+            return self._one_of([{**found, "type": one} for one in kind])
         return self._annotated(self._single(kind, found), found)
+
+    def _one_of(self, branches: list[Any]) -> Schema:
+        """Give the schema of alternatives: the only one, or a struct with a field for each."""
+        others = [one for one in branches if not _is_null(one)]
+        nullable = len(others) < len(branches)
+        if not others:
+            raise DataError("Reading a JSON Schema: a value that is always null has no type")
+        if len(others) == 1:
+            return self._of(others[0]).replace(optional=nullable)
+        self.has_alternatives = True
+        fields = [
+            Field(f"{ONE_OF}.field.{index}", index, self._of(one).replace(optional=True))
+            for index, one in enumerate(others)
+        ]
+        return Schema(Type.STRUCT, name=ONE_OF, optional=nullable, fields=tuple(fields))
+
+    def _merged(self, found: Mapping[str, Any]) -> dict[str, Any]:
+        """Give one schema for all that a value must fit; properties and required add up."""
+        merged: dict[str, Any] = {name: value for name, value in found.items() if name != "allOf"}
+        for one in found["allOf"]:
+            part = (
+                self._target(str(one["$ref"])) if isinstance(one, dict) and "$ref" in one else one
+            )
+            if not isinstance(part, dict):
+                raise DataError(f"Reading a JSON Schema: {part!r} gives no type")
+            part = self._merged(part) if "allOf" in part else part
+            properties = {**(merged.get("properties") or {}), **(part.get("properties") or {})}
+            required = [*(merged.get("required") or ()), *(part.get("required") or ())]
+            merged = {**part, **merged}
+            if properties:
+                merged["properties"] = properties
+            if required:
+                merged["required"] = required
+        return merged
+
+    def _target(self, path: str) -> Any:
+        if not path.startswith("#"):
+            raise DataError(f"Reading a JSON Schema: the reference {path} is not inside it")
+        target: Any = self._document
+        for part in path[1:].split("/")[1:]:
+            target = target.get(part) if isinstance(target, Mapping) else None
+        return target
 
     def _referred(self, path: str) -> Schema:
         if path in self._open or not path.startswith("#"):
             raise DataError(
                 f"Reading a JSON Schema: the reference {path} is not inside or recursive"
             )
-        target: Any = self._document
-        for part in path[1:].split("/")[1:]:
-            target = target.get(part) if isinstance(target, Mapping) else None
         self._open.append(path)
-        made = self._of(target)
+        made = self._of(self._target(path))
         self._open.pop()
         return made
 
@@ -153,6 +196,10 @@ class JsonSchemaReader:
             return Schema(_NUMBERS.get(str(connect), plain))
         if kind == "boolean":
             return Schema(Type.BOOLEAN)
+        if isinstance(found.get("enum"), list) and kind in (None, "string"):
+            symbols = [str(symbol) for symbol in found["enum"] if symbol is not None]
+            parameters = {ENUM: "", **{f"{ENUM}.{symbol}": symbol for symbol in symbols}}
+            return Schema(Type.STRING, parameters=parameters)
         if kind == "string":
             return Schema(Type.BYTES if connect == "bytes" else Type.STRING)
         raise DataError(f"Reading a JSON Schema: type {kind} is not supported")
@@ -176,7 +223,7 @@ class JsonSchemaReader:
             "name": found.get("title"),
             "doc": found.get("description"),
             "version": found.get("connect.version"),
-            "parameters": found.get("connect.parameters"),
+            "parameters": {**(schema.parameters or {}), **(found.get("connect.parameters") or {})},
         }
         if schema.type.is_primitive and schema.type is not Type.BYTES:
             changes["default"] = found.get("default")

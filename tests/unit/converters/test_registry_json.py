@@ -98,3 +98,54 @@ def test_bad_payload_is_refused_when_read(payload: bytes) -> None:
     registry.bodies.append({"schema": '{"type":"string"}', "schemaType": "JSON"})
     with pytest.raises(DataError):
         converter.decode("t", [payload])
+
+
+def _foreign(document: dict[str, Any], *values: Any) -> Any:
+    converter, registry = _converter()
+    registry.bodies.append({"schema": json.dumps(document), "schemaType": "JSON"})
+    payloads = [b"\x00\x00\x00\x00\x01" + json.dumps(value).encode() for value in values]
+    return converter.decode("t", payloads)[0]
+
+
+def test_alternatives_are_structs_with_a_field_for_each() -> None:
+    """The first alternative that fits is set; null is null."""
+    inner = {"type": "object", "properties": {"x": {"type": "integer"}}, "required": ["x"]}
+    document = {
+        "type": "object",
+        "properties": {
+            "v": {"oneOf": [{"type": "null"}, {"type": "string"}, {"type": "number"}, inner]}
+        },
+    }
+
+    run = _foreign(document, {"v": "a"}, {"v": 1.5}, {"v": {"x": 3}}, {"v": None})
+
+    assert run.rows == [
+        (("a", None, None),),
+        ((None, 1.5, None),),
+        ((None, None, (3,)),),
+        (None,),
+    ]
+    assert run.schema.field("v").schema.name == "io.confluent.connect.json.OneOf"
+
+
+def test_a_value_of_no_alternative_is_refused() -> None:
+    """It would be lost."""
+    with pytest.raises(DataError, match="fits none of the alternatives"):
+        _foreign({"type": ["string", "integer"]}, True)
+
+
+def test_enums_and_merged_objects_are_read() -> None:
+    """An enum keeps its symbols as parameters; allOf adds properties up."""
+    document = {
+        "definitions": {"base": {"type": "object", "properties": {"id": {"type": "integer"}}}},
+        "allOf": [
+            {"$ref": "#/definitions/base"},
+            {"properties": {"color": {"enum": ["RED", "BLUE"]}}},
+        ],
+    }
+
+    run = _foreign(document, {"id": 1, "color": "RED"})
+
+    assert run.rows == [(1, "RED")]
+    parameters = run.schema.field("color").schema.parameters
+    assert parameters["io.confluent.connect.json.Enum.BLUE"] == "BLUE"
