@@ -102,7 +102,13 @@ class Daemon:
             raise
 
     def __enter__(self) -> Self:
-        return self if self.process is not None else self.start()
+        if self.process is None:
+            try:
+                self.start()
+            except BaseException:
+                self.__exit__()
+                raise
+        return self
 
     def __exit__(self, *_: object) -> None:
         if self.process is not None and self.process.poll() is None:

@@ -188,14 +188,19 @@ class Assignment:
         self._check_commit()
         rest = consumer.consume(self._limit - 1, 0) if self._limit > 1 else []
         self._raise()
+        place: tuple[Any, Any] | None = None
+        group: list[Any] = []
         for message in (first, *rest):
             error = message.error()
             if error is not None:
                 self._check(error)
                 continue
-            partition = TopicPartition(message.topic() or "", message.partition() or 0)
-            if partition in self.partitions:
-                groups.setdefault(partition, []).append(message)
+            # messages of one partition come together: look it up once
+            here: tuple[Any, Any] = (message.topic(), message.partition())
+            if here != place:
+                place, partition = here, TopicPartition(*here)
+                group = groups.setdefault(partition, []) if partition in self.partitions else []
+            group.append(message)
         return groups
 
     def _check(self, error: KafkaError) -> None:

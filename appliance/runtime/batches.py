@@ -51,7 +51,8 @@ def cut(
         for run in runs:
             end += len(run.rows)
             cuts.add(end)
-    cuts.update(row for row in range(1, len(stamps)) if stamps[row][0] != stamps[row - 1][0])
+    if len({kind for kind, _ in stamps}) > 1:
+        cuts.update(row for row in range(1, len(stamps)) if stamps[row][0] != stamps[row - 1][0])
     edges = sorted(cuts)
     key_parts, value_parts = _slices(key_runs, edges), _slices(value_runs, edges)
     result = []

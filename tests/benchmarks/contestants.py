@@ -6,6 +6,8 @@ import compileall
 import itertools
 import json
 import os
+import signal
+import sys
 import tempfile
 import time
 import urllib.error
@@ -99,7 +101,8 @@ class Contestant:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Give a temporary folder that servers of any user can enter."""
+    """Give a temporary folder that servers of any user can enter; SIGTERM ends all servers in order."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     with tempfile.TemporaryDirectory(prefix="ingest-bench-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)
         yield Path(name)
