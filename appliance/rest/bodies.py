@@ -105,15 +105,16 @@ def wrong_enum(value: Any, enum: str, chain: str) -> str:
     )
 
 
-def entity_list(value: Any, entity: str, chain: str) -> list[Any]:
+def entity_list(value: Any, entity: str, chain: str = "") -> list[Any]:
     """Give a JSON array of `entity`. Raises RestError 500."""
     if isinstance(value, list):
         return value
     word, token = _described(value)
+    tail = f" (through reference chain: {chain})" if chain else ""
     raise RestError(
         500,
         f"Cannot deserialize value of type `java.util.ArrayList<{entity}>` from {word} value (token "
-        f"`JsonToken.{token}`){_at()} (through reference chain: {chain})",
+        f"`JsonToken.{token}`){_at()}{tail}",
     )
 
 

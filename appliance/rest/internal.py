@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from appliance.herder.entities import InternalSignature
 from appliance.rest.answers import empty_response
-from appliance.rest.bodies import parse_json, text_map
+from appliance.rest.bodies import entity_list, parse_json, text_map
 from appliance.rest.connectors import Connectors
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
@@ -20,6 +20,7 @@ _SIGNATURE = "x-connect-authorization"
 _ALGORITHM = "x-connect-request-signature-algorithm"
 
 
+_TASK_CONFIG: Final = "java.util.Map<java.lang.String,java.lang.String>"
 _NO_CONTENT: Final = (
     "No content to map due to end-of-input\n at [Source: REDACTED "
     "(`StreamReadFeature.INCLUDE_SOURCE_IN_LOCATION` disabled); line: 1]"
@@ -34,7 +35,7 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
         configs = parse_json(body, None)
         if configs is None:
             raise RestError(500, _NO_CONTENT)
-        texts = [_task_config(config) for config in configs]
+        texts = [_task_config(config) for config in entity_list(configs, _TASK_CONFIG)]
         signature = _signature(request, body)
         await context.wait(context.herder.put_task_configs(members["name"], texts, signature))
         return empty_response(204)

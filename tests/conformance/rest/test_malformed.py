@@ -14,7 +14,7 @@ from tests.daemon import Daemon, worker_options
 
 PEER_500 = re.compile(
     r"org\.apache\.kafka\.connect\.runtime\.rest\.errors\.BadRequestException: |No content to map "
-    r"|Document nesting depth |Cannot invoke |Unrecognized field |Cannot deserialize |Unexpected |Unrecognized token "
+    r"|Document nesting depth |Trailing token |Cannot invoke |Unrecognized field |Cannot deserialize |Unexpected |Unrecognized token "
     r"|Invalid UTF-8 |Illegal |Duplicate field |No enum constant |Cannot construct |Invalid numeric "
 )
 """How the peer's answers 500 to a request that it cannot read begin."""
@@ -54,7 +54,8 @@ def test_answer_is_clear_when_request_is_anything(case, daemon):
     """Status and message of an error are there; 500 only where the peer says the same."""
     answer = case.call(timeout=60)
     assert answer.status_code < 500 or is_the_peers(answer), answer.text
-    assert "Traceback" not in answer.text
+    # what the daemon logs may hold a trace, an error must not
+    assert answer.status_code < 400 or "Traceback" not in answer.text
 
 
 @pytest.mark.parametrize(
