@@ -47,8 +47,13 @@ def parse_json(body: bytes, java_type: str | None = TEXT_MAP) -> Any:
     except UnicodeDecodeError as error:
         raise RestError(500, f"Invalid UTF-8 middle byte{_at()}") from error
     except json.JSONDecodeError as error:
-        if java_type is not None and error.doc.lstrip().startswith("["):
+        # Jackson binds while it reads: what is no object is refused before a later fault is seen.
+        begins = error.doc.lstrip()[:1]
+        if java_type is not None and begins == "[":
             raise RestError(500, _mismatch([], java_type, "")) from error
+        if java_type is not None and error.msg == "Extra data" and begins != "{":
+            value = parse_json(error.doc[: error.pos].encode(), None)
+            raise RestError(500, _mismatch(value, java_type, "")) from error
         bound = "java.util.Map" if java_type == TEXT_MAP else java_type or "java.util.List"
         raise RestError(500, fault_text(error, bound)) from error
     except RecursionError as error:

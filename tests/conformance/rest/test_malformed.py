@@ -16,6 +16,7 @@ PEER_500 = re.compile(
     r"org\.apache\.kafka\.connect\.runtime\.rest\.errors\.BadRequestException: |No content to map "
     r"|Document nesting depth |Trailing token |Cannot invoke |Unrecognized field |Cannot deserialize |Unexpected |Unrecognized token "
     r"|Invalid UTF-8 |Illegal |Duplicate field |No enum constant |Cannot construct |Invalid numeric "
+    r"|Cannot coerce |Trailing token |Input mismatch "
 )
 """How the peer's answers 500 to a request that it cannot read begin."""
 

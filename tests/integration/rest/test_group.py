@@ -358,12 +358,12 @@ def test_dead_letters_are_counted_when_records_cannot_be_read(pair, unique_name,
     )
 
     def listed() -> Any:
-        queues = owner.client.get("appliance", "v1", "dlq")
-        mine = [queue for queue in queues if queue["connector"] == f"{unique_name}-out"]
-        return mine if mine and mine[0]["written"] == 2 else None
+        queues = pair.follower.client.get("appliance", "v1", "dlq")
+        mine = [queue for queue in queues if queue["topic"] == f"{unique_name}-dlq"]
+        return mine if mine and mine[0]["records"] == 2 else None
 
     queue = wait_until(listed, "two dead letters are counted")[0]
-    assert queue["topic"] == f"{unique_name}-dlq"
+    assert queue["connectors"] == [f"{unique_name}-out"]
     figures = owner.client.get(
         "appliance", "v1", "connectors", f"{unique_name}-out", "tasks", "0", "metrics"
     )
