@@ -428,7 +428,9 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
         missing_value = None if null else msgspec.NODEFAULT
         wanted = msgspec.field(default=missing_value, name=field.name)
         members.append((name, kind | None if null and kind is not Any else kind, wanted))
-    if not any(kind is not Any for _, kind, _ in members):
+    # The parser takes no names that JSON would have to escape.
+    escaped = any(char in '"\\' or char < " " for field in schema.fields for char in field.name)
+    if escaped or not any(kind is not Any for _, kind, _ in members):
         return None
     # Fields without a default may not follow those with one, unless named by keyword.
     record = msgspec.defstruct("Payload", members, kw_only=True, gc=False)
