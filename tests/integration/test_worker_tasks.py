@@ -96,7 +96,6 @@ def test_sink_goes_on_at_once_when_its_process_is_killed(rig, unique_name, tmp_p
     produce(rig.bootstrap, unique_name, [b'"b"'])
     wait_until(lambda: "b" in out.read_text(), "a line after the kill", 15)
     rig.worker.stop_tasks([task], 10)
-    assert lock.read_text() == ""
 
 
 def test_task_is_killed_when_it_hangs_beyond_the_timeout(rig, unique_name, tmp_path):

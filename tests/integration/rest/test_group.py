@@ -8,6 +8,7 @@ import http.client
 import json
 import re
 import uuid
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
@@ -79,12 +80,7 @@ def pair(broker, tmp_path_factory):
             daemons.append(Daemon(folder, "distributed", options).start(ready=False))
         for daemon in daemons:
             wait_until(daemon.healthy, f"{daemon.url} is healthy", 40)
-
-        def settled() -> bool:
-            seen = [daemon.client.get("appliance", "v1", "snapshot") for daemon in daemons]
-            return all(len(s["workers"]) == 2 and s["group"]["phase"] == "stable" for s in seen)
-
-        wait_until(settled, "both workers are in a stable group")
+        wait_until(lambda: settled(daemons), "both workers are in a stable group")
         leader = urlsplit(
             daemons[0].client.get("appliance", "v1", "snapshot")["group"]["leader"]
         ).port
@@ -93,6 +89,12 @@ def pair(broker, tmp_path_factory):
     finally:
         for daemon in daemons:
             daemon.__exit__()
+
+
+def settled(daemons: Sequence[Daemon]) -> bool:
+    """Tell whether all daemons know of two workers and of no running rebalance."""
+    seen = [daemon.client.get("appliance", "v1", "snapshot") for daemon in daemons]
+    return all(len(s["workers"]) == 2 and s["group"]["phase"] == "stable" for s in seen)
 
 
 def send(daemon: Daemon, method: str, path: str, body: Any = None) -> tuple[int, Any, Any]:
@@ -326,6 +328,10 @@ def causes(daemon: Daemon, text: str) -> list[dict[str, Any]]:
 
 def test_rebalances_are_told_with_their_cause(pair, unique_name, file):
     """A connector that comes causes a rebalance, and every worker can say which one."""
+    wait_until(
+        lambda: not pair.leader.client.get("connectors") and settled(pair.each()),
+        "what other tests made is gone, and so are its rebalances",
+    )
     pair.leader.client.put("connectors", unique_name, "config", body=source(file, unique_name))
     await_states(pair.follower, unique_name, "RUNNING")
     for daemon in pair.each():
