@@ -80,6 +80,7 @@ class _Campaign:
         self._say(f"everything flows: {took}")
         if missed:
             self._stuck("the start", missed)
+        self._site.await_streaming()
 
     def _kill(self, kind: str, number: str) -> bool:
         """Kill one and wait until all flows again; False when it does not."""

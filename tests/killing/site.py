@@ -155,6 +155,15 @@ class Site:
             self.client.put("connectors", name, "config", body=config)
         wait_until(lambda: not self.troubles(), "all connectors and tasks to run", READY_S)
 
+    def await_streaming(self) -> None:
+        """Wait until the stored offset stands behind the snapshot, which a kill would begin again."""
+
+        def stored() -> bool:
+            offsets = self.client.get("connectors", CDC, "offsets")["offsets"]
+            return bool(offsets) and all("snapshot" not in entry["offset"] for entry in offsets)
+
+        wait_until(stored, "a stored offset behind the initial snapshot", READY_S)
+
     def troubles(self) -> list[str]:
         """Give what is not as it should be by REST; empty: both workers up, everything RUNNING."""
         found = []
