@@ -207,7 +207,7 @@ def test_answer_says_where_when_the_body_is_no_json(site):
     status, answer = site.ask("POST", "/connectors", b"{nope")
     assert status == 500
     assert "Unexpected character ('n' (code 110))" in answer["message"]
-    assert "line: 1, column: 3" in answer["message"]
+    assert "line: 1, column: 2" in answer["message"]
     status, answer = site.ask("POST", "/connectors", b"[1]")
     assert status == 500
     assert "from Array value" in answer["message"]
