@@ -40,6 +40,7 @@ logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
 
 _SEND_TIMEOUT_MS = 5000
 _FIRST_ANSWER_S = 5.0
+_STALL_S = 8.0
 _POLL_S = 0.25
 _OnRecord = Callable[[bytes, bytes | None, int], None]
 
@@ -103,7 +104,12 @@ class LogClients:
         except KafkaException as error:
             raise self.failure("opening the worker's internal topics", error) from error
         for log in self._logs.values():
-            log.read_to_end(timeout_s)
+            try:
+                log.read_to_end(min(timeout_s, _STALL_S))
+            except RetriableError:
+                # an assignment made while a new topic spreads over the brokers can stand still
+                self._assign()
+                log.read_to_end(timeout_s)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what was sent is written, at most so long."""
@@ -218,17 +224,27 @@ class LogClients:
         consumer = Consumer(settings)
         for log in self._logs.values():
             metadata = consumer.list_topics(log.topic.name, timeout=timeout_s)
-            log.positions = dict.fromkeys(metadata.topics[log.topic.name].partitions, 0)
-        consumer.assign(
-            [
-                TopicPartition(log.topic.name, partition, OFFSET_BEGINNING)
-                for log in self._logs.values()
-                for partition in log.positions
-            ]
-        )
+            partitions = metadata.topics[log.topic.name].partitions
+            if not partitions:
+                raise RetriableError(
+                    f"reading {log.topic.name}: the brokers do not know it yet; the worker tries again"
+                )
+            log.positions = dict.fromkeys(partitions, 0)
         self._consumer = consumer
+        self._assign()
         self._thread = threading.Thread(target=self._follow, name="internal-topics", daemon=True)
         self._thread.start()
+
+    def _assign(self) -> None:
+        """Follow all topics from where each was read to."""
+        assert self._consumer is not None  # noqa: S101
+        self._consumer.assign(
+            [
+                TopicPartition(log.topic.name, partition, position or OFFSET_BEGINNING)
+                for log in self._logs.values()
+                for partition, position in log.positions.items()
+            ]
+        )
 
     def _follow(self) -> None:
         consumer, producer = self._consumer, self._producer
@@ -253,8 +269,10 @@ class LogClients:
         if log is None or partition is None or offset is None:
             return
         if error is None:
-            log.deliver(message)
-            log.positions[partition] = offset + 1
+            # what was taken before a new assignment comes again
+            if offset >= log.positions[partition]:
+                log.deliver(message)
+                log.positions[partition] = offset + 1
         elif error.code() == KafkaError._PARTITION_EOF:
             # Also moves past transaction markers, which never arrive as records.
             log.positions[partition] = max(log.positions[partition], offset)
