@@ -143,7 +143,8 @@ class Folder:
         """Give the rows of all Avro files."""
         rows: list[dict[str, Any]] = []
         for path in self.files(".avro"):
-            rows.extend(fastavro.reader(io.BytesIO(self.read(path))))  # type: ignore[arg-type]
+            found = fastavro.reader(io.BytesIO(self.read(path)))
+            rows.extend(row for row in found if isinstance(row, dict))
         return rows
 
 

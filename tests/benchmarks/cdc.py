@@ -24,6 +24,7 @@ from deploy.parts import MariaDb
 from tests.benchmarks import workloads
 from tests.benchmarks.contestants import TUNED, Contestant, Topics, broker, folder, ours, peer
 from tests.benchmarks.processes import Peak, machine, named_memory
+from tests.waiting import wait_until
 
 SAMPLE = 20_000
 GATES = {"N": 5.0, "W": 2.0, "T": 2.5, "U": 4.0, "SN": 5.0, "SW": 2.0}
@@ -44,6 +45,9 @@ class Result:
     def best_cpu(self) -> float:
         """Give the CPU-seconds per million rows of the best warm round."""
         return min(self.cpu[1:] or self.cpu)
+
+
+FLUSH_WAIT_S = 90.0
 
 
 def source(
@@ -116,7 +120,11 @@ class Race:
             each.put(config["topic.prefix"], config)
             check = functools.partial(each.check, config["topic.prefix"])
             self._topics.wait(config["topic.prefix"], 1, check=check)
-            time.sleep(3)  # the snapshot's end is in the offsets by then
+            wait_until(
+                functools.partial(each.offsets, config["topic.prefix"]),
+                f"{each.name} stores where it stands",
+                FLUSH_WAIT_S,
+            )
             each.stop_connector(config["topic.prefix"])
         for number in range(rounds):
             workloads.change(self._connection, self.work, self._database, number, self.rows)

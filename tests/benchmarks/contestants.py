@@ -82,6 +82,11 @@ class Contestant:
         """Let it run again; returns at once."""
         self.call("PUT", f"connectors/{connector}/resume")
 
+    def offsets(self, connector: str) -> list[Any]:
+        """Give the stored offsets of a connector."""
+        found: list[Any] = self.call("GET", f"connectors/{connector}/offsets")["offsets"]
+        return found
+
     def delete(self, connector: str) -> None:
         """Delete a connector."""
         self.call("DELETE", f"connectors/{connector}")
@@ -180,14 +185,14 @@ class Topics:
 
         `check` is called now and then, to end a vain wait.
         """
-        deadline = time.monotonic() + timeout_s
         turns = itertools.count(1)
-        while (found := self.end(topic)) < count:
+
+        def there() -> bool:
             if check is not None and next(turns) % 40 == 0:
                 check()
-            if time.monotonic() > deadline:
-                raise SystemExit(f"{topic} holds {found} records, not {count}")
-            time.sleep(0.05)
+            return self.end(topic) >= count
+
+        wait_until(there, f"{topic} holds {count} records", timeout_s)
         return time.monotonic()
 
     def records(self, topic: str, first: int, count: int) -> list[tuple[Any, Any, list[Any]]]:

@@ -11,13 +11,13 @@ from __future__ import annotations
 import argparse
 import functools
 import random
-import time
 from contextlib import ExitStack
 from pathlib import Path
 
 from tests.benchmarks import workloads
 from tests.benchmarks.contestants import TUNED, Contestant, Topics, broker, folder, ours, peer
 from tests.benchmarks.processes import machine
+from tests.waiting import wait_until
 
 JAVA = "org.apache.kafka.connect.file.FileStream{}Connector"
 
@@ -38,14 +38,15 @@ def to_file(each: Contestant, file: Path, name: str, rows: int) -> float:
     out = file.with_name(f"{name}.out")
     java = JAVA.format("Sink")
     config = {"connector.class": java, "file": str(out), "topics": name}
-    cpu, deadline = each.cpu_s(), time.monotonic() + 300
+    cpu = each.cpu_s()
     each.call("PUT", f"connectors/{name}-out/config", config)
     size = file.stat().st_size
-    while not out.exists() or out.stat().st_size < size:
+
+    def written() -> bool:
         each.check(f"{name}-out")
-        if time.monotonic() > deadline:
-            raise SystemExit(f"{each.name}: {out.stat().st_size} of {size} bytes came")
-        time.sleep(0.1)
+        return out.exists() and out.stat().st_size >= size
+
+    wait_until(written, f"all {size} bytes come from {each.name}", 300, 0.1)
     cost = (each.cpu_s() - cpu) / rows * 1e6
     assert out.read_bytes() == file.read_bytes()
     each.delete(f"{name}-out")

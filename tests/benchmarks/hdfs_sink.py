@@ -24,6 +24,7 @@ from deploy.parts import Hdfs
 from tests.benchmarks import workloads
 from tests.benchmarks.contestants import Contestant, broker, folder, ours
 from tests.benchmarks.processes import machine, memory_mb
+from tests.waiting import wait_until
 
 GATES = {"avro": 5.0, "parquet": 3.5, "json": 2.0}
 FORMATS = {
@@ -84,11 +85,12 @@ def measure(each: Contestant, hdfs: Hdfs, form: str, number: int, rows: int) -> 
     }
     cpu, began = each.cpu_s(), time.monotonic()
     each.call("PUT", f"connectors/{name}/config", config)
-    while committed(client, root) < rows:
+
+    def written() -> bool:
         each.check(name)
-        time.sleep(0.2)
-        if time.monotonic() > began + 300:
-            raise SystemExit(f"{form}: {committed(client, root)} of {rows} records came")
+        return committed(client, root) >= rows
+
+    wait_until(written, f"all {rows} records come as {form}", 300, 0.2)
     cost = (each.cpu_s() - cpu) / rows * 1e6
     took = time.monotonic() - began
     print(

@@ -40,16 +40,19 @@ def commit(port: int, database: str, rate: int, seconds: float) -> None:
     for number in range(int(rate * seconds)):
         pause = began + number / rate - time.perf_counter()
         if pause > 0:
+            # the pace itself: this many commits a second
             time.sleep(pause)
         cursor.execute(f"INSERT INTO {database}.t (sent) VALUES ({time.time_ns() // 1000})")
 
 
-def consume(bootstrap: str, topic: str, first: int, count: int, found: Any) -> None:
+def consume(bootstrap: str, topic: str, first: int, count: int, ready: Any, found: Any) -> None:
     """Consume `count` records from offset `first` on; put (sent, latency in ms) of each."""
     consumer = Consumer(
         {"bootstrap.servers": bootstrap, "group.id": "bench", "enable.auto.commit": False}
     )
     consumer.assign([TopicPartition(topic, 0, first)])
+    consumer.poll(1)
+    ready.set()
     latencies: list[tuple[int, float]] = []
     deadline = time.monotonic() + 120
     while len(latencies) < count and time.monotonic() < deadline:
@@ -73,10 +76,13 @@ def run(
     database = topic.split(".")[1]
     first, count = topics.end(topic), int(rate * seconds)
     found: Any = multiprocessing.Queue()
-    reader = multiprocessing.Process(target=consume, args=(bootstrap, topic, first, count, found))
+    ready = multiprocessing.Event()
+    reader = multiprocessing.Process(
+        target=consume, args=(bootstrap, topic, first, count, ready, found)
+    )
     writer = multiprocessing.Process(target=commit, args=(port, database, rate, seconds))
     reader.start()
-    time.sleep(1)
+    assert ready.wait(30), "the consumer did not start"
     cpu = each.cpu_s()
     writer.start()
     latencies = found.get(timeout=seconds + 180)

@@ -10,6 +10,7 @@ connectors on a topic of ten partitions: 10 with a process each, 50 (5 connector
 from __future__ import annotations
 
 import argparse
+import functools
 import http.client
 import statistics
 import time
@@ -23,6 +24,7 @@ from deploy.parts import free_ports
 from tests.benchmarks.contestants import Contestant, broker, compiled, folder
 from tests.benchmarks.processes import cpu_s, machine, memory_mb, named_memory
 from tests.daemon import Daemon, worker_options
+from tests.waiting import wait_until
 
 GATES = {"start": 1.0, "0": 160.0, "10": 260.0, "50": 340.0, "cpu": 2.0}
 SETTLED_S = 5.0
@@ -49,8 +51,7 @@ def starts(home: Path, options: Mapping[str, str], count: int) -> None:
         daemon = Daemon(home, "run", options).start(ready=False)
         assert daemon.process is not None
         with daemon:
-            while not answers(port):
-                time.sleep(0.005)
+            wait_until(functools.partial(answers, port), "REST answers", 60, 0.005)
             wall = time.monotonic() - began
             if number:  # the first one makes the internal topics
                 walls.append(wall)
@@ -85,6 +86,7 @@ def rest(home: Path, options: Mapping[str, str], connectors: int, seconds: float
         assert daemon.process is not None
         pid = daemon.process.pid
         create_sinks(daemon, connectors)
+        # what is measured is nothing happening: first it has to settle, then this long
         time.sleep(SETTLED_S)
         began, before = time.monotonic(), cpu_s(pid)
         time.sleep(seconds)

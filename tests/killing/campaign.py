@@ -84,6 +84,7 @@ class _Campaign:
 
     def _kill(self, kind: str, number: str) -> bool:
         """Kill one and wait until all flows again; False when it does not."""
+        # no condition: the moment of a kill has to be a random one
         time.sleep(self._chance.uniform(0, self._plan.longest_lull_s))
         victim = self._killer.kill(kind)
         if self._chance.random() < self._plan.overlap:

@@ -80,6 +80,7 @@ class Killer:
         return f"daemon {pid}"
 
     def _stay_away(self) -> None:
+        # no condition: how long a daemon or broker is away is random
         time.sleep(self._chance.uniform(0, LONGEST_AWAY_S))
 
 

@@ -10,7 +10,7 @@ from confluent_kafka import Message
 from tests.killing import checks, evidence
 from tests.killing.checks import Rerun, Seen
 from tests.killing.evidence import HdfsFiles, LocalFiles
-from tests.killing.ledger import Ledger
+from tests.killing.ledger import Event, Ledger
 from tests.killing.load import Load
 from tests.killing.site import CDC, FILE_SOURCE, GROUP, LINES, TOPICS, Site
 
@@ -86,9 +86,9 @@ class Judge:
                 seen[partition].append(record)
                 row = evidence.table_row(message)
                 if row is None:
-                    kept.pop(record.what.key, None)  # type: ignore[attr-defined]
+                    kept.pop(_event(record).key, None)
                 else:
-                    kept[record.what.key] = row  # type: ignore[attr-defined]
+                    kept[_event(record).key] = row
         expected = self._ledger.events(table)
         self._verdict.counts["row events"] += len(expected)
         split, wrong = checks.split_by_partition(table, expected, seen)
@@ -100,7 +100,7 @@ class Judge:
             reruns += walked.reruns
         self._violate(checks.folded(table, kept, self._load.contents(table)))
         self._held[topic] = {
-            partition: {r.offset: r.what for r in records if r.what.op != "t"}  # type: ignore[attr-defined]
+            partition: {r.offset: r.what for r in records if _event(r).op != "t"}
             for partition, records in seen.items()
         }
         return reruns
@@ -146,3 +146,9 @@ class Judge:
         found = checks.lines_at_least_once("FileStreamSink", self._ledger.lines, text.splitlines())
         self._verdict.counts["repeated by FileStreamSink"] = found.repeated
         self._violate(found.violations)
+
+
+def _event(seen: Seen) -> Event:
+    """Give what a record of a table's topic says."""
+    assert isinstance(seen.what, Event)
+    return seen.what

@@ -126,6 +126,7 @@ class Replay:
             found = self._compare(step, expected, self._send(step))
             if not found or time.monotonic() >= deadline:
                 return found
+            # the recorded step was itself a poll, repeated until the worker had got there
             time.sleep(0.05)
 
     def _send(self, step: dict[str, Any]) -> Answer:
