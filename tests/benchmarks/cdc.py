@@ -27,6 +27,7 @@ from tests.benchmarks.processes import Peak, machine, named_memory
 from tests.waiting import wait_until
 
 SAMPLE = 20_000
+FLUSH_WAIT_S = 90.0
 GATES = {"N": 5.0, "W": 2.0, "T": 2.5, "U": 4.0, "SN": 5.0, "SW": 2.0}
 """How many times the peer's CPU must be ours."""
 
@@ -45,9 +46,6 @@ class Result:
     def best_cpu(self) -> float:
         """Give the CPU-seconds per million rows of the best warm round."""
         return min(self.cpu[1:] or self.cpu)
-
-
-FLUSH_WAIT_S = 90.0
 
 
 def source(
