@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
-from appliance.api import NULL, Batch, Stage
+from appliance.api import NULL, Stage
 from appliance.config import NO_DEFAULT, ConfigDef, ConfigType, Importance
 from appliance.config.validators import NonEmptyString, OneOf
 from appliance.data import Schema, SchemaBuilder, Type
@@ -24,6 +24,7 @@ from appliance.transforms.base import (
     CompiledTransform,
     PartTransform,
     Plan,
+    kept_by,
     required_map,
     required_struct,
     row_by_row,
@@ -301,14 +302,7 @@ class FilterByFieldValueOfValue(CompiledTransform):
             matches = found is not None and self._matches(found.schema, found.get(row))
             return bool(matches == self._wanted)
 
-        def run(batch: Batch) -> list[Batch]:
-            rows = batch.keys if self.part == "key" else batch.expanded().values
-            places = [i for i, row in enumerate(rows or [None] * len(batch)) if kept(row)]
-            if len(places) == len(batch):
-                return [batch]
-            return [batch.take(places)] if places else []
-
-        return run
+        return kept_by(self.part, kept)
 
 
 class FilterByFieldValueOfKey(FilterByFieldValueOfValue):

@@ -256,6 +256,19 @@ def refused_null(schema: Schema | None, purpose: str) -> DataError:
     return DataError(f"Only Struct objects supported for [{purpose}], found: null")
 
 
+def kept_by(part: str, keep: Callable[[Any], bool]) -> Stage:
+    """Give the stage that drops every row whose key or value `keep` does not want."""
+
+    def run(batch: Batch) -> list[Batch]:
+        rows = batch.keys if part == "key" else batch.expanded().values
+        places = [i for i, row in enumerate(rows or [None] * len(batch)) if keep(row)]
+        if len(places) == len(batch):
+            return [batch]
+        return [batch.take(places)] if places else []
+
+    return run
+
+
 def with_headers(batch: Batch, blocks: Sequence[tuple[Header, ...]]) -> Batch:
     """Give the batch with one more block of headers per row."""
     before = batch.extra_headers or {}

@@ -17,7 +17,7 @@ from appliance.data.dateformat import DateFormat
 from appliance.data.struct import wrap
 from appliance.data.text import java_text
 from appliance.errors import ConfigError, DataError
-from appliance.transforms.base import CompiledTransform, class_of, required_map
+from appliance.transforms.base import CompiledTransform, class_of, kept_by, required_map
 from appliance.transforms.jsonpath import JsonPath
 
 _HIGH, _LOW = Importance.HIGH, Importance.LOW
@@ -220,14 +220,7 @@ class FilterOfValue(CompiledTransform):
                 )
             return bool(self._missing == "include")
 
-        def run(batch: Batch) -> list[Batch]:
-            rows = batch.keys if self.part == "key" else batch.expanded().values
-            places = [i for i, row in enumerate(rows or [None] * len(batch)) if kept(row)]
-            if len(places) == len(batch):
-                return [batch]
-            return [batch.take(places)] if places else []
-
-        return run
+        return kept_by(self.part, kept)
 
 
 class FilterOfKey(FilterOfValue):
