@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 from rich.text import Text
@@ -184,7 +185,9 @@ class Console(Handlers):
         running = self._loading.get(view.NAME)
         loaded = self.scene.model.loaded
         if loaded and view.stale(now_s) and (running is None or running.is_finished):
-            self._loading[view.NAME] = self.run_worker(view.reload(now_s), group=view.NAME)
+            self._loading[view.NAME] = self.run_worker(
+                partial(view.reload, now_s), group=view.NAME
+            )
 
     async def _look_aside(self) -> None:
         """Fetch what title and badges tell: who the user is, dead letters."""
