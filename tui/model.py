@@ -276,8 +276,7 @@ class Model:
         task = self.tasks.get(f"{name}:{number}")
         if task is None:
             return False
-        # a worker also tells that it gave a task up, after another one has taken it
-        if body["to"] == "UNASSIGNED" and task.worker not in {None, body["worker"]}:
+        if _given_up_late(body, task.worker):
             return True
         self.tasks[task.key] = replace(
             task,
@@ -298,6 +297,8 @@ class Model:
         known = self.connectors.get(body["key"])
         if known is None:
             return False
+        if _given_up_late(body, known.worker):
+            return True
         trace = body.get("trace")
         self.connectors[known.name] = replace(
             known, state=body["to"], worker=body["worker"], error=reason(trace), trace=trace
@@ -353,3 +354,8 @@ def reason(trace: str | None) -> str | None:
     causes = [line for line in lines if line.startswith("Caused by: ")]
     line = causes[-1].removeprefix("Caused by: ") if causes else lines[0]
     return _PACKAGE.sub("", line)
+
+
+def _given_up_late(body: Mapping[str, Any], worker: str | None) -> bool:
+    """Tell whether a worker says that it gave something up after another one, `worker`, has taken it."""
+    return body["to"] == "UNASSIGNED" and worker not in {None, body["worker"]}

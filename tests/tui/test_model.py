@@ -37,6 +37,15 @@ def test_new_owner_stays_when_the_old_one_tells_that_it_gave_up_the_task():
     assert model.tasks["orders-1:2"].state == "RUNNING"
 
 
+def test_new_owner_stays_when_the_old_one_tells_that_it_gave_up_the_connector():
+    """The state that the new worker told is not covered by what the old one tells later."""
+    model = loaded(failed=0)
+    told = {"key": "orders-1", "ts": 1, "to": "STOPPED", "worker": "new:8083"}
+    model.apply(8, "connector", told)
+    model.apply(9, "connector", {**told, "to": "UNASSIGNED", "worker": "old:8083"})
+    assert model.connectors["orders-1"].state == "STOPPED"
+
+
 def test_snapshot_is_asked_for_when_events_cannot_tell():
     """An unknown task, a rebalance and a resync need a new snapshot."""
     model = loaded()
