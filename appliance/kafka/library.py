@@ -70,4 +70,5 @@ def admin_client(settings: Mapping[str, Any]) -> Any:
     # lazily: the admin module is large and most processes need none
     from confluent_kafka.admin import AdminClient
 
-    return AdminClient(dict(settings))
+    # level 6 tells of every result that nobody asked for before the client went
+    return AdminClient({"log_level": 5, **settings})

@@ -16,6 +16,7 @@ import pytest
 from confluent_kafka import Producer
 from confluent_kafka.admin import AdminClient
 from confluent_kafka.cimpl import NewTopic
+from textual.screen import Screen
 
 from deploy.parts import free_ports
 from tests.daemon import JSON, Daemon, worker_options
@@ -80,6 +81,13 @@ async def opened(daemon: Daemon) -> AsyncIterator[Any]:
         app.exit()
 
 
+async def stands(pilot: Any, kind: type[Screen[Any]]) -> None:
+    """Wait until a dialog of this kind is there and takes keys; one typed before is lost."""
+    await until(lambda: isinstance(pilot.app.screen, kind), PATIENCE_S)
+    await until(lambda: pilot.app.screen.is_mounted, PATIENCE_S)
+    await pilot.pause()
+
+
 def states(daemon: Daemon, name: str) -> list[str]:
     found = daemon.client.get("connectors", name, "status")
     return [task["state"] for task in found["tasks"]]
@@ -125,7 +133,7 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
         await pilot.press("slash", *"errors.tolerance", "enter")
         await until(lambda: app.screen.query_one("#fields").key == "errors.tolerance", PATIENCE_S)
         await pilot.press("enter", *"all", "enter", "ctrl+s")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         await pilot.press("y")
         await until(lambda: states(daemon, name) == ["RUNNING"], PATIENCE_S)
         await until(lambda: app.scene.model.health(name) == "RUNNING", PATIENCE_S)
@@ -144,11 +152,11 @@ async def test_connector_pauses_resumes_stops_and_goes_when_keys_say_so(daemon, 
             await pilot.press(key)
             await until(partial(is_shown, app, name, state), PATIENCE_S)
         await pilot.press("x")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         await pilot.press("y")
         await until(lambda: app.scene.model.health(name) == "STOPPED", PATIENCE_S)
         await pilot.press("D")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         await pilot.press(*"wrong", "enter")
         assert isinstance(app.screen, Confirm)
         await pilot.press(*["backspace"] * 5, *name, "enter")
@@ -175,7 +183,7 @@ async def test_new_connector_comes_from_the_form_when_its_errors_are_mended(
         assert "topics" in app.screen.errors
         app.screen.values |= {**orders, "name": name, "errors.tolerance": "all"}
         await pilot.press("ctrl+s")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         await pilot.press("y")
         await until(lambda: name in app.scene.model.connectors, PATIENCE_S)
     wait_until(lambda: states(daemon, name) == ["RUNNING"], f"{name} runs", PATIENCE_S)
@@ -218,11 +226,11 @@ async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_p
         key = json.dumps({"kafka_partition": 0, "kafka_topic": name})
         await choose(pilot, "offsets", f"{name} {key}")
         await pilot.press("e")
-        await until(lambda: isinstance(app.screen, Choice), PATIENCE_S)
+        await stands(pilot, Choice)
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Ask), PATIENCE_S)
+        await stands(pilot, Ask)
         await pilot.press("3", "enter")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         assert "3 again" in app.screen.text.plain
         assert "it is RUNNING" in app.screen.text.plain
         await pilot.press(*name, "enter")
@@ -256,12 +264,12 @@ async def test_bad_record_arrives_when_it_is_mended_and_replayed(daemon, orders,
         assert "VALUE_CONVERTER" in text_of(pilot, "letter")
 
         await pilot.press("R")
-        await until(lambda: isinstance(app.screen, EditText), PATIENCE_S)
+        await stands(pilot, EditText)
         app.screen.query_one("TextArea").text = '{"id": 3}'
         await pilot.press("ctrl+s")
-        await until(lambda: isinstance(app.screen, Choice), PATIENCE_S)
+        await stands(pilot, Choice)
         await pilot.press("enter")
-        await until(lambda: isinstance(app.screen, Confirm), PATIENCE_S)
+        await stands(pilot, Confirm)
         assert "1 decode now" in app.screen.text.plain
         await pilot.press("y")
         await until(lambda: len(lines_of(out)) == 3, PATIENCE_S)
