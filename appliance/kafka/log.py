@@ -40,7 +40,7 @@ logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
 
 _SEND_TIMEOUT_MS = 5000
 _FIRST_ANSWER_S = 5.0
-_STALL_S = 8.0
+_ASK_S = 2.0
 _POLL_S = 0.25
 _OnRecord = Callable[[bytes, bytes | None, int], None]
 
@@ -104,12 +104,7 @@ class LogClients:
         except KafkaException as error:
             raise self.failure("opening the worker's internal topics", error) from error
         for log in self._logs.values():
-            try:
-                log.read_to_end(min(timeout_s, _STALL_S))
-            except RetriableError:
-                # an assignment made while a new topic spreads over the brokers can stand still
-                self._assign()
-                log.read_to_end(timeout_s)
+            log.read_to_end(timeout_s)
 
     def flush(self, timeout_s: float) -> None:
         """Wait until what was sent is written, at most so long."""
@@ -173,7 +168,7 @@ class LogClients:
             for partition in self._logs[topic].positions
         ]
         try:
-            answers = consumer.offsets_for_times(asked, timeout=max(timeout_s, 0.001))
+            answers = self._asked(consumer, asked, timeout_s)
         except KafkaException as error:
             raise self.failure(f"reading to the end of {topic}", error) from error
         for answer in answers:
@@ -181,6 +176,22 @@ class LogClients:
                 failed = KafkaException(answer.error)
                 raise self.failure(f"reading to the end of {topic}", failed)
         return {answer.partition: answer.offset for answer in answers}
+
+    def _asked(
+        self, consumer: Consumer, asked: list[TopicPartition], timeout_s: float
+    ) -> list[TopicPartition]:
+        """Ask for offsets in short steps: for a topic made just now one question may never be answered.
+
+        The library then waits for a leader that it does not look for; the next question finds it.
+        """
+        deadline_s = self._clock.monotonic_s() + timeout_s
+        while True:
+            left_s = max(deadline_s - self._clock.monotonic_s(), 0.001)
+            try:
+                return consumer.offsets_for_times(asked, timeout=min(left_s, _ASK_S))
+            except KafkaException as error:
+                if error.args[0].code() != KafkaError._TIMED_OUT or left_s <= _ASK_S:
+                    raise
 
     def await_positions(
         self, log: KafkaBasedLog, ends: Mapping[int, int], timeout_s: float
@@ -230,21 +241,16 @@ class LogClients:
                     f"reading {log.topic.name}: the brokers do not know it yet; the worker tries again"
                 )
             log.positions = dict.fromkeys(partitions, 0)
-        self._consumer = consumer
-        self._assign()
-        self._thread = threading.Thread(target=self._follow, name="internal-topics", daemon=True)
-        self._thread.start()
-
-    def _assign(self) -> None:
-        """Follow all topics from where each was read to."""
-        assert self._consumer is not None  # noqa: S101
-        self._consumer.assign(
+        consumer.assign(
             [
-                TopicPartition(log.topic.name, partition, position or OFFSET_BEGINNING)
+                TopicPartition(log.topic.name, partition, OFFSET_BEGINNING)
                 for log in self._logs.values()
-                for partition, position in log.positions.items()
+                for partition in log.positions
             ]
         )
+        self._consumer = consumer
+        self._thread = threading.Thread(target=self._follow, name="internal-topics", daemon=True)
+        self._thread.start()
 
     def _follow(self) -> None:
         consumer, producer = self._consumer, self._producer
@@ -269,10 +275,8 @@ class LogClients:
         if log is None or partition is None or offset is None:
             return
         if error is None:
-            # what was taken before a new assignment comes again
-            if offset >= log.positions[partition]:
-                log.deliver(message)
-                log.positions[partition] = offset + 1
+            log.deliver(message)
+            log.positions[partition] = offset + 1
         elif error.code() == KafkaError._PARTITION_EOF:
             # Also moves past transaction markers, which never arrive as records.
             log.positions[partition] = max(log.positions[partition], offset)
