@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Final
 
 import appliance
-from appliance import verbs
 from appliance.config.properties import load_properties
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.errors import ConfigError, ConnectError
@@ -26,6 +25,7 @@ DEFAULT_FILE: Final = Path("/etc/ingest-appliance/worker.properties")
 DEFAULT_CONNECTORS: Final = Path("/etc/ingest-appliance/connectors.d")
 DEFAULT_CREDENTIALS: Final = Path("/run/credentials/ingest-appliance.service")
 _DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
+DAEMON: Final = ("run", "distributed", "standalone")
 EXIT_USAGE: Final = 1
 EXIT_FAILED: Final = 1
 EXIT_WORKER: Final = 2
@@ -43,9 +43,13 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give the exit code."""
-    options = _parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    # a daemon that starts has no use for what speaks to one
+    options = _parser(verbs=not words or words[0] not in DAEMON).parse_args(words)
     if "act" in options:
-        return verbs.run(options)
+        from appliance.verbs import run
+
+        return run(options)
     if options.command in ("doctor", "backup", "restore"):
         return _care(options)
     mode: Mode = options.command
@@ -102,7 +106,7 @@ def _doctor(config: WorkerConfig, options: argparse.Namespace) -> int:
     return exit_code(found)
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, verbs: bool = True) -> argparse.ArgumentParser:
     parser = _Parser(
         prog="ingest-appliance",
         description="Change data capture, JDBC, file and HDFS pipelines through Kafka.",
@@ -120,7 +124,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     standalone.add_argument("file", type=Path, metavar="FILE")
     standalone.add_argument("connectors", nargs="*", metavar="CONNECTOR")
-    verbs.add_verbs(commands)
+    if verbs:
+        from appliance.verbs import add_verbs
+
+        add_verbs(commands)
     doctor = commands.add_parser("doctor", help="check what worker and connectors need")
     doctor.add_argument("connectors", nargs="*", type=Path, metavar="CONNECTOR")
     doctor.add_argument("--json", action="store_true", help="print a JSON array")
