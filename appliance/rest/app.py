@@ -47,11 +47,10 @@ def create_app(context: Context) -> App:
     ]
     if context.config["admin.listeners"] is None:
         routes += admin.routes(context)
-    document = openapi.document(routes)
 
     async def described(_request: Request, _members: Mapping[str, str]) -> Response:
         """Give this document."""
-        return json_response(document)
+        return json_response(openapi.document(routes))
 
     routes.append(Route("GET", f"{console.PREFIX}/openapi.json", described))
     return App(context, Table(routes), Gate(context.config))
