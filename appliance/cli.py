@@ -9,6 +9,7 @@ failed, 3 a connector of the command line failed; `doctor` 1 a problem, 2 warnin
 from __future__ import annotations
 
 import argparse
+import getpass
 import logging
 import os
 import sys
@@ -52,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return run(options)
     if options.command in ("doctor", "backup", "restore"):
         return _care(options)
+    if options.command == "user":
+        return _user(options)
     mode: Mode = options.command
     try:
         config = _load(options.file, mode)
@@ -68,6 +71,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     connectors = [str(Path(path).absolute()) for path in getattr(options, "connectors", ())]
     try:
         return Supervisor(config, connectors).run()
+    except ConfigError as error:
+        logging.getLogger(__name__).error("The daemon cannot start. error=%s", error)
+        return EXIT_CONFIG if mode == "run" else EXIT_WORKER
     except ConnectError as error:
         logging.getLogger(__name__).error("The daemon cannot start. error=%s", error)
         return 1 if mode == "run" else EXIT_WORKER
@@ -87,6 +93,29 @@ def _care(options: argparse.Namespace) -> int:
     except ConnectError as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
         return EXIT_FAILED
+    return 0
+
+
+def _user(options: argparse.Namespace) -> int:
+    """Print a line for the file of those who may call REST; the secret is never an argument."""
+    from appliance.rest.users import Role, password_line, token_line
+
+    role = Role[options.role.upper()]
+    try:
+        if options.token:
+            line, token = token_line(options.name, role)
+            print(f"The token, which is shown this once: {token}", file=sys.stderr)
+        else:
+            prompt = "Password: " if sys.stdin.isatty() else None
+            password = getpass.getpass(prompt) if prompt else sys.stdin.readline().rstrip("\n")
+            if not password:
+                print("ingest-appliance: the password is empty", file=sys.stderr)
+                return EXIT_USAGE
+            line = password_line(options.name, role, password)
+    except ConfigError as error:
+        print(f"ingest-appliance: {error}", file=sys.stderr)
+        return EXIT_USAGE
+    print(line)
     return 0
 
 
@@ -133,6 +162,14 @@ def _parser(*, verbs: bool = True) -> argparse.ArgumentParser:
     doctor.add_argument("--json", action="store_true", help="print a JSON array")
     backup = commands.add_parser("backup", help="write configurations and offsets to a file")
     restored = commands.add_parser("restore", help="write such a file into an empty cluster")
+    user = commands.add_parser("user", help="print a line for appliance.rest.users.file")
+    user.add_argument("name", metavar="NAME")
+    user.add_argument("--role", choices=("view", "operate", "administer"), default="view")
+    user.add_argument(
+        "--token",
+        action="store_true",
+        help="a new bearer token; else a password is asked for, or read from standard input",
+    )
     for command in (backup, restored):
         command.add_argument("path", type=Path, metavar="FILE")
     for command in (doctor, backup, restored):

@@ -55,12 +55,17 @@ class Client:
         timeout_s: float = 95.0,
         headers: Mapping[str, str] | None = None,
         cafile: str | None = None,
+        certfile: str | None = None,
     ) -> None:
-        """Take the address; `headers` go with every request (for example Authorization)."""
+        """Take the address; `headers` go with every request (for example Authorization).
+
+        `cafile` are the authorities believed, `certfile` the own certificate with its key, all PEM.
+        """
         self._parts = urlsplit(url if "//" in url else f"http://{url}")
         self._timeout_s = timeout_s
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._cafile = cafile
+        self._certfile = certfile
 
     @property
     def url(self) -> str:
@@ -146,6 +151,8 @@ class Client:
         host, port = self._parts.hostname or "127.0.0.1", self._parts.port
         if self._parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._cafile)
+            if self._certfile is not None:
+                context.load_cert_chain(self._certfile)
             return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(host, port, timeout=timeout_s)
 

@@ -7,6 +7,7 @@ one tells it of progress.
 
 from __future__ import annotations
 
+import functools
 import logging
 import signal
 import socket
@@ -30,12 +31,14 @@ from appliance.herder.standalone import StandaloneHerder
 from appliance.journal.journal import Journal, journal_topic
 from appliance.kafka.clients import worker_client
 from appliance.kafka.log import LogClients
+from appliance.rest.access import Access
 from appliance.rest.app import create_admin_app, create_app
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
 from appliance.rest.registry import RegistryApp
 from appliance.rest.server import RestServer
 from appliance.rest.tls import ADMIN
+from appliance.rest.users import Principal, Role
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from appliance.storage.stores import Stores, kafka_stores, standalone_stores
 from appliance.telemetry import logs
@@ -115,7 +118,7 @@ class Host:
             self._on_failure,
             self._journal,
         )
-        client = WorkerClient(config)
+        client = WorkerClient(config, lambda: self._herder.session_key)
         if config.standalone:
             self._herder = StandaloneHerder(wiring, worker_id)
         else:
@@ -123,7 +126,7 @@ class Host:
         self._folder = ConnectorFolder(
             Path(config.text("appliance.connectors.dir")),
             self._herder,
-            client.send,
+            functools.partial(client.send, caller=Principal("connector files", Role.ADMINISTER)),
             self._journal,
         )
         context = Context(
@@ -210,7 +213,8 @@ class Host:
                     self._server.accept(public)
                     self._server.accept(admin, self._admin_app, ADMIN)
                     if registry:
-                        self._server.accept(registry, RegistryApp(self._open_registry))
+                        access = Access(self._config, lambda: self._herder.session_key)
+                        self._server.accept(registry, RegistryApp(self._open_registry, access))
                 case "leave":
                     self._leave_for(word["member"])
                 case "reload":

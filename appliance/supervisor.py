@@ -25,6 +25,7 @@ from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
 from appliance.control import ControlLine
 from appliance.errors import ConnectError
+from appliance.rest.reach import USERS, check_reach
 from appliance.sockets import bind, port_of
 from appliance.telemetry.systemd import notify, watchdog_interval_s
 from appliance.worker.processes import Process, Spawner
@@ -390,10 +391,13 @@ class Supervisor:
 
 
 def _check_rest(config: WorkerConfig) -> None:
-    """Raise ConfigError for settings of REST that no worker could start with."""
-    secured = [*config.listeners, *config.admin_listeners]
+    """Raise ConfigError for settings of REST that no worker could start with, or should."""
+    for problem in check_reach(config):
+        _LOG.warning("%s", problem)
+    served = [*config.listeners, *config.admin_listeners, *config.registry_listeners]
     if (
-        any(listener.scheme == "https" for listener in secured)
+        any(listener.scheme == "https" for listener in served)
+        or config.text(USERS)
         or config["rest.extension.classes"]
         or config.text("response.http.headers.config")
     ):

@@ -529,6 +529,30 @@ APPLIANCE_KEYS: Final = (
         "names.",
     ),
     key(
+        "appliance.rest.users.file",
+        _T.STRING,
+        None,
+        _MEDIUM,
+        "File of those who may call REST, each with a role: view, operate or administer; a line is "
+        "written by `ingest-appliance user`. Unset: nobody is asked who he is.",
+        NonEmptyString(),
+    ),
+    key(
+        "appliance.rest.open",
+        _T.BOOLEAN,
+        False,
+        _MEDIUM,
+        "Whether REST may be served beyond this machine without TLS and authentication, which `run` "
+        "otherwise refuses.",
+    ),
+    key(
+        "appliance.rest.hosts",
+        _T.LIST,
+        [],
+        _LOW,
+        "Further names of this machine by which REST may be called where nobody is asked who he is.",
+    ),
+    key(
         "appliance.validation.timeout.ms",
         _T.LONG,
         60000,

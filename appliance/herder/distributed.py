@@ -35,6 +35,7 @@ from appliance.ids import ConnectorTaskId, TargetState
 from appliance.kafka.coordinator import GroupSettings
 from appliance.kafka.group import GroupMember
 from appliance.kafka.membership import Membership
+from appliance.storage.snapshot import SessionKey
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.distributed.DistributedHerder")
 
@@ -108,6 +109,11 @@ class DistributedHerder(AbstractHerder):
                 self._stores.configs.put_session_key(new_session_key(algorithm, size, now_ms))
 
     # Requests between workers.
+
+    @property
+    def session_key(self) -> SessionKey | None:
+        """Give the key that the group's workers sign with, None where there is none; any thread."""
+        return self._known.session_key
 
     def _publish_tasks(self, name: str, configs: Sequence[Mapping[str, str]]) -> Future[None]:
         if self._leads:

@@ -34,6 +34,7 @@ from appliance.herder.entities import (
     TaskState,
 )
 from appliance.ids import ConnectorTaskId, State, TargetState
+from appliance.storage.snapshot import SessionKey
 
 
 class SignatureError(ConnectError):
@@ -102,6 +103,10 @@ class Herder(Protocol):
 
     def stage(self) -> Stage | None:
         """Give what the tick does now or did last, for the text of a time-out."""
+
+    @property
+    def session_key(self) -> SessionKey | None:
+        """Give the key that the group's workers sign with, None where there is none; any thread."""
 
     def snapshot(self) -> HerderSnapshot:
         """Give everything for the console, at once and without the tick."""

@@ -21,6 +21,7 @@ from appliance.herder.protocol import ConnectProtocol
 from appliance.herder.views import connector_info
 from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.kafka.membership import Membership, SoloMember
+from appliance.storage.snapshot import SessionKey
 
 
 class StandaloneHerder(AbstractHerder):
@@ -129,6 +130,11 @@ class StandaloneHerder(AbstractHerder):
             written[1].set_exception(NotFoundError(f"Connector {name} not found"))
 
     # What needs other workers.
+
+    @property
+    def session_key(self) -> SessionKey | None:
+        """Give None: there is nobody to sign for."""
+        return None
 
     def put_task_configs(
         self, name: str, configs: Sequence[Mapping[str, str]], signature: InternalSignature

@@ -17,6 +17,7 @@ import collections
 import itertools
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
@@ -41,6 +42,8 @@ _SECRET_WORDS: Final = (
     "ssl.key",
     "ssl.keystore.key",
 )
+_IN_AUTHORITY: Final = re.compile(r"(://[^/?#@:\s]*:)[^/@\s]+@")
+_IN_QUERY: Final = re.compile(r"(?i)([?&;][\w.-]*(?:password|secret|token)[\w.-]*=)[^&;\s]+")
 
 
 class Event(NamedTuple):
@@ -96,9 +99,10 @@ class Journal:
         shown = None if config is None else masked(config)
         self.append("config", {"key": connector, "config": shown})
 
-    def audit(self, action: str, target: str, outcome: int, by: str) -> None:
-        """Take a change asked for over REST, with the status it was answered with."""
-        self.append("audit", {"key": target, "action": action, "status": outcome, "by": by})
+    def audit(self, action: str, target: str, outcome: int, by: str, place: str = "") -> None:
+        """Take a change asked for over REST: its answer's status, who asked, and from which address."""
+        told = {"key": target, "action": action, "status": outcome, "by": by}
+        self.append("audit", {**told, "from": place} if place else told)
 
     def append(self, type_: str, body: dict[str, Any]) -> None:
         """Add an event; does not wait."""
@@ -209,9 +213,16 @@ def journal_topic(config: WorkerConfig) -> LogTopic:
 def masked(config: Mapping[str, str | None]) -> dict[str, str | None]:
     """Give a configuration with the values of options that look secret hidden."""
     return {
-        name: "[hidden]" if value and _looks_secret(name) and "${" not in value else value
+        name: "[hidden]" if value and _looks_secret(name) and "${" not in value else _inner(value)
         for name, value in config.items()
     }
+
+
+def _inner(value: str | None) -> str | None:
+    """Give a value without the password that stands in an address, where one does."""
+    if value is None or "${" in value or ("://" not in value and "jdbc:" not in value):
+        return value
+    return _IN_QUERY.sub(r"\1[hidden]", _IN_AUTHORITY.sub(r"\1[hidden]@", value))
 
 
 def _looks_secret(name: str) -> bool:

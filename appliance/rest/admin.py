@@ -13,6 +13,7 @@ from appliance.rest.bodies import parse_json, text_map
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
+from appliance.rest.users import Role
 from appliance.telemetry.loggers import LEVELS, LoggerLevel
 
 
@@ -43,7 +44,7 @@ def routes(context: Context) -> list[Route]:
     return [
         Route("GET", "/admin/loggers", listed),
         Route("GET", "/admin/loggers/{logger}", one),
-        Route("PUT", "/admin/loggers/{logger}", put),
+        Route("PUT", "/admin/loggers/{logger}", put, role=Role.OPERATE),
     ]
 
 

@@ -11,12 +11,12 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from appliance.config.worker import WorkerConfig
 from appliance.rest import admin, internal, offsets, openapi, plugins, root
+from appliance.rest.access import Access, forbidden
 from appliance.rest.answers import JSON, json_response
-from appliance.rest.basicauth import BasicAuth
 from appliance.rest.connectors import Connectors
 from appliance.rest.console import resources as console
 from appliance.rest.context import Context
@@ -26,6 +26,8 @@ from appliance.rest.forward import WorkerClient
 from appliance.rest.headers import HeaderRules
 from appliance.rest.routing import Route, Table, allow_header, answer_type, check_body_type
 from appliance.rest.secrets import Secrets
+from appliance.rest.trust import CALLER, WHO, Key
+from appliance.rest.users import Principal
 
 _LOG = logging.getLogger(__name__)
 
@@ -36,7 +38,8 @@ _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
 def create_app(context: Context) -> App:
     """Give the application of a worker."""
     secrets = Secrets(context)
-    connectors = Connectors(context, WorkerClient(context.config), secrets)
+    key = session_key(context)
+    connectors = Connectors(context, WorkerClient(context.config, key), secrets)
     routes = [
         *root.routes(context),
         *connectors.routes(),
@@ -53,37 +56,50 @@ def create_app(context: Context) -> App:
         return json_response(openapi.document(routes))
 
     routes.append(Route("GET", f"{console.PREFIX}/openapi.json", described))
-    return App(context, Table(routes), Gate(context.config))
+    return App(context, Table(routes), Gate(context.config, key))
 
 
 def create_admin_app(context: Context) -> App:
-    """Give the application of `admin.listeners`: /admin alone, without the main listeners' rules."""
-    return App(context, Table(admin.routes(context)), None)
+    """Give the application of `admin.listeners`: /admin alone, without rules for headers and origins."""
+    return App(
+        context,
+        Table(admin.routes(context)),
+        Gate(context.config, session_key(context), main=False),
+    )
+
+
+def session_key(context: Context) -> Key:
+    """Give what gives the key that workers sign with."""
+    return lambda: context.herder.session_key
 
 
 class Gate:
-    """What stands before the main listeners: passwords, header rules, cross-origin rules."""
+    """What stands before the listeners: who may call, header rules, cross-origin rules."""
 
-    def __init__(self, config: WorkerConfig) -> None:
+    def __init__(
+        self, config: WorkerConfig, key: Key = lambda: None, *, main: bool = True
+    ) -> None:
         """Take the worker's configuration. Raises ConfigError for what will not do."""
-        self._auth = BasicAuth(config)
+        self._access = Access(config, key, main=main)
+        self._main = main
         self._cors = Cors(config)
         self._headers = HeaderRules(config.text("response.http.headers.config"))
 
-    def refusal(self, request: Request) -> Response | None:
-        """Give the answer to a caller who may not, None for one who may."""
-        return self._auth.refusal(request)
+    async def caller(self, request: Request) -> Principal | Response:
+        """Give who calls, or the answer for somebody who may not."""
+        return await self._access.caller(request)
 
     def dress(self, request: Request, response: Response) -> None:
         """Give an answer the headers that are configured."""
-        self._headers.apply(response)
-        self._cors.apply(request, response)
+        if self._main:
+            self._headers.apply(response)
+            self._cors.apply(request, response)
 
 
 class App:
     """Answers every request; nothing gets out of it unanswered."""
 
-    def __init__(self, context: Context, table: Table, gate: Gate | None) -> None:
+    def __init__(self, context: Context, table: Table, gate: Gate) -> None:
         """Take the worker, its routes, and what stands before them."""
         self._context = context
         self._table = table
@@ -93,12 +109,11 @@ class App:
         """Serve one connection's request (ASGI)."""
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        request = Request(scope, _limited(receive))
         response = await self._answer(request)
         if request.method == "HEAD":
             response = Response(b"", response.status_code, dict(response.headers))
-        if self._gate is not None:
-            self._gate.dress(request, response)
+        self._gate.dress(request, response)
         await response(scope, receive, send)
 
     async def _answer(self, request: Request) -> Response:
@@ -112,14 +127,17 @@ class App:
     async def _routed(self, request: Request) -> Response:
         raw_path = request.scope.get("raw_path") or request.scope["path"].encode()
         routes, members = self._table.find(raw_path.decode("latin-1"))
-        refusal = self._gate.refusal(request) if self._gate is not None else None
-        if refusal is not None:
-            return refusal
+        caller = await self._gate.caller(request)
+        if isinstance(caller, Response):
+            return caller
+        request.scope[WHO] = caller
         if request.method == "OPTIONS":
             return _options(request, routes)
         route = routes.get("GET" if request.method == "HEAD" else request.method)
         if route is None:
             raise FrameworkError(405)
+        if caller.role < route.needs:
+            return forbidden(caller, route.needs)
         body = await _read_body(request)
         check_body_type(request, bool(body))
         if route.any_type:
@@ -134,18 +152,54 @@ class App:
         return response
 
     def _audit(self, request: Request, response: Response) -> None:
-        if request.method not in _CHANGING or request.query_params.get("forward") is not None:
+        """Tell the log of a change that was asked for, and the journal of one made or forbidden.
+
+        What another worker has forwarded it has told of itself.
+        """
+        path, status = request.url.path, response.status_code
+        if request.method not in _CHANGING or path.endswith(("/validate", "/tasks", "/fence")):
             return
-        path = request.url.path
-        if response.status_code < 400 and not path.endswith(("/validate", "/tasks", "/fence")):
-            by = request.client.host if request.client is not None else "unknown"
-            self._context.journal.audit(request.method, path, response.status_code, by)
+        if CALLER in request.headers and WHO in request.scope:
+            return
+        place = request.client.host if request.client is not None else "unknown"
+        who: Principal | None = request.scope.get(WHO)
+        by = place if who is None or who.name is None else who.name
+        sent = request.scope.get("raw_path", b"").decode("latin-1")
+        _LOG.info(
+            "A change was asked for. by=%s from=%s method=%s path=%s status=%s",
+            by,
+            place,
+            request.method,
+            sent,
+            status,
+        )
+        if status < 400 or status == 403:
+            self._context.journal.audit(request.method, path, status, by, place)
+
+
+def _limited(receive: Receive) -> Receive:
+    """Let no more of a body in than is allowed, whatever its headers say."""
+    taken = 0
+
+    async def limited() -> Message:
+        nonlocal taken
+        message = await receive()
+        taken += len(message.get("body", b""))
+        if taken > MAX_BODY_BYTES:
+            raise _too_large()
+        return message
+
+    return limited
+
+
+def _too_large() -> RestError:
+    return RestError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
 
 
 async def _read_body(request: Request) -> bytes:
     given = request.headers.get("content-length", "0")
     if given.isdigit() and int(given) > MAX_BODY_BYTES:
-        raise RestError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
+        raise _too_large()
     return await request.body()
 
 

@@ -8,8 +8,6 @@ Semantics: Kafka Connect 4.3.1 BasicAuthSecurityRestExtension, JaasBasicAuthFilt
 
 from __future__ import annotations
 
-import base64
-import binascii
 import hmac
 import os
 import re
@@ -37,7 +35,7 @@ _INTERNAL: Final = (("POST", "tasks"), ("PUT", "fence"))
 class BasicAuth:
     """Who may call; off unless the worker names the extension."""
 
-    def __init__(self, config: WorkerConfig) -> None:
+    def __init__(self, config: WorkerConfig, *, on: bool = True) -> None:
         """Read the password file. Raises ConfigError for what cannot be read, and other extensions."""
         named = [name for name in config["rest.extension.classes"] if name]
         self._passwords: Mapping[str, str] = {}
@@ -46,35 +44,30 @@ class BasicAuth:
                 raise ConfigError.invalid(
                     "rest.extension.classes", name, f"the only REST extension here is {EXTENSION}"
                 )
-        if named:
+        if named and on:
             self._passwords = _passwords(config)
 
-    def refusal(self, request: Request) -> Response | None:
-        """Give the answer to a caller without a right password, None for one who may."""
-        path = request.url.path.strip("/").split("/")
-        internal = len(path) == 3 and (request.method, path[2]) in _INTERNAL
-        if (
-            not self._passwords
-            or internal
-            or self._known(request.headers.get("authorization", ""))
-        ):
-            return None
+    @property
+    def asks(self) -> bool:
+        """Whether there is anybody to be known."""
+        return bool(self._passwords)
+
+    def is_password(self, name: str, password: str) -> bool:
+        """Tell whether this is the password of `name`."""
+        wanted = self._passwords.get(name)
+        return wanted is not None and hmac.compare_digest(wanted.encode(), password.encode())
+
+    def refused(self) -> Response:
+        """Give the answer to a caller who is not known."""
         response = Response(b"User cannot access the resource.", 401)
         response.headers["content-type"] = JSON
         return response
 
-    def _known(self, header: str) -> bool:
-        scheme, _, value = header.strip().partition(" ")
-        if scheme.lower() != "basic":
-            return False
-        try:
-            user, _, password = (
-                base64.b64decode(value.strip(), validate=True).decode().partition(":")
-            )
-        except (binascii.Error, UnicodeDecodeError):
-            return False
-        wanted = self._passwords.get(user)
-        return wanted is not None and hmac.compare_digest(wanted.encode(), password.encode())
+
+def is_internal(request: Request) -> bool:
+    """Tell whether a request is one of those between workers that Connect signs itself."""
+    path = request.url.path.strip("/").split("/")
+    return len(path) == 3 and (request.method, path[2]) in _INTERNAL
 
 
 def _passwords(config: WorkerConfig) -> Mapping[str, str]:

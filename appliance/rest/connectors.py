@@ -40,6 +40,7 @@ from appliance.rest.ownership import Ownership, without_owner
 from appliance.rest.plugins import is_true
 from appliance.rest.routing import Handler, Route
 from appliance.rest.secrets import Secrets
+from appliance.rest.users import Role
 
 Members = Mapping[str, str]
 
@@ -83,11 +84,18 @@ class Connectors:
             Route("GET", f"{one}/status", self.status),
             Route("GET", f"{one}/tasks", self.tasks),
             Route("GET", f"{task}/status", self.task_status),
-            Route("POST", f"{task}/restart", self.forwardable(self.restart_task, STALE)),
-            Route("POST", f"{one}/restart", self.forwardable(self.restart, STALE)),
-            Route("PUT", f"{one}/pause", self.pause),
-            Route("PUT", f"{one}/resume", self.resume),
-            Route("PUT", f"{one}/stop", self.forwardable(self.stop)),
+            Route(
+                "POST",
+                f"{task}/restart",
+                self.forwardable(self.restart_task, STALE),
+                role=Role.OPERATE,
+            ),
+            Route(
+                "POST", f"{one}/restart", self.forwardable(self.restart, STALE), role=Role.OPERATE
+            ),
+            Route("PUT", f"{one}/pause", self.pause, role=Role.OPERATE),
+            Route("PUT", f"{one}/resume", self.resume, role=Role.OPERATE),
+            Route("PUT", f"{one}/stop", self.forwardable(self.stop), role=Role.OPERATE),
             Route("GET", f"{one}/topics", self.topics),
             Route("PUT", f"{one}/topics/reset", self.reset_topics),
         ]

@@ -1,7 +1,8 @@
 """Forwarding: a request that another worker must answer is sent to it, at most two hops.
 
 Semantics: Kafka Connect 4.3.1 HerderRequestHandler and RestClient; the `Authorization` header alone
-travels along. Blocking calls run on threads; the same client carries signed calls between workers.
+travels along, and with it, signed, for whom the request is made. Blocking calls run on threads; the same
+client carries signed calls between workers.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ from appliance.rest.answers import JSON
 from appliance.rest.context import Context
 from appliance.rest.errors import CONFLICT, NO_LEADER, RestError
 from appliance.rest.tls import client_context
+from appliance.rest.trust import WHO, Key, signed
+from appliance.rest.users import Principal
 
 _USER_AGENT = "kafka-connect"
 
@@ -36,8 +39,12 @@ class Answer(NamedTuple):
 class WorkerClient:
     """Calls other workers; any thread, blocks."""
 
-    def __init__(self, config: WorkerConfig, timeout_s: float | None = None) -> None:
-        """Take TLS settings, and the timeout unless one is given, from the worker's configuration."""
+    def __init__(self, config: WorkerConfig, key: Key, timeout_s: float | None = None) -> None:
+        """Take TLS settings, and the timeout unless one is given, from the worker's configuration.
+
+        `key` gives the group's session key, for requests made for somebody.
+        """
+        self._key = key
         self._timeout_s = timeout_s or config.seconds("appliance.rest.timeout.ms")
         self._config = config
 
@@ -47,10 +54,22 @@ class WorkerClient:
         if answer.status >= 300:
             raise ConnectError(f"calling {url}: {_message(answer)}")
 
-    def send(self, method: str, url: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        """Give the answer to a request. Raises RestError 500 when none comes."""
+    def send(
+        self,
+        method: str,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        caller: Principal | None = None,
+    ) -> Answer:
+        """Give the answer to a request, made for `caller` if there is one.
+
+        Raises RestError 500 when none comes.
+        """
         parts = urlsplit(url)
         target = parts.path + (f"?{parts.query}" if parts.query else "")
+        if caller is not None:
+            headers = {**headers, **signed(self._key, caller, method, target, body)}
         connection = self._connection(parts.scheme, parts.hostname or "", parts.port)
         try:
             connection.request(
@@ -94,7 +113,8 @@ async def forwarded(
     headers = {"Accept": JSON, "Content-Type": JSON}
     if "authorization" in request.headers:
         headers["Authorization"] = request.headers["authorization"]
-    answer = await context.call(client.send, request.method, url, body, headers)
+    caller = request.scope.get(WHO)
+    answer = await context.call(client.send, request.method, url, body, headers, caller)
     if answer.status >= 400:
         raise RestError(answer.status, _message(answer), _code(answer))
     return _relayed(answer, request)

@@ -14,6 +14,7 @@ from appliance.rest.bodies import parse_json, text_map
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError, wrapped
 from appliance.rest.routing import Route
+from appliance.rest.users import Role
 
 
 def is_true(text: str | None, default: bool) -> bool:
@@ -57,7 +58,7 @@ def routes(context: Context) -> list[Route]:
     return [
         Route("GET", "/connector-plugins", listed),
         Route("GET", "/connector-plugins/{plugin}/config", config),
-        Route("PUT", "/connector-plugins/{plugin}/config/validate", validate),
+        Route("PUT", "/connector-plugins/{plugin}/config/validate", validate, role=Role.OPERATE),
     ]
 
 

@@ -19,8 +19,10 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from appliance.errors import ConnectError
+from appliance.rest.access import Access, forbidden, is_loopback
 from appliance.rest.errors import FrameworkError, RestError
 from appliance.rest.routing import Route, Table
+from appliance.rest.users import Role
 from appliance.schemaregistry.client import MEDIA_TYPE
 from appliance.schemaregistry.server.faults import (
     RegistryFault,
@@ -70,9 +72,15 @@ def _page(request: Request, found: list[Any]) -> list[Any]:
 class RegistryApp:
     """Answers every request (ASGI)."""
 
-    def __init__(self, open_service: Callable[[], RegistryService]) -> None:
-        """Take the function that opens the registry; it may block and raise ConnectError."""
+    def __init__(
+        self, open_service: Callable[[], RegistryService], access: Access | None = None
+    ) -> None:
+        """Take the function that opens the registry; it may block and raise ConnectError.
+
+        `access` knows who may call from other machines; None lets everybody in.
+        """
         self._open = open_service
+        self._access = access
         self._opened: RegistryService | None = None
         self._opening = threading.Lock()
         self._table = Table(self._routes())
@@ -92,16 +100,16 @@ class RegistryApp:
             Route("GET", "/schemas/ids/{id}/subjects", self._by_id_subjects),
             Route("GET", "/schemas/ids/{id}/versions", self._by_id_versions),
             Route("GET", "/subjects", self._subjects),
-            Route("POST", subject, self._lookup),
+            Route("POST", subject, self._lookup, role=Role.VIEW),
             Route("DELETE", subject, self._delete_subject),
             Route("GET", f"{subject}/versions", self._versions),
-            Route("POST", f"{subject}/versions", self._register),
+            Route("POST", f"{subject}/versions", self._register, role=Role.OPERATE),
             Route("GET", version, self._version),
             Route("DELETE", version, self._delete_version),
             Route("GET", f"{version}/schema", self._version_text),
             Route("GET", f"{version}/referencedby", self._referenced_by),
-            Route("POST", compatibility, self._compatibility),
-            Route("POST", f"{compatibility}/{{version}}", self._compatibility),
+            Route("POST", compatibility, self._compatibility, role=Role.VIEW),
+            Route("POST", f"{compatibility}/{{version}}", self._compatibility, role=Role.VIEW),
         ]
         for path in ("/config", "/config/{subject}"):
             found += [
@@ -134,7 +142,8 @@ class RegistryApp:
             route = routes.get("GET" if request.method == "HEAD" else request.method)
             if route is None:
                 raise FrameworkError(405)
-            return await route.handler(request, members)
+            refusal = await self._refusal(request, route)
+            return refusal or await route.handler(request, members)
         except RegistryFault as fault:
             return _fault(fault.code, str(fault), fault.status)
         except (FrameworkError, RestError) as error:
@@ -146,6 +155,19 @@ class RegistryApp:
             return _fault(50001, "Error in the backend data store", 500)
 
     # Access to the registry.
+
+    async def _refusal(self, request: Request, route: Route) -> Response | None:
+        """Give the answer to somebody on another machine who may not do this.
+
+        Converters on this machine are not asked: they have no names.
+        """
+        place = request.client.host if request.client is not None else ""
+        if self._access is None or is_loopback(place):
+            return None
+        caller = await self._access.caller(request)
+        if isinstance(caller, Response):
+            return caller
+        return forbidden(caller, route.needs) if caller.role < route.needs else None
 
     async def _service(self) -> RegistryService:
         opened = self._opened

@@ -16,6 +16,7 @@ from starlette.responses import Response
 
 from appliance.rest.answers import JSON
 from appliance.rest.errors import FrameworkError, RestError, UnreadableError
+from appliance.rest.users import Role
 from appliance.worker.javahash import hash_order
 
 Handler = Callable[[Request, Mapping[str, str]], Awaitable[Response]]
@@ -28,12 +29,23 @@ _BAD_ESCAPE: Final = re.compile(r"%(?![0-9A-Fa-f]{2})")
 
 
 class Route(NamedTuple):
-    """A verb on a path; `{member}` matches one segment. `any_type`: the answer is not JSON."""
+    """A verb on a path; `{member}` matches one segment. `any_type`: the answer is not JSON.
+
+    `role` is what a caller needs; unless it is given, reading needs `view` and all else `administer`.
+    """
 
     method: str
     path: str
     handler: Handler
     any_type: bool = False
+    role: Role | None = None
+
+    @property
+    def needs(self) -> Role:
+        """Give the role that a caller needs."""
+        if self.role is not None:
+            return self.role
+        return Role.VIEW if self.method == "GET" else Role.ADMINISTER
 
 
 class Table:

@@ -28,13 +28,16 @@ class Secrets:
 
     async def restored(self, name: str, config: dict[str, str | None]) -> dict[str, str | None]:
         """Give a configuration with the stored values in place of masks."""
-        if not self._enabled or HIDDEN not in config.values():
+        if not self._enabled or not any(HIDDEN in (value or "") for value in config.values()):
             return config
         try:
             stored = await self._context.wait(self._context.herder.connector_config(name))
         except NotFoundError:
             return config
+        shown = masked(stored)
         return {
-            option: stored.get(option, value) if value == HIDDEN else value
+            option: stored[option]
+            if option in stored and value in (HIDDEN, shown[option])
+            else value
             for option, value in config.items()
         }

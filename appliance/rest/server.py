@@ -14,12 +14,31 @@ from typing import Any, Final
 
 import uvicorn
 from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from appliance.config.worker import WorkerConfig
+from appliance.rest.access import CERTIFICATE
 from appliance.rest.app import App
 from appliance.rest.tls import LISTENERS, server_context
 
 _GRACE_S: Final = 2
+
+
+class _Protocol(H11Protocol):
+    """A connection; its requests know the subject of the certificate that the client showed."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Look at the certificate once: it holds for all requests of the connection."""
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        subject = (tls.getpeercert() or {}).get("subject") if tls is not None else None
+        if subject:
+            app = self.app
+
+            async def certified(scope: Any, receive: Any, send: Any) -> None:
+                await app({**scope, CERTIFICATE: subject}, receive, send)
+
+            self.app = certified
 
 
 class _Server(uvicorn.Server):
@@ -92,7 +111,7 @@ class RestServer:
             log_level="warning",
             access_log=False,
             server_header=False,
-            http="h11",
+            http=_Protocol,
             ws="none",
             loop="asyncio",
             timeout_graceful_shutdown=_GRACE_S,

@@ -13,6 +13,7 @@ from appliance.client import DEFAULT_URL, Client
 URL_VARIABLE: Final = "INGEST_APPLIANCE_URL"
 USER_VARIABLE: Final = "INGEST_APPLIANCE_USER"
 PASSWORD_VARIABLE: Final = "INGEST_APPLIANCE_PASSWORD"
+TOKEN_VARIABLE: Final = "INGEST_APPLIANCE_TOKEN"
 
 
 def address_options() -> argparse.ArgumentParser:
@@ -22,18 +23,23 @@ def address_options() -> argparse.ArgumentParser:
     group.add_argument("--url", help=f"its address; default ${URL_VARIABLE} or {DEFAULT_URL}")
     group.add_argument(
         "--user",
-        help=f"user name; default ${USER_VARIABLE}. The password comes from ${PASSWORD_VARIABLE} alone",
+        help=f"user name; default ${USER_VARIABLE}. The password comes from ${PASSWORD_VARIABLE} alone, "
+        f"a bearer token from ${TOKEN_VARIABLE}",
     )
+    group.add_argument("--cert", help="certificate to show, with its key, as PEM")
     group.add_argument("--cafile", help="certificates that may have signed the daemon's, as PEM")
     return parent
 
 
 def client_of(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Client:
     """Give the client that options and environment ask for."""
-    user = options.user or environment.get(USER_VARIABLE)
+    user, token = options.user or environment.get(USER_VARIABLE), environment.get(TOKEN_VARIABLE)
     headers = {}
+    if token and not options.user:
+        headers["Authorization"] = f"Bearer {token}"
+        user = None
     if user:
         pair = f"{user}:{environment.get(PASSWORD_VARIABLE, '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     url = options.url or environment.get(URL_VARIABLE) or DEFAULT_URL
-    return Client(url, headers=headers, cafile=options.cafile)
+    return Client(url, headers=headers, cafile=options.cafile, certfile=options.cert)

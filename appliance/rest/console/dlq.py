@@ -24,6 +24,7 @@ from appliance.rest.console.replay import Replay
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
+from appliance.rest.users import Role
 
 HOUR_MS: Final = 3_600_000
 _MOST: Final = 5000
@@ -42,8 +43,8 @@ def routes(context: Context, records: Records, jobs: Jobs, prefix: str) -> list[
         Route("GET", f"{topic}/records", queues.records),
         Route("GET", f"{topic}/groups", queues.groups),
         Route("GET", f"{topic}/export", queues.export),
-        Route("POST", f"{topic}/replay", queues.replay),
-        Route("POST", f"{topic}/discard", queues.discard),
+        Route("POST", f"{topic}/replay", queues.replay, role=Role.OPERATE),
+        Route("POST", f"{topic}/discard", queues.discard, role=Role.OPERATE),
         Route("POST", f"{topic}/purge", queues.purge),
     ]
 

@@ -18,6 +18,7 @@ from appliance.errors import ConnectError
 from appliance.rest.answers import json_response
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
+from appliance.rest.users import Role
 
 KEPT: Final = 50
 
@@ -94,7 +95,7 @@ class Jobs:
         return [
             Route("GET", f"{prefix}/jobs", self._all),
             Route("GET", f"{prefix}/jobs/{{id}}", self._one),
-            Route("DELETE", f"{prefix}/jobs/{{id}}", self._cancel),
+            Route("DELETE", f"{prefix}/jobs/{{id}}", self._cancel, role=Role.OPERATE),
         ]
 
     async def _all(self, _request: Request, _members: Members) -> Response:

@@ -19,6 +19,7 @@ from appliance.rest.console.snapshot import lag_of, rate_of
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
+from appliance.rest.users import Role
 
 _SINK: Final = {"kafka_topic", "kafka_partition"}
 
@@ -32,7 +33,9 @@ def routes(context: Context, records: Records, peers: Peers, prefix: str) -> lis
     lag = _Lag(context, records, peers)
     return [
         Route("GET", f"{prefix}/lag", lag.all),
-        Route("POST", f"{prefix}/connectors/{{name}}/offsets/preview", lag.preview),
+        Route(
+            "POST", f"{prefix}/connectors/{{name}}/offsets/preview", lag.preview, role=Role.VIEW
+        ),
     ]
 
 

@@ -21,11 +21,14 @@ from appliance.errors import ConnectError
 from appliance.herder.entities import HerderSnapshot
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
+from appliance.rest.users import Principal, Role
 
 FRESH_S: Final = 0.9
 TIMEOUT_S: Final = 2.0
 LOCAL_PATH: Final = "/appliance/v1/local"
 _STALE_S: Final = 15.0
+
+_VIEWER: Final = Principal(None, Role.VIEW)
 
 Figures = Mapping[str, Any]
 
@@ -74,7 +77,7 @@ class Peers:
     def __init__(self, context: Context, clock: Clock = SYSTEM_CLOCK) -> None:
         self._context = context
         self._clock = clock
-        self._client = WorkerClient(context.config, TIMEOUT_S)
+        self._client = WorkerClient(context.config, lambda: context.herder.session_key, TIMEOUT_S)
         self._process = Process(context.task_pids, clock)
         self._known: dict[str, Figures] = {}
         self._heard_s: dict[str, float] = {}
@@ -151,7 +154,7 @@ class Peers:
     async def _get(self, url: str, authorization: str | None) -> Any:
         headers = {} if authorization is None else {"Authorization": authorization}
         try:
-            answer = await self._context.call(self._client.send, "GET", url, b"", headers)
+            answer = await self._context.call(self._client.send, "GET", url, b"", headers, _VIEWER)
             return json.loads(answer.body) if answer.status == 200 else None
         except (ConnectError, ValueError):
             # it is on its way out, or not yet there: its last figures stay for a while

@@ -23,6 +23,8 @@ from appliance.rest.context import Context
 from appliance.rest.errors import FrameworkError, RestError
 from appliance.rest.routing import Route
 from appliance.rest.secrets import Secrets
+from appliance.rest.trust import WHO
+from appliance.rest.users import Principal, Role
 
 PREFIX: Final = "/appliance/v1"
 _MOST: Final = 1000
@@ -72,10 +74,17 @@ class _Resources:
         """Product and version."""
         return json_response({"product": "ingest-appliance", "version": appliance.__version__})
 
-    async def whoami(self, _request: Request, _members: Members) -> Response:
+    async def whoami(self, request: Request, _members: Members) -> Response:
         """Who asks, and what they may do."""
+        caller: Principal = request.scope[WHO]
         return json_response(
-            {"user": None, "role": "administer", "read_only": False, "capabilities": []}
+            {
+                "principal": caller.name,
+                "user": caller.name,
+                "role": caller.role.word,
+                "read_only": caller.role is Role.VIEW,
+                "capabilities": [],
+            }
         )
 
     async def snapshot(self, request: Request, _members: Members) -> Response:

@@ -15,6 +15,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 
 from appliance.kafka.keystores import key_material
+from appliance.rest.users import Role, token_line
 from deploy.parts import free_ports
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
@@ -217,3 +218,53 @@ def test_daemon_says_what_is_wrong_and_ends_when_rest_cannot_be_secured(
 
     assert daemon.process.wait(30) != 0
     assert words in daemon.log.read_text()
+
+
+def test_callers_keep_their_role_when_a_worker_asks_another(broker, tmp_path, context):
+    """Two workers of a host: certificates, tokens and connector files count at both, with one audit entry each."""
+    port = free_ports(1)[0]
+    line, token = token_line("grafana", Role.VIEW)
+    (tmp_path / "users").write_text(f"{line}\nadminister certificate CN=localhost\n")
+    folder = tmp_path / "connectors.d"
+    folder.mkdir()
+    source = {"connector.class": "FileStreamSource", "topic": "none", "file": "/dev/null"}
+    (folder / "own.json").write_text(json.dumps({"name": "own", "config": source}))
+    group = f"roles-{uuid.uuid4().hex[:8]}"
+    options = worker_options(broker.bootstrap, group, port) | {
+        "listeners": f"https://127.0.0.1:{port}",
+        **TLS,
+        "ssl.client.auth": "required",
+        "appliance.registry.listeners": "",
+        "appliance.rest.users.file": str(tmp_path / "users"),
+        "appliance.connectors.dir": str(folder),
+        "appliance.state.dir": str(tmp_path),
+    }
+    daemon = Daemon(tmp_path, "run", options).start(ready=False)
+    url = daemon.url
+
+    def told(path: str) -> Any:
+        return json.loads(send(url, "GET", path, context, password=None).body)
+
+    def trail() -> list[tuple[str, int]]:
+        found = [entry for entry in told("/appliance/v1/audit") if "made-" in entry["key"]]
+        return sorted((entry["by"], entry["status"]) for entry in found)
+
+    try:
+        wait_until(lambda: len(told("/appliance/v1/snapshot")["workers"]) == 2, "two workers", 60)
+        wait_until(lambda: told("/connectors") == ["own"], "the file is applied", 60)
+        for number in (100, 101):
+            own = f"https://127.0.0.1:{port + number}"
+            path = f"/connectors/made-{number}/config"
+            made = send(own, "PUT", path, context, source, password=None)
+            assert made.status == 201, made.body
+            denied = send(own, "PUT", path, context, source, None, Authorization=f"Bearer {token}")
+            assert denied.status == 403
+        made_and_forbidden = [("CN=localhost", 201)] * 2 + [("grafana", 403)] * 2
+        wait_until(lambda: trail() == made_and_forbidden, "each change is told of once", 20)
+        wait_until(
+            lambda: {worker["state"] for worker in told("/appliance/v1/workers")} == {"up"},
+            "the workers hear of each other",
+            20,
+        )
+    finally:
+        daemon.__exit__()

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -11,6 +14,7 @@ from appliance import cli
 from appliance.config.listeners import Listener
 from appliance.config.providers import Providers
 from appliance.errors import ConnectError
+from appliance.rest.users import Principal, Role, UsersFile
 from appliance.sockets import bind, port_of, port_owner
 
 
@@ -71,3 +75,31 @@ def test_credentials_are_a_provider_when_systemd_hands_them_over(tmp_path, monke
     assert resolved == {"database.password": "s3cret"}
     file.write_text("config.providers=\n")
     assert cli._load(file, "run").originals["config.providers"] == ""
+
+
+def test_line_of_a_user_lets_that_user_in(tmp_path, monkeypatch, capsys):
+    """What the command prints is what the daemon reads; the token is shown apart from it."""
+    monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\n"))
+    assert cli.main(["user", "ada", "--role", "administer"]) == 0
+    first = capsys.readouterr()
+    assert cli.main(["user", "grafana", "--token"]) == 0
+    second = capsys.readouterr()
+    file = tmp_path / "users"
+    file.write_text(first.out + second.out)
+    users = UsersFile(file)
+
+    assert users.of_password("ada", "s3cret") == Principal("ada", Role.ADMINISTER)
+    assert users.of_token(second.err.split()[-1]) == Principal("grafana", Role.VIEW)
+    assert "s3cret" not in first.out + first.err
+    assert cli.main(["user", "a b"]) == 1
+
+
+def test_daemon_refuses_to_serve_openly_when_run(tmp_path):
+    """A listener that others reach ends with 78 and what is missing."""
+    file = tmp_path / "worker.properties"
+    file.write_text("listeners=http://0.0.0.0:0\nappliance.registry.listeners=\n")
+    command = [sys.executable, "-m", "appliance", "run", str(file)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    assert done.returncode == 78
+    assert "without TLS" in done.stderr
+    assert "appliance.rest.open=true" in done.stderr

@@ -28,6 +28,7 @@ from appliance.herder.entities import (
 from appliance.herder.herder import SignatureError
 from appliance.journal.journal import Journal
 from appliance.rest.context import Context
+from appliance.storage.snapshot import SessionKey
 from appliance.telemetry.loggers import Loggers
 from appliance.worker.plugins import Plugins
 from appliance.worker.validation import ConfigChecker, ConfigInfos
@@ -67,6 +68,7 @@ class FakeHerder:
         self.fail_with: BaseException | None = None
         self.started = True
         self.pending: Future[Any] | None = None
+        self.session_key: SessionKey | None = None
 
     def _answer(self, make: Callable[[], Any]) -> Future[Any]:
         if self.pending is not None:

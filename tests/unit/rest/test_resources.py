@@ -334,7 +334,7 @@ def test_cross_origin_is_answered_when_it_is_allowed():
 def test_secrets_are_masked_and_kept_when_run_as_our_daemon():
     """Under `run` passwords are shown as [hidden], and [hidden] sent back means unchanged."""
     context = make_context(mode="run")
-    client = TestClient(create_app(context))
+    client = TestClient(create_app(context), base_url="http://localhost:8083")
     config = {**SOURCE, "db.password": "s3cret"}
     client.put("/connectors/x/config", json=config)
     shown = client.get("/connectors/x/config").json()
