@@ -5,7 +5,7 @@ Semantics: Kafka Connect 4.3.1 org.apache.kafka.connect.json.JsonConverter, byte
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.api import Encoder, Layout, Run
@@ -14,7 +14,7 @@ from appliance.config.validators import OneOf
 from appliance.converters.base import CONVERTER_TYPE, DataAndHeaderConverter, refuse_null
 from appliance.converters.json_check import check_value, dynamic_text
 from appliance.converters.json_decoder import Decoder, read_content
-from appliance.converters.json_encoder import Options, RowWriter, value_text
+from appliance.converters.json_encoder import Options, RowWriter, lines_of, value_text
 from appliance.converters.json_schema import schema_text
 from appliance.data import Schema
 from appliance.data.struct import wrap
@@ -149,6 +149,13 @@ class JsonConverter(DataAndHeaderConverter):
             envelope,
             lambda row: self.check(schema, wrap(schema, row)),
         )
+
+    def line_writer(self, schema: Schema | None) -> Callable[[Sequence[Any]], bytes]:
+        """Give the function from rows of `schema` to their payloads as lines. Raises DataError."""
+        encode = self.encoder("", schema)
+        if isinstance(encode, RowWriter):
+            return encode.lines
+        return lambda rows: lines_of(encode(rows, ()))
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode the payloads in order. Raises DataError."""

@@ -1,18 +1,20 @@
 """Decoders of JSON payloads to rows, generated once per schema.
 
 A payload that begins with the very bytes of a schema already seen is not looked at before its `payload`
-member: only that is parsed (by the fast parser) and read by generated code, which accepts the plain
-cases. Whatever is out of the ordinary is parsed and coerced exactly (json_parser, json_coerce).
+member: only that is parsed (by the fast parser, all of a batch in one call) and read by generated code,
+which accepts the plain cases. Whatever is out of the ordinary is parsed and coerced exactly (json_parser,
+json_coerce), one by one.
 """
 
 from __future__ import annotations
 
 import binascii
 import functools
+import itertools
 import re
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -43,7 +45,8 @@ class Unusual(Exception):
 
 
 Plan = Callable[[Any], Any]
-Read = Callable[[bytes], Any]
+Read = Callable[[Sequence[bytes]], list[Any]]
+"""From plain payloads of one schema to their rows."""
 _UNUSUAL: Final = (
     Unusual,
     ValueError,
@@ -95,7 +98,7 @@ class Decoder:
                 continue
             if payload.startswith(prefix) and payload[-1] == 125:
                 try:
-                    row = read(payload[skip:-1])
+                    (row,) = read((payload[skip:-1],))
                     found = self._schema
                 except _UNUSUAL:
                     found, row = self._exact(payload)
@@ -119,14 +122,14 @@ class Decoder:
         if last is None or not last.startswith(prefix):
             return None
         try:
-            rows = [
-                read(payload[skip:-1])  # type: ignore[index]
+            known = [
+                payload[skip:-1]  # type: ignore[index]
                 for payload in payloads
                 if payload.startswith(prefix) and payload[-1] == 125  # type: ignore[union-attr, index]
             ]
+            return read(known) if len(known) == len(payloads) else None
         except (*_UNUSUAL, AttributeError):
             return None
-        return rows if len(rows) == len(payloads) else None
 
     def _changed(self, payload: bytes) -> tuple[Schema | None, Any]:
         """Decode a payload whose schema is not that of the one before."""
@@ -147,7 +150,7 @@ class Decoder:
     def _known(self, payload: bytes) -> tuple[Schema | None, Any]:
         if payload[-1] == 125:
             try:
-                return self._schema, self._read(payload[len(self._prefix) : -1])
+                return self._schema, self._read((payload[len(self._prefix) : -1],))[0]
             except _UNUSUAL:
                 pass
         return self._exact(payload)
@@ -241,7 +244,7 @@ def read_content(text: str, *, replace_null_with_default: bool) -> Schema | None
     return read_schema(None if json is MISSING else json, coercion.value)
 
 
-def _no_reader(_payload: bytes) -> Any:
+def _no_reader(_payloads: Sequence[bytes]) -> list[Any]:
     raise Unusual
 
 
@@ -395,13 +398,13 @@ def _compiled(source: str) -> Any:
 
 
 def make_reader(schema: Schema | None, *, replace_null: bool) -> Read:
-    """Give the function from the bytes of a plain payload to its row; it raises one of _UNUSUAL."""
+    """Give the function from the bytes of plain payloads to their rows; it raises one of _UNUSUAL."""
     if schema is not None and schema.type is Type.STRUCT and schema.fields:
         checked = _checked_reader(schema, replace_null=replace_null)
         if checked is not None:
             return checked
     plan, loads = make_plan(schema, replace_null=replace_null), orjson.loads
-    return lambda payload: plan(loads(payload))
+    return lambda payloads: [plan(loads(payload)) for payload in payloads]
 
 
 def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
@@ -434,14 +437,33 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
         return None
     # Fields without a default may not follow those with one, unless named by keyword.
     record = msgspec.defstruct("Payload", members, kw_only=True, gc=False)
-    decode, fields = msgspec.json.Decoder(record).decode, msgspec.structs.astuple
+    decode, fields = _many(record), msgspec.structs.astuple
     if results == [f"t[{i}]" for i in range(len(results))]:
-        return lambda payload: fields(decode(payload))
+        return lambda payloads: [*map(fields, decode(payloads))]
     source = f"{''.join(generator.functions)}def row(t):\n    return ({', '.join(results)},)\n"
     namespace = {**generator.names, "unusual": _unusual}
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
     row = namespace["row"]
-    return lambda payload: row(fields(decode(payload)))
+    return lambda payloads: [row(fields(record)) for record in decode(payloads)]
+
+
+def _many(kind: type) -> Callable[[Sequence[bytes]], Iterable[Any]]:
+    """Give the function that parses payloads of one kind in one call, each as if it stood alone.
+
+    They become the members of one array, each in an array of its own. Where no payload has a bracket or
+    could hold a line break in a string, none can reach over its own end or be two.
+    """
+    each = msgspec.json.Decoder(kind).decode
+    all_of = msgspec.json.Decoder(list[tuple[kind]]).decode  # type: ignore[valid-type]
+    chained = itertools.chain.from_iterable
+
+    def decode(payloads: Sequence[bytes]) -> Iterable[Any]:
+        text = b"],\n[".join(payloads)
+        if text.count(b"[") != len(payloads) - 1:
+            return map(each, payloads)
+        return chained(all_of(b"[[%b]]" % text))
+
+    return decode
 
 
 def _unusual() -> Any:

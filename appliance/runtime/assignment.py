@@ -23,7 +23,8 @@ from appliance.kafka.library import Consumer, KafkaError, KafkaException, Librar
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
-MAX_MESSAGES = 2000
+# Java's default; more at a time falls out of the processor's caches before it is written
+MAX_MESSAGES = 500
 REGEX_REFRESH_S = 30.0
 DISMISS_S = 5.0
 _METADATA_TIMEOUT_S = 10.0
@@ -181,26 +182,33 @@ class Assignment:
         # one message first, then what is there: consume(n, t) would wait t for the last few
         first = consumer.poll(timeout_s)
         self._raise()
-        groups: dict[TopicPartition, list[Any]] = {}
-        self.messages = groups
+        self.messages = {}
         if first is None:
-            return groups
+            return self.messages
         self._check_commit()
         rest = consumer.consume(self._limit - 1, 0) if self._limit > 1 else []
         self._raise()
-        place: tuple[Any, Any] | None = None
-        group: list[Any] = []
-        for message in (first, *rest):
-            error = message.error()
-            if error is not None:
+        messages = [first, *rest]
+        errors = [error for message in messages if (error := message.error()) is not None]
+        if errors:
+            for error in errors:
                 self._check(error)
-                continue
-            # messages of one partition come together: look it up once
-            here: tuple[Any, Any] = (message.topic(), message.partition())
-            if here != place:
-                place, partition = here, TopicPartition(*here)
-                group = groups.setdefault(partition, []) if partition in self.partitions else []
-            group.append(message)
+            messages = [message for message in messages if message.error() is None]
+        self.messages = self._by_partition(messages)
+        return self.messages
+
+    def _by_partition(self, messages: list[Any]) -> dict[TopicPartition, list[Any]]:
+        """Give the messages of our partitions, in order within each."""
+        topics = {message.topic() for message in messages}
+        numbers = {message.partition() for message in messages}
+        if len(topics) == len(numbers) == 1:
+            place = TopicPartition(topics.pop(), numbers.pop())
+            return {place: messages} if place in self.partitions else {}
+        groups: dict[TopicPartition, list[Any]] = {}
+        for message in messages:
+            place = TopicPartition(message.topic(), message.partition())
+            if place in self.partitions:
+                groups.setdefault(place, []).append(message)
         return groups
 
     def _check(self, error: KafkaError) -> None:

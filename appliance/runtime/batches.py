@@ -43,7 +43,7 @@ def cut(
     """
     raw_keys, key_runs = keys
     raw_values, value_runs = values
-    stamps = [m.timestamp() for m in messages]
+    kinds, times = zip(*[m.timestamp() for m in messages], strict=True)
     offsets = [m.offset() for m in messages]
     cuts = {0, len(messages)}
     for runs in (key_runs, value_runs):
@@ -51,8 +51,8 @@ def cut(
         for run in runs:
             end += len(run.rows)
             cuts.add(end)
-    if len({kind for kind, _ in stamps}) > 1:
-        cuts.update(row for row in range(1, len(stamps)) if stamps[row][0] != stamps[row - 1][0])
+    if len(set(kinds)) > 1:
+        cuts.update(row for row in range(1, len(kinds)) if kinds[row] != kinds[row - 1])
     edges = sorted(cuts)
     key_parts, value_parts = _slices(key_runs, edges), _slices(value_runs, edges)
     result = []
@@ -60,7 +60,7 @@ def cut(
         key_schema, key_rows = next(key_parts)
         value_schema, value_rows = next(value_parts)
         block, extra = _header_blocks(headers[start:end]) if headers else ((), None)
-        kind = stamps[start][0]
+        kind = kinds[start]
         result.append(
             Batch(
                 topic,
@@ -69,7 +69,7 @@ def cut(
                 keys=key_rows,
                 key_schema=key_schema,
                 partition=partition,
-                timestamps=[s[1] for s in stamps[start:end]] if kind else None,
+                timestamps=list(times[start:end]) if kind else None,
                 headers=block,
                 extra_headers=extra,
                 offsets=offsets[start:end],

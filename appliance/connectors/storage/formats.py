@@ -24,7 +24,7 @@ from appliance.schemaregistry.avrodata import AvroOptions, avro_encoder, avro_sc
 
 _BLOCK_BYTES: Final = 64_000
 _ROW_GROUP_ROWS: Final = 100_000
-_ARROW_ROWS: Final = 20_000
+_ARROW_ROWS: Final = 2000
 
 
 class RecordWriter(abc.ABC):
@@ -64,8 +64,7 @@ class JsonFormat(Format):
         """Begin a file."""
         converter = JsonConverter()
         converter.configure({"schemas.enable": "false"}, is_key=False)
-        encode = converter.encoder(topic, schema)
-        return _LineWriter(path, lambda rows: [line or b"null" for line in encode(rows, ())])
+        return _LineWriter(path, converter.line_writer(schema))
 
 
 class StringFormat(Format):
@@ -82,10 +81,10 @@ class StringFormat(Format):
                 f"not {schema.type.name}"
             )
 
-        def encode(rows: Sequence[Any]) -> list[bytes]:
+        def encode(rows: Sequence[Any]) -> bytes:
             try:
-                return [row.encode() for row in rows]
-            except AttributeError as error:
+                return "\n".join(rows).encode()
+            except TypeError as error:
                 raise DataError(
                     f"writing {topic} with StringFormat: a value is no text"
                 ) from error
@@ -94,16 +93,14 @@ class StringFormat(Format):
 
 
 class _LineWriter(RecordWriter):
-    """Lines of bytes."""
+    """Lines of bytes; `encode` gives those of rows, without the last line's end."""
 
-    def __init__(self, path: Path, encode: Callable[[Sequence[Any]], list[bytes]]) -> None:
+    def __init__(self, path: Path, encode: Callable[[Sequence[Any]], bytes]) -> None:
         self._file: IO[bytes] = path.open("wb", buffering=1 << 16)
         self._encode = encode
 
     def write(self, rows: Sequence[Any]) -> None:
-        lines = self._encode(rows)
-        lines.append(b"")
-        self._file.write(b"\n".join(lines))
+        self._file.write(self._encode(rows) + b"\n")
 
     def close(self) -> None:
         self._file.close()

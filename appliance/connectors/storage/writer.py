@@ -11,7 +11,7 @@ import collections
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -31,6 +31,7 @@ from appliance.ids import TopicPartition
 _REPEAT_MS: Final = 10_000
 _LOG = logging.getLogger("io.confluent.connect.hdfs.TopicPartitionWriter")
 _DAY_MS: Final = 86_400_000
+_NULLS: Final = frozenset((type(None), type(NULL)))
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -153,14 +154,9 @@ class PartitionWriter:
         offsets = batch.offsets
         if offsets is None:
             return
-        rows = [row for row in range(len(batch)) if offsets[row] >= self._next_offset]
-        rows = [row for row in rows if not self._is_null(batch, row)]
-        if not rows:
-            if len(batch):
-                self._next_offset = max(self._next_offset, offsets[-1] + 1)
+        batch = self._writeable(batch, offsets)
+        if not len(batch):
             return
-        if len(rows) != len(batch):
-            batch = batch.take(rows)
         self._rotate_for_schema(batch.value_schema)
         timestamps = self._timestamps(batch)
         at = 0
@@ -172,6 +168,18 @@ class PartitionWriter:
             at = end
             if self._count >= self._rules.flush_size:
                 self._rotate()
+
+    def _writeable(self, batch: Batch, offsets: Sequence[int]) -> Batch:
+        """Give the rows that are new and not null; of a batch as a rule, all."""
+        if not offsets:
+            return batch
+        if offsets[0] >= self._next_offset and _NULLS.isdisjoint(map(type, batch.values)):
+            return batch
+        rows = [row for row in range(len(batch)) if offsets[row] >= self._next_offset]
+        rows = [row for row in rows if not self._is_null(batch, row)]
+        if not rows:
+            self._next_offset = max(self._next_offset, offsets[-1] + 1)
+        return batch.take(rows)
 
     def _is_null(self, batch: Batch, row: int) -> bool:
         value = batch.values[row]
