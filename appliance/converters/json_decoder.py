@@ -447,14 +447,14 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
     return lambda payloads: [row(fields(record)) for record in decode(payloads)]
 
 
-def _many(kind: type) -> Callable[[Sequence[bytes]], Iterable[Any]]:
+def _many(kind: Any) -> Callable[[Sequence[bytes]], Iterable[Any]]:
     """Give the function that parses payloads of one kind in one call, each as if it stood alone.
 
     They become the members of one array, each in an array of its own. Where no payload has a bracket or
     could hold a line break in a string, none can reach over its own end or be two.
     """
     each = msgspec.json.Decoder(kind).decode
-    all_of = msgspec.json.Decoder(list[tuple[kind]]).decode  # type: ignore[valid-type]
+    all_of = msgspec.json.Decoder(list[tuple[kind]]).decode
     chained = itertools.chain.from_iterable
 
     def decode(payloads: Sequence[bytes]) -> Iterable[Any]:

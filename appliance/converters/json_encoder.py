@@ -437,7 +437,11 @@ def lines_of(payloads: Sequence[bytes | None]) -> bytes:
     return b"\n".join([b"null" if payload is None else payload for payload in payloads])
 
 
-_PLAIN: Final[dict[Type, type]] = {Type.STRING: str, Type.BOOLEAN: bool, **dict.fromkeys(_INTEGERS, int)}
+_PLAIN: Final[dict[Type, type]] = {
+    Type.STRING: str,
+    Type.BOOLEAN: bool,
+    **dict.fromkeys(_INTEGERS, int),
+}
 
 
 def _plain_writer(schema: Schema, options: Options) -> Callable[[Sequence[Any]], bytes] | None:

@@ -1,10 +1,14 @@
-"""Encoders generated for a layout write what encoders of full rows write."""
+"""Encoders write the same bytes whatever way they take: for layouts, for many rows at once, one by one."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from appliance.api import NULL, Const, Layout, Var
 from appliance.converters.json import JsonConverter
@@ -78,3 +82,74 @@ def test_a_row_that_does_not_fit_is_a_data_error(converter: JsonConverter) -> No
     """None in a required field is refused in Connect's words."""
     with pytest.raises(DataError, match="null value for field that is required"):
         converter.encoder("t", ROW)([(1, "a"), (None, "b")], ())
+
+
+_FITTING: dict[Type, st.SearchStrategy[Any]] = {
+    Type.STRING: st.text(),
+    Type.INT8: st.integers(-128, 127),
+    Type.INT32: st.integers(-(2**31), 2**31 - 1),
+    Type.INT64: st.integers(-(2**63), 2**63 - 1),
+    Type.BOOLEAN: st.booleans(),
+}
+_UNFIT = st.sampled_from([None, NULL, 2**70, True, 1, 1.5, "x", "\ud800", b"x", [1]])
+
+
+@st.composite
+def _schemas(draw: st.DrawFn) -> Schema:
+    builder = SchemaBuilder.struct()
+    names = draw(st.lists(st.text(min_size=1, max_size=3), min_size=1, max_size=4, unique=True))
+    for name in names:
+        kind = draw(st.sampled_from(list(_FITTING)))
+        builder.field(name, Schema(kind, optional=draw(st.booleans())))
+    return builder.build()
+
+
+def _rows(schema: Schema, unfit: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    values = [
+        _FITTING[field.schema.type] | (st.none() if field.schema.optional else st.nothing())
+        for field in schema.fields
+    ]
+    return st.lists(st.tuples(*[value | unfit for value in values]) | st.none(), max_size=6)
+
+
+def _outcome(encode: Callable[[], list[bytes | None]]) -> list[bytes | None] | str:
+    try:
+        return encode()
+    except (DataError, UnicodeEncodeError) as error:
+        return str(error)
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_bytes_and_errors_are_equal_when_many_plain_rows_are_written_in_one_call(
+    data: st.DataObject,
+) -> None:
+    """Rows of texts, integers and booleans come out as by the generated code, and fail as there."""
+    schema = data.draw(_schemas())
+    rows = data.draw(_rows(schema, st.nothing() if data.draw(st.booleans()) else _UNFIT))
+    generated = Layout(tuple(Var(field.index) for field in schema.fields))
+    converter = JsonConverter()
+    converter.configure({"schemas.enable": data.draw(st.sampled_from(["true", "false"]))})
+
+    expected = _outcome(lambda: converter.encoder("t", schema, generated)(rows, ()))
+
+    assert _outcome(lambda: converter.encoder("t", schema)(rows, ())) == expected
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_lines_are_the_payloads_when_a_file_takes_them(data: st.DataObject) -> None:
+    """Rows written as lines are the payloads between line breaks, `null` for a tombstone."""
+    schema = data.draw(st.one_of(_schemas(), st.just(ROW), st.none()))
+    rows: Sequence[Any] = data.draw(
+        st.lists(_FITTING[Type.STRING] | st.none(), min_size=1)
+        if schema is None
+        else _rows(schema, st.nothing()).filter(bool)
+    )
+    converter = JsonConverter()
+    converter.configure({"schemas.enable": "false"}, is_key=False)
+
+    payloads = converter.encoder("t", schema)(rows, ())
+
+    lines = converter.line_writer(schema)(rows)
+    assert lines.split(b"\n") == [b"null" if one is None else one for one in payloads]

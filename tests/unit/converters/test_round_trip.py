@@ -118,6 +118,53 @@ def test_a_payload_reads_alike_when_its_schema_was_just_seen(data: st.DataObject
     assert read() == read()
 
 
+_OUT_OF_ORDER = (
+    '{"a":1}},{"a":2}',
+    '{"a":1}],[{"a":2}',
+    '{"a":1}],\n[{"a":2}',
+    '{"a":1,"u":[[1',
+    "2]]}",
+    '{"a":1,',
+    '"a":2}',
+    '{"a":"',
+    '"}',
+    '{"a":1}]',
+    '[{"a":1}',
+    '{"a":"x\n"}',
+    "",
+    " ",
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.data())
+def test_payloads_read_alike_when_they_come_together_and_one_by_one(data: st.DataObject) -> None:
+    """A payload is read as if it stood alone, whatever its neighbours are."""
+    schema = _struct({"a": data.draw(_scalar_schemas), "b": Schema(Type.STRING, optional=True)})
+    schema = schema.replace(optional=True)
+    head = _configured().schema_json(schema)
+    members = st.fixed_dictionaries({"a": _ANY_JSON}, optional={"b": st.text(), "u": _ANY_JSON})
+    payload = st.one_of(members.map(json.dumps), st.sampled_from(_OUT_OF_ORDER))
+    payloads = [
+        f'{{"schema":{head},"payload":{text}}}'.encode()
+        for text in data.draw(st.lists(payload, min_size=2, max_size=5))
+    ]
+    together, alone = _configured(), _configured()
+
+    def read(converter: JsonConverter, texts: list[bytes]) -> list[Any] | None:
+        try:
+            return [row for run in converter.decode("t", texts) for row in run.rows]
+        except DataError:
+            return None
+
+    seen = f'{{"schema":{head},"payload":null}}'.encode()
+    read(together, [seen])
+    singly = [read(alone, [text]) for text in payloads]
+
+    expected = None if None in singly else [row for rows in singly for row in rows or ()]
+    assert read(together, payloads) == expected
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_number_texts_read_back_to_the_same_number(number: float) -> None:
