@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Sequence
@@ -12,6 +13,8 @@ from pathlib import Path
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the console until the user leaves it; gives the exit code."""
+    # what the start makes stays; the console turns collections on again after its first paint
+    gc.disable()
     options = _parser().parse_args(argv)
     if os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
         sys.stderr.write(

@@ -18,13 +18,13 @@ from tui.screens.dialogs import Choice, Confirm
 from tui.screens.view import Selection
 
 if TYPE_CHECKING:
-    from tui.app import Console
+    from tui.handlers import Handlers
 
 
 class Actions:
     """What the keys p, x, r, a, D and u do to what is selected in the present view."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Handlers) -> None:
         self._console = console
         self._undo: list[Call] = []
         self.last: Call | None = None

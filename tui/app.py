@@ -1,9 +1,15 @@
-"""The console's frame: title, tabs, one view, keys; one feed below, one flush timer above."""
+"""The console's frame: title, tabs, one view, keys; one feed below, one flush timer above.
+
+The first paint has the overview alone; the other views are imported and mounted after it, one at a time
+so that no key waits for them all.
+"""
 
 from __future__ import annotations
 
+import gc
 from functools import partial
-from typing import ClassVar
+from importlib import import_module
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,37 +19,26 @@ from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
 
 from tui import chrome, keys
-from tui.actions import Actions
 from tui.client import PREFIX, ClientError
 from tui.commands import run_command
-from tui.editing import Editing
 from tui.handlers import Handlers
 from tui.help import no_daemon
 from tui.scene import Scene
-from tui.screens.connectors import Connectors
-from tui.screens.dialogs import TextScreen
-from tui.screens.dlq import Dlq
-from tui.screens.logs import Logs
-from tui.screens.offsets import Offsets
 from tui.screens.overview import Overview
-from tui.screens.plugins import Plugins
-from tui.screens.tasks import Tasks
-from tui.screens.topics import Topics
 from tui.screens.view import View
-from tui.screens.workers import Workers
 
 SAID_S = 6.0
 ASIDE_S = 15.0
-VIEWS: tuple[type[View], ...] = (
-    Overview,
-    Connectors,
-    Tasks,
-    Workers,
-    Offsets,
-    Dlq,
-    Topics,
-    Plugins,
-    Logs,
+# after the overview: module of tui.screens, class, name, and its short form
+LATER: Final = (
+    ("connectors", "Connectors", "Connectors", "Conn"),
+    ("tasks", "Tasks", "Tasks", "Task"),
+    ("workers", "Workers", "Workers", "Work"),
+    ("offsets", "Offsets", "Offsets", "Offs"),
+    ("dlq", "Dlq", "DLQ", "DLQ"),
+    ("topics", "Topics", "Topics", "Topi"),
+    ("plugins", "Plugins", "Plugins", "Plug"),
+    ("logs", "Logs", "Logs", "Logs"),
 )
 _FRAME = """
 #title, #tabs, #keys { height: 1; }
@@ -60,16 +55,19 @@ class Console(Handlers):
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings()]
     ENABLE_COMMAND_PALETTE = False
-    CSS = _FRAME + "".join(kind.STYLE for kind in VIEWS)
+    CSS = _FRAME + Overview.STYLE
 
     def __init__(self, scene: Scene, flush_s: float = 0.25) -> None:
         super().__init__()
         self.animation_level = "none"
         self.scene = scene
-        self.actions = Actions(self)
-        self.editing = Editing(self)
-        self.views: list[View] = [kind(scene) for kind in VIEWS]
+        self.views: list[View] = [Overview(scene)]
         self.view: View = self.views[0]
+        self._names = [
+            (self.view.NAME, self.view.SHORT),
+            *((name, short) for *_, name, short in LATER),
+        ]
+        self._asked_for = 1
         self.frozen = False
         self._before = self.view
         self._flush_s = flush_s
@@ -100,6 +98,27 @@ class Console(Handlers):
             self.run_worker(self.scene.feed.run(), group="feed", exclusive=True)
         self.action_view(1)
         self.set_interval(self._flush_s, self.flush)
+        self.call_after_refresh(self._mount_later)
+
+    def _mount_later(self) -> None:
+        # what has been made so far stays: no collection need ever look at it
+        gc.freeze()
+        gc.enable()
+        self.run_worker(self._mount_views(), group="views")
+
+    async def _mount_views(self) -> None:
+        """Make the views that the first paint went without, then go where a key asked to meanwhile."""
+        switcher = self.query_one("#views", ContentSwitcher)
+        for module, name, _, _ in LATER:
+            kind: type[View] = getattr(import_module(f"tui.screens.{module}"), name)
+            self.stylesheet.add_source(kind.STYLE, read_from=("", name))
+            view = kind(self.scene)
+            view.display = False
+            await switcher.mount(view)
+            view.restyle()
+            self.views.append(view)
+        if self._asked_for > 1:
+            self.action_view(self._asked_for)
 
     def on_resize(self) -> None:
         """Give up what a narrow terminal has no room for."""
@@ -136,7 +155,8 @@ class Console(Handlers):
         if int(now_s) != self._flow_s:
             self._flow_s = int(now_s)
             if model.loaded:
-                model.flow.append(model.rates())
+                model.add_up()
+                model.flow.append((model.totals.into, model.totals.out))
         if not self.frozen:
             self.view.paint(now_s, dirty)
             model.reshaped = False
@@ -153,7 +173,7 @@ class Console(Handlers):
             self._dimmed = scene.lost
             views.styles.text_opacity = 0.6 if scene.lost else 1.0
         self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
-        self._put("tabs", chrome.tabs(scene, self.views, self.view, width))
+        self._put("tabs", chrome.tabs(scene, self.views, self._names, self.view, width))
         if self._said is not None and now_s < self._said[2]:
             self._put("keys", Text(f" {self._said[0]}", palette.style(self._said[1])))
         else:
@@ -161,8 +181,9 @@ class Console(Handlers):
         nobody = scene.feed is not None and scene.feed.heard_s is None
         small = self.screen_stack[0].has_class("small")
         if views.display == nobody:
-            # what is not shown has lost the keys
+            # what is not shown has lost the keys, and loses them once more if that is told late
             views.display = not nobody
+            self._focus_anything()
             self.call_after_refresh(self._focus_anything)
         self.query_one("#nobody").display = nobody or small
         if small:
@@ -205,12 +226,15 @@ class Console(Handlers):
 
     def show_text(self, title: str, text: Text) -> None:
         """Open a text to read."""
+        from tui.screens.dialogs import TextScreen
+
         self.push_screen(TextScreen(self.scene, title, text))
 
     # Where to look.
 
     def action_view(self, number: int) -> None:
         """Go to a view."""
+        self._asked_for = number
         if number <= len(self.views):
             self.go(self.views[number - 1])
 
@@ -228,9 +252,12 @@ class Console(Handlers):
 
     def open_connector(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
         """Open a connector in its view."""
-        view = next(view for view in self.views if isinstance(view, Connectors))
-        self.go(view)
-        view.open(name, tab, key)
+        from tui.screens.connectors import Connectors
+
+        view = next((view for view in self.views if isinstance(view, Connectors)), None)
+        if view is not None:
+            self.go(view)
+            view.open(name, tab, key)
 
     def action_last_view(self) -> None:
         """Go back to the view before."""
@@ -272,7 +299,7 @@ class Console(Handlers):
         self._focus_view()
 
     def _focus_anything(self) -> None:
-        if self.focused is None:
+        if self.focused is None and self.query_one("#views").display:
             self._focus_view()
 
     def _focus_view(self) -> None:

@@ -67,21 +67,31 @@ def lost(scene: Scene, now_s: float) -> str:
     return f"lost {age(now_s - feed.heard_s)}, {wait}, data from {seen}"
 
 
-def tabs(scene: Scene, views: Sequence[View], current: View, width: int) -> Text:
-    """Give the tab bar; a click goes to the view."""
+def tabs(
+    scene: Scene,
+    views: Sequence[View],
+    names: Sequence[tuple[str, str]],
+    current: View,
+    width: int,
+) -> Text:
+    """Give the tab bar of all `names`, long and short; a click goes to the view.
+
+    The last ones of the views may not be there yet.
+    """
     palette = scene.palette
     text = Text(style=palette.text, no_wrap=True)
     narrow = width < 100
-    for number, view in enumerate(views, 1):
+    for number, (long, short) in enumerate(names, 1):
+        view = views[number - 1] if number <= len(views) else None
         here = view is current
-        name = view.SHORT if narrow else view.NAME
+        name = short if narrow else long
         link = Style.from_meta({"@click": f"app.view({number})"})
         ground = Style.parse(f"bold {palette.background} on {_plain(palette.accent)}")
         part = Text(style=link)
         part.append("" if narrow else " ", ground if here else "")
         part.append(f"{number} ", ground if here else palette.accent)
         part.append(name, ground if here else "")
-        badge = view.badge()
+        badge = None if view is None else view.badge()
         if badge is not None:
             style = ground if here else Style.parse(palette.style(badge[1]))
             part.append(f" {badge[0]}", style)

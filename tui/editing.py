@@ -13,13 +13,13 @@ from tui.diff import changes, put_changes
 from tui.screens.dialogs import Ask, Choice
 
 if TYPE_CHECKING:
-    from tui.app import Console
+    from tui.handlers import Handlers
 
 
 class Editing:
     """What the keys e, A and u in History do."""
 
-    def __init__(self, console: Console) -> None:
+    def __init__(self, console: Handlers) -> None:
         self._console = console
 
     async def edit(self) -> None:

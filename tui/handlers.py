@@ -6,22 +6,23 @@ import asyncio
 import json
 import time
 from collections.abc import Coroutine
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual.app import App
 
-from tui.actions import Actions
 from tui.calls import Call
 from tui.client import Client, ClientError
 from tui.contexts import Contexts
-from tui.editing import Editing
-from tui.help import help_text
 from tui.palette import THEMES
 from tui.scene import Scene
-from tui.screens.dialogs import Choice
 from tui.screens.view import View
+
+if TYPE_CHECKING:
+    from tui.actions import Actions
+    from tui.editing import Editing
 
 
 class Handlers(App[str]):
@@ -30,9 +31,21 @@ class Handlers(App[str]):
     scene: Scene
     view: View
     views: list[View]
-    actions: Actions
-    editing: Editing
     frozen: bool
+
+    @cached_property
+    def actions(self) -> Actions:
+        """Give what the keys do to connectors and tasks."""
+        from tui.actions import Actions
+
+        return Actions(self)
+
+    @cached_property
+    def editing(self) -> Editing:
+        """Give what edits configurations."""
+        from tui.editing import Editing
+
+        return Editing(self)
 
     def say(self, text: str, role: str) -> None:
         """Show a sentence where the keys stand, for a while."""
@@ -209,6 +222,8 @@ class Handlers(App[str]):
                 (one, one, f"{state:<9} {contexts.url_of(one)}")
                 for one, state in zip(contexts.names, health, strict=True)
             ]
+            from tui.screens.dialogs import Choice
+
             answer = await self.push_screen_wait(Choice(self.scene, "Contexts", options, 20))
             name = answer or ""
         if name and name not in contexts.names:
@@ -218,6 +233,8 @@ class Handlers(App[str]):
 
     def action_help(self) -> None:
         """Show the keys and what the signs mean."""
+        from tui.help import help_text
+
         self.show_text(f"Help: {self.view.NAME}", help_text(self.scene, self.view))
 
     def action_raw(self) -> None:

@@ -10,7 +10,7 @@ import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from tui.palette import RANK
 
@@ -36,6 +36,11 @@ class Task:
     unit: str | None = None
     error: str | None = None
     since: int | None = None
+
+    @property
+    def place(self) -> tuple[str, int]:
+        """Give what tasks are ordered by."""
+        return self.connector, self.number
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +98,17 @@ class News:
     role: str
 
 
+class Totals(NamedTuple):
+    """Sums over all tasks: records a second into Kafka and out of it, records that sinks are behind,
+    and the source that is furthest behind.
+    """
+
+    into: float = 0.0
+    out: float = 0.0
+    sink_lag: float = 0.0
+    latest: Task | None = None
+
+
 @dataclass
 class Model:
     """Everything shown; `seq` is the id of the last event seen, `seen` counts events by type."""
@@ -106,6 +122,9 @@ class Model:
     flow: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=240))
     seq: int | None = None
     loaded: bool = False
+    counts: Counter[str] = field(default_factory=Counter)
+    """How many tasks are in each state."""
+    totals: Totals = field(default_factory=Totals)
     dirty: set[str] = field(default_factory=set)
     reshaped: bool = False
     seen: Counter[str] = field(default_factory=Counter)
@@ -120,7 +139,10 @@ class Model:
         self.group = snapshot["group"]
         self.take_workers(snapshot["workers"])
         self.connectors = {entry["name"]: _connector(entry) for entry in snapshot["connectors"]}
-        self.tasks = {entry["id"]: self._task(entry) for entry in snapshot["tasks"]}
+        tasks = sorted(map(self._task, snapshot["tasks"]), key=lambda task: task.place)
+        self.tasks = {task.key: task for task in tasks}
+        self.add_up()
+        self.counts = Counter(task.state for task in self.tasks.values())
         for key in self.trends.keys() - self.tasks.keys():
             del self.trends[key]
         self.by_connector = {name: [] for name in self.connectors}
@@ -225,26 +247,28 @@ class Model:
 
     def problems_first(self) -> list[str]:
         """Give the keys of all tasks, broken ones first, then by connector and number."""
-        last = len(RANK)
-        ordered = sorted(
-            self.tasks.values(),
-            key=lambda task: (RANK.get(task.state, last), task.connector, task.number),
-        )
-        return [task.key for task in ordered]
+        # they are kept by connector and number: one pass puts them in order
+        ranked: dict[int, list[str]] = {rank: [] for rank in range(len(RANK) + 1)}
+        for key, task in self.tasks.items():
+            ranked[RANK.get(task.state, len(RANK))].append(key)
+        return [key for keys in ranked.values() for key in keys]
 
-    def counts(self) -> Counter[str]:
-        """Give how many tasks are in each state."""
-        return Counter(task.state for task in self.tasks.values())
-
-    def rates(self) -> tuple[float, float]:
-        """Give records per second into Kafka and out of it."""
-        into = sum(task.rate or 0 for task in self.tasks.values() if task.kind == "source")
-        out = sum(task.rate or 0 for task in self.tasks.values() if task.kind != "source")
-        return into, out
-
-    def sink_lag(self) -> float:
-        """Give how many records the sinks are behind in all."""
-        return sum(task.lag or 0 for task in self.tasks.values() if task.unit == "records")
+    def add_up(self) -> None:
+        """Bring `totals` up to date in one pass over all tasks."""
+        into = out = behind = 0.0
+        latest: Task | None = None
+        for task in self.tasks.values():
+            if task.kind == "source":
+                into += task.rate or 0
+            else:
+                out += task.rate or 0
+            if task.lag is None:
+                continue
+            if task.unit == "records":
+                behind += task.lag
+            elif latest is None or task.lag > (latest.lag or 0):
+                latest = task
+        self.totals = Totals(into, out, behind, latest)
 
     def _task(self, entry: Mapping[str, Any]) -> Task:
         name, _, number = str(entry["id"]).rpartition(":")
@@ -278,6 +302,8 @@ class Model:
             return False
         if _given_up_late(body, task.worker):
             return True
+        self.counts[task.state] -= 1
+        self.counts[body["to"]] += 1
         self.tasks[task.key] = replace(
             task,
             state=body["to"],

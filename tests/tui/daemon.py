@@ -121,10 +121,10 @@ class Daemon:
             writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             self._streams.append(writer)
             return
-        self.snapshots += 1
-        status, answer = "200 OK", self.state
-        if path != "/appliance/v1/snapshot":
-            status, answer = "404 Not Found", {"error_code": 404, "message": "HTTP 404 Not Found"}
+        status, answer = "404 Not Found", {"error_code": 404, "message": "HTTP 404 Not Found"}
+        if path == "/appliance/v1/snapshot":
+            self.snapshots += 1
+            status, answer = "200 OK", self.state
         body = json.dumps(answer).encode()
         head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)

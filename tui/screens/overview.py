@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -157,7 +158,8 @@ class Overview(TaskList):
         self.query_one("#lag", Box).put(behind(scene))
         if wide:
             self.query_one("#crew", Box).put(workers(model, palette))
-            self.query_one("#news", Box).put(news(model, palette, now_s, 38))
+            box = self.query_one("#news", Box)
+            box.put(news(model, palette, now_s, 38, box.content_size.height or 20))
             self.put_selected()
 
     async def load(self, client: Asker) -> None:
@@ -236,7 +238,7 @@ def named(model: Model, text: str) -> str:
 
 def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     """Give how many tasks are in each state."""
-    counts = model.counts()
+    counts = model.counts
     text = Text(style=palette.text)
     rows = (
         ("RUNNING", "PAUSED"),
@@ -259,7 +261,7 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
 
 def throughput(model: Model, palette: Palette, width: int) -> Text:
     """Give records per second in and out, and their last minutes."""
-    into, out = model.rates()
+    into, out = model.totals.into, model.totals.out
     up, down = (">", "<") if palette.ascii else ("▲", "▼")
     text = Text(style=palette.text)
     text.append(f"{up} in ", palette.accent)
@@ -277,19 +279,15 @@ def behind(scene: Scene) -> Text:
     model, palette = scene.model, scene.palette
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append("sink lag  ", palette.grey)
-    text.append(f"{count(model.sink_lag())} rec\n", "bold")
-    late = max(
-        (task for task in model.tasks.values() if task.unit == "ms" and task.lag is not None),
-        key=lambda task: task.lag or 0,
-        default=None,
-    )
+    text.append(f"{count(model.totals.sink_lag)} rec\n", "bold")
+    late = model.totals.latest
     text.append("oldest    ", palette.grey)
     text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
     new = sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
     text.append("DLQ       ", palette.grey)
     text.append(str(new), palette.style("amber") if new else palette.text)
     text.append(" new in 1 h\n", palette.text)
-    failed = model.counts()["FAILED"]
+    failed = model.counts["FAILED"]
     broken = sum(known.state == "FAILED" for known in model.connectors.values())
     text.append("failed    ", palette.grey)
     text.append(f"{failed} tasks", palette.style("red") if failed else palette.text)
@@ -314,11 +312,11 @@ def workers(model: Model, palette: Palette) -> Text:
     return text
 
 
-def news(model: Model, palette: Palette, now_s: float, width: int) -> Text:
-    """Give what happened last, newest first."""
+def news(model: Model, palette: Palette, now_s: float, width: int, height: int) -> Text:
+    """Give what happened last, newest first, as much as there is room for."""
     text = Text(style=palette.text, no_wrap=True)
     mark = "*" if palette.ascii else "▪"
-    for entry in model.news:
+    for entry in islice(model.news, height):
         text.append(f"{age(now_s - entry.ts / 1000):>6} ", palette.grey)
         text.append(f"{mark} ", palette.style(entry.role))
         text.append(cut(named(model, entry.text), width - 10, ascii=palette.ascii) + "\n")

@@ -37,7 +37,7 @@ class Tasks(TaskList):
 
     def badge(self) -> tuple[str, str] | None:
         """Give how many failed."""
-        failed = self.scene.model.counts()["FAILED"]
+        failed = self.scene.model.counts["FAILED"]
         glyph = self.scene.palette.state("FAILED")[0]
         return (f"{glyph}{failed}", "red") if failed else None
 
