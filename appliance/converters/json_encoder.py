@@ -69,6 +69,9 @@ def decimal_bytes(value: decimal.Decimal, scale: int) -> bytes:
     return unscaled.to_bytes(length, "big", signed=True)
 
 
+_DATE_END: Final = 2**31 * MILLIS_PER_DAY
+
+
 def _date_json(ms: int) -> str:
     days, rest = divmod(ms, MILLIS_PER_DAY)
     if rest:
@@ -124,6 +127,10 @@ class _Generator:
                 return f"DECIMAL({name})", True
             scale = decimal_scale(schema)
             return f"BYTES(SCALED({name}, {scale}))", True
+        if schema.name == DATE_NAME:
+            # whole days that need no wrapping, as nearly all are, are spared the call
+            whole = f"not {name} % {MILLIS_PER_DAY} and {-_DATE_END} <= {name} < {_DATE_END}"
+            return f"{name} // {MILLIS_PER_DAY} if {whole} else DATE({name})", True
         if schema.name in _LOGICAL_FUNCTIONS:
             return f"{_LOGICAL_FUNCTIONS[schema.name]}({name})", True
         if schema.type in _INTEGERS:
@@ -259,7 +266,6 @@ _FUNCTIONS: Final = {
     Type.FLOAT64: "FLOAT64",
 }
 _LOGICAL_FUNCTIONS: Final[dict[str | None, str]] = {
-    DATE_NAME: "DATE",
     TIME_NAME: "TIME",
     TIMESTAMP_NAME: "INTEGER",
 }
