@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import signal
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -22,7 +23,7 @@ from appliance.config.connectorfile import read_connector_file
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.connectorfolder import ConnectorFolder
 from appliance.control import ControlLine
-from appliance.errors import ConfigError, ConnectError
+from appliance.errors import ConfigError, ConnectError, RetriableError
 from appliance.herder.abstract import HerderContext
 from appliance.herder.distributed import DistributedHerder
 from appliance.herder.entities import ConnectorType
@@ -54,6 +55,8 @@ _LOG = logging.getLogger(__name__)
 EXIT_WORKER: Final = 2
 EXIT_CONNECTOR: Final = 3
 _REPORT_S: Final = 1.0
+_LEAVE_S: Final = 5.0
+_LEAVE_AGAIN_S: Final = 0.5
 _STOP_S: Final = 35.0
 _SPARE_S: Final = 30.0
 _REGISTRY_START_S: Final = 20.0
@@ -196,7 +199,7 @@ class Host:
             ("control", lambda: self._listen(public, registry, admin)),
             ("progress", self._report),
         ):
-            threading.Thread(target=target, name=name, daemon=True).start()
+            threading.Thread(target=_vital, args=(name, target), name=name, daemon=True).start()
         self._server.run(own)
         return 0
 
@@ -216,7 +219,10 @@ class Host:
                         access = Access(self._config, lambda: self._herder.session_key)
                         self._server.accept(registry, RegistryApp(self._open_registry, access))
                 case "leave":
-                    self._leave_for(word["member"])
+                    member_id = word["member"]
+                    threading.Thread(
+                        target=self._leave_for, args=(member_id,), name="leave", daemon=True
+                    ).start()
                 case "reload":
                     threading.Thread(target=self._reload, name="reload", daemon=True).start()
                 case "stop":
@@ -224,9 +230,23 @@ class Host:
         self._stop()
 
     def _leave_for(self, member_id: str) -> None:
-        member = self._herder.member
-        if member is not None:
-            member.leave_group(member_id, "its process died", 5.0)
+        """Take a sibling that died out of the group, unless its session ends before the broker answers."""
+        ends_s = SYSTEM_CLOCK.monotonic_s() + self._config.seconds("session.timeout.ms")
+        while SYSTEM_CLOCK.monotonic_s() < ends_s:
+            member = self._herder.member
+            try:
+                if member is not None:
+                    member.leave_group(member_id, "its process died", _LEAVE_S)
+                    return
+            except RetriableError as error:
+                _LOG.debug("A dead worker is not out of the group yet. error=%s", error)
+            except ConnectError as error:
+                _LOG.warning(
+                    "A dead worker stays in the group until its session ends. error=%s", error
+                )
+                return
+            if SYSTEM_CLOCK.wait(self._stopping, _LEAVE_AGAIN_S):
+                return
 
     def _reload(self) -> None:
         self._control.send("reloaded", problems=self._folder.apply())
@@ -283,3 +303,12 @@ class Host:
         finally:
             self._stopping.set()
             self._server.stop()
+
+
+def _vital(name: str, target: Callable[[], None]) -> None:
+    """Run a thread without which a worker is of no use; when it fails the process ends and is replaced."""
+    try:
+        target()
+    except Exception:  # noqa: BLE001  # whatever it is, it ends the process
+        _LOG.exception("The worker ends, since one of its threads failed. thread=%s", name)
+        os._exit(1)
