@@ -19,6 +19,7 @@ from starlette.requests import Request
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError
 from appliance.herder.entities import HerderSnapshot
+from appliance.rest.console.snapshot import rates
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
 from appliance.rest.users import Principal, Role
@@ -83,6 +84,8 @@ class Peers:
         self._heard_s: dict[str, float] = {}
         self._gathered_s = float("-inf")
         self._gathering = asyncio.Lock()
+        self._rated_s = float("-inf")
+        self._rates: list[Any] = []
 
     @property
     def worker_id(self) -> str:
@@ -90,10 +93,8 @@ class Peers:
         workers = self._context.herder.snapshot().workers
         return next((worker.worker_id for worker in workers if worker.here), "")
 
-    def local(self) -> dict[str, Any]:
+    def local(self, seen: HerderSnapshot) -> dict[str, Any]:
         """Give this worker's own figures."""
-        herder = self._context.herder
-        seen = herder.snapshot()
         return {
             "process": self._process.figures(),
             "beat_ms": seen.group.silence_ms,
@@ -113,7 +114,7 @@ class Peers:
         for worker in [name for name, at_s in self._heard_s.items() if now_s - at_s > _STALE_S]:
             del self._heard_s[worker]
             self._known.pop(worker, None)
-        here = {worker.worker_id: self.local() for worker in seen.workers if worker.here}
+        here = {worker.worker_id: self.local(seen) for worker in seen.workers if worker.here}
         return {**self._known, **here}
 
     async def metrics(self, seen: HerderSnapshot, authorization: str | None) -> dict[str, Figures]:
@@ -122,6 +123,14 @@ class Peers:
         for worker in (await self.workers(seen, authorization)).values():
             found.update(worker["metrics"])
         return found
+
+    async def rates(self, authorization: str | None) -> list[Any]:
+        """Give (task, records per second, lag) of every task that has figures; all streams share them."""
+        if self._clock.monotonic_s() - self._rated_s >= FRESH_S:
+            self._rated_s = self._clock.monotonic_s()
+            seen = self._context.herder.snapshot()
+            self._rates = rates(await self.metrics(seen, authorization))
+        return self._rates
 
     async def _ask(self, worker: str, url: str, authorization: str | None) -> None:
         found = await self._get(url + LOCAL_PATH, authorization)

@@ -17,7 +17,7 @@ from appliance.rest.console.jobs import Jobs
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
-from appliance.rest.console.snapshot import rates, snapshot, worker_entries
+from appliance.rest.console.snapshot import snapshot, worker_entries
 from appliance.rest.console.stream import events
 from appliance.rest.context import Context
 from appliance.rest.errors import FrameworkError, RestError
@@ -95,7 +95,7 @@ class _Resources:
 
     async def local(self, _request: Request, _members: Members) -> Response:
         """What this worker alone knows, for the others."""
-        return json_response(self._peers.local())
+        return json_response(self._peers.local(self._context.herder.snapshot()))
 
     async def events(self, request: Request, _members: Members) -> Response:
         """Events as they happen."""
@@ -104,7 +104,7 @@ class _Resources:
         authorization = request.headers.get("authorization")
 
         async def figures() -> list[Any]:
-            return rates(await self._peers.metrics(self._context.herder.snapshot(), authorization))
+            return await self._peers.rates(authorization)
 
         stream = events(self._context.journal, last_id, figures)
         return StreamingResponse(
