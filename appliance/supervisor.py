@@ -39,7 +39,7 @@ _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 30.0
 _STALLED_S: Final = 60.0
-_LOOP_S: Final = 0.5
+_LOOP_S: Final = 2.0
 _READY_AT_LATEST_S: Final = 5.0
 
 
@@ -89,6 +89,7 @@ class Supervisor:
         self._file_problems = 0
         self._restarts = 0
         self._spawner: Spawner | None = None
+        self._woken, self._waker = socket.socketpair()
 
     def run(self) -> int:
         """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
@@ -96,17 +97,16 @@ class Supervisor:
         self._public = [(listener, bind(listener)) for listener in self._config.listeners]
         self._admin = [(listener, bind(listener)) for listener in self._config.admin_listeners]
         self._bind_registry()
-        wake, wake_end = socket.socketpair()
-        for end in (wake, wake_end):
+        for end in (self._woken, self._waker):
             end.setblocking(False)
-        signal.set_wakeup_fd(wake_end.fileno(), warn_on_full_buffer=False)
+        signal.set_wakeup_fd(self._waker.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(number, lambda received, _frame: self._signals.append(received))
-        self._selector.register(wake, selectors.EVENT_READ, None)
+        self._selector.register(self._woken, selectors.EVENT_READ, None)
         self._spawner = Spawner.start((*PRELOAD, self._entry.partition(":")[0]))
         try:
             while not self._done():
-                self._step(wake)
+                self._step()
         finally:
             self._spawner.close()
         return self._code
@@ -118,15 +118,15 @@ class Supervisor:
             return True
         return self._stopping_s is not None and not any(slot.process for slot in self._slots)
 
-    def _step(self, wake: socket.socket) -> None:
+    def _step(self) -> None:
         for slot in self._slots:
             if slot.process is not None and slot.process.ended:
                 self._on_death(slot)
             elif slot.process is None and self._stopping_s is None:
                 self._start_when_due(slot)
-        for key, _ in self._selector.select(_LOOP_S):
+        for key, _ in self._selector.select(self._wait_s()):
             if key.data is None:
-                wake.recv(4096)
+                self._woken.recv(4096)
             else:
                 self._read(key.data)
         while self._signals:
@@ -135,6 +135,19 @@ class Supervisor:
         self._say_ready_at_latest()
         self._kill_stalled()
         self._feed_watchdog()
+
+    def _wait_s(self) -> float:
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        idle = [] if self._stopping_s is not None else [s for s in self._slots if not s.process]
+        return max(0.0, min([_LOOP_S, *(slot.start_at_s - now_s for slot in idle)]))
+
+    def _wake(self, _process: Process) -> None:
+        """End the present wait; called on the spawner's thread when a worker has ended."""
+        try:
+            self._waker.send(b"x")
+        except BlockingIOError:
+            # it is awake already
+            pass
 
     def _bind_registry(self) -> None:
         """Listen for the built-in registry; ingestion goes on when another one has the port."""
@@ -184,6 +197,7 @@ class Supervisor:
             handed,
             name=f"ingest-worker-{slot.index}",
             with_spawner=True,
+            on_exit=self._wake,
         )
         slot.line = ControlLine(ours)
         slot.ready, slot.member, slot.problem = False, "", None

@@ -33,7 +33,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]
     ResourceType,
 )
 
-from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.clock import SYSTEM_CLOCK, Clock, let_timers_be_late
 from appliance.errors import ConfigError, ConnectError, NotLeaderError, RetriableError
 
 logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
@@ -41,7 +41,8 @@ logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
 _SEND_TIMEOUT_MS = 5000
 _FIRST_ANSWER_S = 5.0
 _ASK_S = 2.0
-_POLL_S = 0.25
+_POLL_S = 0.199
+_LATE_S = 0.2
 _OnRecord = Callable[[bytes, bytes | None, int], None]
 
 
@@ -256,6 +257,7 @@ class LogClients:
         consumer, producer = self._consumer, self._producer
         assert consumer is not None  # noqa: S101
         assert producer is not None  # noqa: S101
+        let_timers_be_late(_LATE_S)
         while not self._closing.is_set():
             first = consumer.poll(_POLL_S)
             if first is not None:

@@ -22,6 +22,7 @@ from appliance.rest.app import App
 from appliance.rest.tls import LISTENERS, server_context
 
 _GRACE_S: Final = 2
+_TICK_S: Final = 1.0
 
 
 class _Protocol(H11Protocol):
@@ -42,12 +43,27 @@ class _Protocol(H11Protocol):
 
 
 class _Server(uvicorn.Server):
-    """A server that leaves signals to the worker."""
+    """A server that leaves signals to the worker, and waits instead of looking whether it is to end."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._end = asyncio.Event()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Do nothing: the supervisor decides when a worker stops."""
         yield
+
+    async def main_loop(self) -> None:
+        """Renew the Date header once a second until `end`."""
+        while not await self.on_tick(0):
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._end.wait(), _TICK_S)
+
+    def end(self) -> None:
+        """Stop serving."""
+        self.should_exit = True
+        self._end.set()
 
 
 class RestServer:
@@ -92,7 +108,7 @@ class RestServer:
             function()
         await self._stopped.wait()
         for server in self._servers:
-            server.should_exit = True
+            server.end()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=_GRACE_S + 1)
 

@@ -13,13 +13,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
 from appliance.api import SinkTask
-from appliance.clock import Clock
+from appliance.clock import Clock, let_timers_be_late
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId, TopicPartition
 from appliance.kafka.clients import connector_consumer, consumer_options
 from appliance.kafka.library import Consumer, KafkaError, KafkaException, LibraryLog, Place
+from appliance.runtime.control import Control
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
@@ -28,6 +29,10 @@ MAX_MESSAGES = 500
 REGEX_REFRESH_S = 30.0
 DISMISS_S = 5.0
 _METADATA_TIMEOUT_S = 10.0
+_LATE_S = 0.3
+_LIBRARY_LATE_S = 0.2
+_STEP_S = 0.199
+"""The library divides a wait of 0.2 s or more into such steps by itself, without a look at the control."""
 _HARMLESS = (
     KafkaError._PARTITION_EOF,
     KafkaError._TRANSPORT,
@@ -92,9 +97,13 @@ class Assignment:
         )
         self._limit = int(limit) if limit else MAX_MESSAGES
         self._cooperative = settings.get("partition.assignment.strategy") == "cooperative-sticky"
+        # of fifty consumers at rest, timers are nearly all that costs; the library's are few, and joining
+        # the group needs them
+        let_timers_be_late(_LIBRARY_LATE_S)
         self._consumer = Consumer(
             {**settings, "on_commit": self._committed}, logger=LibraryLog(log)
         )
+        let_timers_be_late(_LATE_S)
         self._pattern = re.compile(str(config["topics.regex"])) if config["topics.regex"] else None
         self._subscribed: list[str] = []
         self._next_refresh_s = 0.0
@@ -109,7 +118,7 @@ class Assignment:
         self._error: BaseException | None = None
         self._closed = False
         self._member = ""
-        self._has_joined = self._settled = False
+        self._has_joined = self._settled = self._rebalanced = False
         self.messages: dict[TopicPartition, list[Any]] = {}
 
     # subscription
@@ -175,12 +184,21 @@ class Assignment:
 
     # consuming
 
-    def poll(self, timeout_s: float) -> dict[TopicPartition, list[Any]]:
-        """Give messages by partition, in order within each. Raises what a rebalance raised."""
+    def poll(self, timeout_s: float, control: Control) -> dict[TopicPartition, list[Any]]:
+        """Give messages by partition, in order within each; waits for the first one about `timeout_s`.
+
+        After a rebalance, or when the control has news, it waits no longer than a step. Raises what a
+        rebalance raised.
+        """
         self._refresh_topics()
         consumer = self._consumer
         # one message first, then what is there: consume(n, t) would wait t for the last few
-        first = consumer.poll(timeout_s)
+        self._rebalanced = False
+        first = consumer.poll(min(timeout_s, _STEP_S))
+        # no clock, no call: what a wake-up does is paid for five times a second by each task at rest
+        while first is None and timeout_s > _STEP_S and not (control.news or self._rebalanced):
+            timeout_s -= _STEP_S
+            first = consumer.poll(min(timeout_s, _STEP_S))
         self._raise()
         self.messages = {}
         if first is None:
@@ -354,7 +372,7 @@ class Assignment:
     # rebalancing
 
     def _assigned(self, consumer: Consumer, places: list[Place]) -> None:
-        self._has_joined, self._settled = True, False
+        self._has_joined, self._settled, self._rebalanced = True, False, True
         try:
             self._take(consumer, places)
         except BaseException as error:  # noqa: BLE001 - raised again by poll
@@ -395,6 +413,7 @@ class Assignment:
 
     def _give_up(self, consumer: Consumer, places: list[Place], *, lost: bool) -> None:
         self._has_joined = self._settled = False
+        self._rebalanced = True
         gone = frozenset(TopicPartition(place.topic, place.partition) for place in places)
         gone &= self.partitions
         try:

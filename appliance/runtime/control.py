@@ -25,6 +25,8 @@ class Control:
         self._stop = threading.Event()
         self._changed = threading.Event()
         self._target = target
+        self.news = False
+        """Whether anything was asked for since the task set this to False."""
         self.lapsed = False
 
     @property
@@ -40,12 +42,16 @@ class Control:
     def set_target(self, target: TargetState) -> None:
         """Pause or resume."""
         self._target = target
-        self._changed.set()
+        self._tell()
 
     def stop(self, *, lapsed: bool = False) -> None:
         """Ask the task to stop; `lapsed`: because it may no longer write."""
         self.lapsed = self.lapsed or lapsed
         self._stop.set()
+        self._tell()
+
+    def _tell(self) -> None:
+        self.news = True
         self._changed.set()
 
     def wait(self, timeout_s: float) -> bool:

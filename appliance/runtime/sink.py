@@ -33,6 +33,8 @@ from appliance.runtime.sinkcontext import Reporter, SinkContext
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
 
 POLL_S = 0.5
+IDLE_POLL_S = 2.0
+"""The wait when nothing came last time: figures are not news then."""
 JOINING_POLL_S = 0.05
 JOINING_POLLS = 200
 RETRY_PAUSE_S = 1.0
@@ -94,6 +96,7 @@ class SinkRunner:
         self._member = ""
         self._left_behind: list[str] = []
         self._joining_polls = JOINING_POLLS
+        self._idle = False
         self._held_next: dict[TopicPartition, int] = {}
         self._retry_at_s = 0.0
         self._topics: set[str] = set()
@@ -147,7 +150,7 @@ class SinkRunner:
         context: SinkContext,
     ) -> None:
         try:
-            while not self._control.stopping:
+            while self._goes_on():
                 paused = self._control.paused
                 self._show(State.PAUSED if paused else State.RUNNING)
                 assignment.set_paused(paused or self._held is not None)
@@ -160,6 +163,11 @@ class SinkRunner:
         if not self._control.lapsed:
             self.commit(assignment, None, timeout_s, closing=True)
 
+    def _goes_on(self) -> bool:
+        # in this order: what is asked for after the look must end the next wait
+        self._control.news = False
+        return not self._control.stopping
+
     def _turn(
         self,
         task: SinkTask,
@@ -169,14 +177,8 @@ class SinkRunner:
         *,
         paused: bool,
     ) -> None:
-        wait_s = POLL_S
-        if not self._member and self._joining_polls:
-            self._joining_polls -= 1
-            wait_s = JOINING_POLL_S
-        if self._held is not None:
-            left_s = self._retry_at_s - self._clock.monotonic_s()
-            wait_s = min(wait_s, max(0.0, left_s))
-        messages = assignment.poll(wait_s)
+        messages = assignment.poll(self._wait_s(), self._control)
+        self._idle = not messages
         self._note_member(assignment)
         batches, after = self._decoded(pipeline, messages)
         if self._held is not None:
@@ -191,6 +193,16 @@ class SinkRunner:
         if self._put(task, batches, after, context):
             self._held = None
             assignment.delivered(after)
+
+    def _wait_s(self) -> float:
+        now_s = self._clock.monotonic_s()
+        wait_s = min(IDLE_POLL_S, self._next_commit_s - now_s) if self._idle else POLL_S
+        if not self._member and self._joining_polls:
+            self._joining_polls -= 1
+            wait_s = JOINING_POLL_S
+        if self._held is not None:
+            wait_s = min(wait_s, self._retry_at_s - now_s)
+        return max(0.0, wait_s)
 
     def _note_member(self, assignment: Assignment) -> None:
         """Note the member id as soon as there is one: killed before, it would hold up the next one."""
