@@ -13,7 +13,7 @@ import os
 import signal
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any, Final
@@ -74,6 +74,7 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     config = WorkerConfig(arguments["properties"], mode)
     logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
     logging.getLogger().addHandler(Tap(LINES.append))
+    threading.excepthook = _end
     control, *listening, spawner = sockets
     own = len(arguments["own"])
     shared = own + len(arguments["public"])
@@ -199,7 +200,7 @@ class Host:
             ("control", lambda: self._listen(public, registry, admin)),
             ("progress", self._report),
         ):
-            threading.Thread(target=_vital, args=(name, target), name=name, daemon=True).start()
+            threading.Thread(target=target, name=name, daemon=True).start()
         self._server.run(own)
         return 0
 
@@ -305,10 +306,11 @@ class Host:
             self._server.stop()
 
 
-def _vital(name: str, target: Callable[[], None]) -> None:
-    """Run a thread without which a worker is of no use; when it fails the process ends and is replaced."""
-    try:
-        target()
-    except Exception:  # noqa: BLE001  # whatever it is, it ends the process
-        _LOG.exception("The worker ends, since one of its threads failed. thread=%s", name)
-        os._exit(1)
+def _end(failed: threading.ExceptHookArgs) -> None:
+    """End the process when a thread failed: nobody does its work any more, and a new worker will."""
+    _LOG.critical(
+        "The worker ends, since one of its threads failed. thread=%s",
+        failed.thread.name if failed.thread is not None else "",
+        exc_info=failed.exc_value,
+    )
+    os._exit(1)
