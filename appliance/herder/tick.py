@@ -283,6 +283,8 @@ class Tick:
                     statuses.remove(name)
             elif name not in state.tasks(name.connector):
                 statuses.remove(name)
+        if self._session_timeout_s is None:
+            return  # alone: as in Java, the topics of what is deleted stay until they are reset
         for connector in statuses.tracked_connectors():
             if not state.contains(connector):
                 statuses.reset_topics(connector)

@@ -42,6 +42,7 @@ class ConnectWorker(JavaServer):
     name = "connect"
     heap: tuple[str, ...] = ("-Xmx512m",)
     start_timeout_s = 120.0
+    log_level = "warn"
 
     def __init__(
         self,
@@ -81,7 +82,10 @@ class ConnectWorker(JavaServer):
 
     def prepare(self) -> None:
         write_properties(self.data / "worker.properties", self._properties)
-        write_properties(self.data / "log4j2.properties", LOGGING)
+        write_properties(self.data / "log4j2.properties", self._logging())
+
+    def _logging(self) -> dict[str, object]:
+        return {**LOGGING, "rootLogger.level": self.log_level}
 
     def main_class(self) -> str:
         return "org.apache.kafka.connect.cli.ConnectDistributed"

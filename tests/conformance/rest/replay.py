@@ -116,20 +116,24 @@ class Replay:
         self._names = {"{RUN}": run, "{DIR}": folder, "{HOSTPORT}": f"127.0.0.1:{port}"}
         self._rules = [rule for rule in load_rules() if rule.mode in (None, mode)]
 
+    def recorded(self, step: dict[str, Any]) -> Answer | None:
+        """Give the recorded answer of this mode, if there is one."""
+        answer: Answer | None = step.get("answer")
+        return step.get("standalone", answer) if self._mode == "standalone" else answer
+
     def differences(self, step: dict[str, Any]) -> list[str]:
         """Send one step; give what differs from the recorded answer."""
-        expected = step.get("answer")
-        if self._mode == "standalone":
-            expected = step.get("standalone", expected)
+        expected = self.recorded(step)
         deadline = time.monotonic() + (POLL_S if step.get("poll") else 0)
         while True:
-            found = self._compare(step, expected, self._send(step))
+            found = self.compare(step, expected, self.send(step))
             if not found or time.monotonic() >= deadline:
                 return found
             # the recorded step was itself a poll, repeated until the worker had got there
             time.sleep(0.05)
 
-    def _send(self, step: dict[str, Any]) -> Answer:
+    def send(self, step: dict[str, Any]) -> Answer:
+        """Send one step's request; give the answer."""
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=100)
         headers = dict(step.get("headers", {}))
         if "accept" in step:
@@ -152,6 +156,13 @@ class Replay:
         finally:
             connection.close()
 
+    def placeless(self, answer: Answer) -> Answer:
+        """Give an answer with placeholders where the run's own names, folders and ports stand."""
+        text = json.dumps([answer.status, dict(answer.headers), answer.body])
+        for name, real in self._names.items():
+            text = text.replace(real, name)
+        return Answer(*json.loads(text))
+
     def _real(self, text: str) -> str:
         for name, real in self._names.items():
             text = text.replace(name, real)
@@ -160,7 +171,8 @@ class Replay:
     def _filled(self, value: Any) -> Any:
         return json.loads(self._real(json.dumps(value)))
 
-    def _compare(self, step: dict[str, Any], expected: Answer | None, answer: Answer) -> list[str]:
+    def compare(self, step: dict[str, Any], expected: Answer | None, answer: Answer) -> list[str]:
+        """Give what differs; without an expected answer, whether what the step waits for is there."""
         if expected is None:
             text = json.dumps(answer.body, separators=(",", ":"))
             met = self._real(step.get("until", "")) in text
