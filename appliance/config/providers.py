@@ -1,7 +1,8 @@
 """Config providers: `${alias:path:key}` in values to what a file, folder or variable holds.
 
 Semantics: Kafka 4.3.1 ConfigTransformer, FileConfigProvider, DirectoryConfigProvider and
-EnvVarConfigProvider: one pass, several per value, what is unknown stays as it stands.
+EnvVarConfigProvider: one pass, several per value, what is unknown stays as it stands. Of our own is the
+parameter `ttl.ms` of each provider: for how long a value that was read holds.
 """
 
 from __future__ import annotations
@@ -122,15 +123,32 @@ _CLASSES: Final[Mapping[str, Callable[[Mapping[str, str]], Provider]]] = {
 class Providers:
     """A worker's providers by alias; made once, used from any thread."""
 
-    def __init__(self, providers: Mapping[str, Provider]) -> None:
-        """Take the providers."""
+    def __init__(
+        self, providers: Mapping[str, Provider], ttls_s: Mapping[str, float] | None = None
+    ) -> None:
+        """Take the providers and, by alias, for how long their values hold."""
         self._providers = providers
+        self._ttls_s = ttls_s or {}
 
     @classmethod
     def from_config(cls, worker: Mapping[str, str]) -> Providers:
         """Build what `config.providers` names. Raises ConfigError for a class that there is not."""
         aliases = [a.strip() for a in worker.get("config.providers", "").split(",") if a.strip()]
-        return cls({alias: _build(alias, worker) for alias in aliases})
+        ttls = {alias: _ttl_s(alias, worker) for alias in aliases}
+        return cls(
+            {alias: _build(alias, worker) for alias in aliases},
+            {alias: ttl_s for alias, ttl_s in ttls.items() if ttl_s is not None},
+        )
+
+    @property
+    def shortest_ttl_s(self) -> float | None:
+        """Give how long a value holds at least, None when all hold for ever."""
+        return min(self._ttls_s.values(), default=None)
+
+    def ttl_s(self, config: Mapping[str, str]) -> float | None:
+        """Give for how long the values that `config` refers to hold, None for ever."""
+        named = {m[1] for value in config.values() for m in _REFERENCE.finditer(value)}
+        return min((self._ttls_s[alias] for alias in named & self._ttls_s.keys()), default=None)
 
     def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
         """Give `config` with every reference replaced that is known. Raises ConfigError."""
@@ -171,3 +189,13 @@ def _build(alias: str, worker: Mapping[str, str]) -> Provider:
         )
     prefix = f"config.providers.{alias}.param."
     return _CLASSES[full]({k[len(prefix) :]: v for k, v in worker.items() if k.startswith(prefix)})
+
+
+def _ttl_s(alias: str, worker: Mapping[str, str]) -> float | None:
+    option = f"config.providers.{alias}.param.ttl.ms"
+    text = worker.get(option)
+    if text is None:
+        return None
+    if not text.strip().isdecimal() or int(text) == 0:
+        raise ConfigError.invalid(option, text, "Value must be a number of milliseconds above 0")
+    return int(text) / 1000

@@ -173,6 +173,7 @@ class AbstractHerder(abc.ABC):
     def start(self) -> None:
         """Begin the tick; returns at once."""
         self._tick.start(self._new_member())
+        self._changes.watch_leases()
 
     def stop(self, timeout_s: float) -> None:
         """Hand work over (stop what runs here, leave the group) and end; requests still queued fail."""

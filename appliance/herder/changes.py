@@ -153,6 +153,26 @@ class ChangeHandler:
             self._lifecycle.mark_restarting(task)
             self._tick.start_task(task)
 
+    def watch_leases(self) -> None:
+        """Restart, now and again, what stands on values of config providers that have changed."""
+        period_s = self._worker.shortest_lease_s
+        if period_s is None:
+            return
+
+        def step() -> None:
+            self.watch_leases()
+            expired = [n for n in self._worker.expired_leases() if self._lifecycle.runs(n)]
+            if not expired:
+                return
+            tasks = [name for name in expired if isinstance(name, ConnectorTaskId)]
+            with self._tick.doing("restarting what stands on changed values of config providers"):
+                for name in expired:
+                    if isinstance(name, str):
+                        self.restart_connector(name)
+                self.restart_tasks(tasks)
+
+        self._tick.requests.submit(step, delay_s=period_s / 2)
+
     def _restart(self, request: RestartRequest, state: ClusterConfigState) -> None:
         try:
             info = connector_state(state, self._stores.statuses, request.connector, self._type_of)

@@ -57,6 +57,7 @@ from appliance.worker.plugins import Plugins
 from appliance.worker.processes import Spawner
 from appliance.worker.references import references
 from appliance.worker.starts import Kind, Starts
+from appliance.worker.valueleases import ValueLeases
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.Worker")
 
@@ -152,6 +153,7 @@ class Worker:
         self._hosts = Hosts(spawner, self._configure, self._on_message, self._on_exit)
         self._calls = Calls(self._hosts)
         self._starts = Starts()
+        self._leases = ValueLeases(self._providers, clock)
         self._altering = ConnectorOffsets(config, plugins, self._providers, offsets, self._calls)
 
     # what runs here
@@ -261,6 +263,15 @@ class Worker:
 
     # both
 
+    @property
+    def shortest_lease_s(self) -> float | None:
+        """Give how often `expired_leases` is worth asking, None for never."""
+        return self._providers.shortest_ttl_s
+
+    def expired_leases(self) -> list[ConnectorTaskId | str]:
+        """Give what stands on values of config providers that have changed since it started."""
+        return self._leases.expired(self.connectors | self.tasks)
+
     def _start(self, resident: _Resident) -> _Resident:
         with self._lock:
             if resident.id in self._residents:
@@ -286,6 +297,7 @@ class Worker:
 
     def _start_message(self, resident: _Resident) -> StartTask | StartConnector:
         config = self._providers.resolve(resident.config)
+        self._leases.take(resident.id, resident.config, config)
         refs = references(config, self._config, self._plugins)
         source = refs["task"].kind == "source"
         parsed = ConnectorConfig(config, "source" if source else "sink")

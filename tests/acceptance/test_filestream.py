@@ -181,3 +181,29 @@ def alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     except OSError:
         return False
+
+
+def test_task_takes_a_changed_secret_when_its_term_is_over(broker, unique_name, tmp_path):
+    """What a config provider's file says anew reaches a running task, its place in the source kept."""
+    file, secrets = tmp_path / "in.txt", tmp_path / "secrets.properties"
+    secrets.write_text(f"topic={unique_name}-old\n")
+    append(file, "Hola")
+    options = worker_options(broker.bootstrap, unique_name, free_ports(1)[0])
+    options |= {
+        "config.providers": "file",
+        "config.providers.file.class": "FileConfigProvider",
+        "config.providers.file.param.ttl.ms": "500",
+    }
+    config = source(unique_name, file, f"${{file:{secrets}:topic}}")
+    with Daemon(tmp_path, "distributed", options) as daemon:
+        daemon.client.post("connectors", body={"name": unique_name, "config": config})
+        assert payloads(broker.bootstrap, f"{unique_name}-old", 1) == [ENVELOPES[0]]
+        secrets.write_text(f"topic={unique_name}-new\n")
+
+        def moved() -> bool:
+            append(file, "Adéu")
+            topics = daemon.client.get("connectors", unique_name, "topics")[unique_name]["topics"]
+            return f"{unique_name}-new" in topics
+
+        wait_until(moved, "lines in the second topic")
+        assert payloads(broker.bootstrap, f"{unique_name}-new", 1) == [ENVELOPES[1]]

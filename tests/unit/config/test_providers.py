@@ -69,3 +69,35 @@ def test_worker_stops_when_a_provider_class_is_unknown():
     """A provider that there is not is named at start."""
     with pytest.raises(ConfigError, match="Class Vault could not be found"):
         Providers.from_config({"config.providers": "v", "config.providers.v.class": "Vault"})
+
+
+def test_values_hold_for_the_shortest_ttl_of_the_providers_they_name(folder):
+    """A configuration holds as long as its shortest-lived reference; without one for ever."""
+    providers = Providers.from_config(
+        {
+            "config.providers": "file,dir,env",
+            "config.providers.file.class": "FileConfigProvider",
+            "config.providers.file.param.ttl.ms": "60000",
+            "config.providers.dir.class": "DirectoryConfigProvider",
+            "config.providers.dir.param.ttl.ms": "1500",
+            "config.providers.env.class": "EnvVarConfigProvider",
+        }
+    )
+
+    assert providers.ttl_s({"a": "${file:/x:y} ${dir:/x:y}", "b": "c"}) == 1.5
+    assert providers.ttl_s({"a": "${file:/x:y}", "b": "${env:HOME}"}) == 60
+    assert providers.ttl_s({"a": "${env:HOME}"}) is None
+    assert providers.shortest_ttl_s == 1.5
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "soon", ""])
+def test_ttl_is_refused_when_it_is_no_number_of_milliseconds(text):
+    """A ttl that cannot be meant is a fault of the worker's configuration."""
+    worker = {
+        "config.providers": "env",
+        "config.providers.env.class": "EnvVarConfigProvider",
+        "config.providers.env.param.ttl.ms": text,
+    }
+
+    with pytest.raises(ConfigError, match="milliseconds above 0"):
+        Providers.from_config(worker)
