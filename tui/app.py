@@ -6,6 +6,7 @@ so that no key waits for them all.
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from functools import partial
 from importlib import import_module
@@ -68,6 +69,8 @@ class Console(Handlers):
             *((name, short) for *_, name, short in LATER),
         ]
         self._asked_for = 1
+        self.complete = asyncio.Event()
+        """Set when every view is there."""
         self.frozen = False
         self._before = self.view
         self._flush_s = flush_s
@@ -117,6 +120,7 @@ class Console(Handlers):
             await switcher.mount(view)
             view.restyle()
             self.views.append(view)
+        self.complete.set()
         if self._asked_for > 1:
             self.action_view(self._asked_for)
 
@@ -317,6 +321,7 @@ class Console(Handlers):
         if event.input.id == "line":
             self._close_line()
             if self._line_mode == ":":
+                await self.complete.wait()
                 await run_command(self, event.value)
 
     def on_key(self, event: object) -> None:

@@ -215,14 +215,89 @@ def answers() -> dict[str, Any]:
     }
 
 
+class StillFeed:
+    """A link in one state: alive, lost, or never there."""
+
+    def __init__(self, heard_s: float | None, error: str | None) -> None:
+        self.heard_s = heard_s
+        self.live = error is None
+        self.error = error
+        self.status: int | None = None
+        self.retry_at_s = NOW_S + 4
+
+    async def run(self) -> None:
+        """Learn nothing."""
+
+
+REFUSED = "Cannot reach http://appliance-01:8083: [Errno 111] Connect call failed. "
+REFUSED += "Is the daemon running, and is this its address?"
+
+
+def lost(app: Console, heard_s: float | None = NOW_S - 12) -> Console:
+    """Give the console after its link broke; with None, as if there had never been one."""
+    feed: Any = StillFeed(heard_s, REFUSED)
+    app.scene.feed = feed
+    if heard_s is None:
+        app.scene.model = Model()
+    return app
+
+
+def waiting(app: Console) -> Console:
+    """Give the console while a worker is away and its tasks wait for it."""
+    model = app.scene.model
+    model.group = {**model.group, "gen": 45, "phase": "waiting", "delay_until": NOW_MS + 50_000}
+    for key, task in list(model.tasks.items()):
+        if task.worker == W2:
+            body = {"ts": NOW_MS - 10_000, "worker": W2, "key": key.replace(":", "-")}
+            model.apply(None, "task", {**body, "to": "UNASSIGNED", "cause": "left"})
+    model.take_workers(workers()[:1])
+    return app
+
+
+def waiting_answers() -> dict[str, Any]:
+    """Give what the daemon tells about that rebalance."""
+    detail = f"{W2} left; its 10 tasks wait 60 s"
+    gone = rebalance(
+        45,
+        10,
+        (10,),
+        phase="waiting",
+        cause={"kind": "left", "worker": W2, "detail": detail},
+        left=[W2],
+        lost=[f"orders-{at}-{number}" for at in range(4) for number in (1, 3)],
+        delay_until=NOW_MS + 50_000,
+    )
+    return {"/workers": workers()[:1], "/rebalances": [gone, *rebalances()]}
+
+
+def topics() -> dict[str, Any]:
+    """Give what topics and plugins fetch."""
+    shared = {"partitions": 6, "internal": False, "written_by": [], "read_by": ["orders-0"]}
+    names = ("orders", "orders-returns", "dlq.orders-0")
+    record = {**letter(3, "VALUE_CONVERTER", "no"), "topic": "orders", "partition": 2}
+    plugins = (
+        ("org.apache.kafka.connect.file.FileStreamSinkConnector", "sink"),
+        ("io.debezium.connector.mysql.MySqlConnector", "source"),
+        ("org.apache.kafka.connect.json.JsonConverter", "converter"),
+        ("org.apache.kafka.connect.transforms.InsertField$Value", "transformation"),
+    )
+    return {
+        "/topics": [{**shared, "topic": name, "records": 88_132} for name in names],
+        "/topics/orders/records": [{**record, "offset": 88_120 - at} for at in range(9)],
+        "/connector-plugins": [
+            {"class": name, "type": kind, "version": "4.3.1"} for name, kind in plugins
+        ],
+    }
+
+
 def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) -> Console:
-    """Give a console that shows a snapshot of `shape` and one task that failed since."""
+    """Give a console that shows a snapshot of `shape` and, unless `failed` is 0, one task failed since."""
     model = Model()
     model.load(snapshot(**shape))
     for at in range(60):
         rates = [[key, float(100 + at * 7 % 40), 250.0] for key in model.tasks]
         model.apply(None, "rates", {"tasks": rates[shape.get("failed", 2) :]})
-    if "orders-3:4" in model.tasks:
+    if shape.get("failed", 2) and "orders-3:4" in model.tasks:
         model.apply(8, "task", task_event("orders-3-4", "FAILED", "Boom: disk full"))
     client = StillClient({**answers(), **(more or {})})
     scene = Scene(model, palette, client, None, lambda: NOW_S, "appliance-01")
@@ -232,6 +307,7 @@ def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) ->
 async def open_view(pilot: Any, number: int) -> None:
     """Go to a view and wait until it shows what it fetched."""
     app = pilot.app
+    await app.complete.wait()
     await pilot.press(str(number))
     await until(lambda: app.view is app.views[number - 1])
     await settled(pilot)
@@ -240,6 +316,7 @@ async def open_view(pilot: Any, number: int) -> None:
 async def settled(pilot: Any) -> None:
     """Wait until the view has fetched and painted."""
     app = pilot.app
+    await app.complete.wait()
     await until(lambda: app.view.loaded_s > float("-inf"))
     await until(lambda: all(worker.is_finished for worker in app._loading.values()))
     await pilot.pause()

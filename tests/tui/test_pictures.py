@@ -6,30 +6,131 @@ from typing import Any
 
 import pytest
 
-from tests.tui.still import open_view, queues, settled, still, until
+from tests.tui.still import (
+    lost,
+    open_view,
+    queues,
+    settled,
+    still,
+    topics,
+    until,
+    waiting,
+    waiting_answers,
+)
 from tui.palette import DARK, LIGHT, MONO
 from tui.screens.form import Form
 
+SHAPES: dict[str, dict[str, int]] = {
+    "healthy": {"failed": 0},
+    "empty": {"connectors": 0, "failed": 0},
+    "many": {"connectors": 500, "tasks": 10},
+}
 SIZES = pytest.mark.parametrize("size", [(120, 36), (80, 24)], ids=["120x36", "80x24"])
 
 
+async def cut(pilot: Any) -> None:
+    """Break the link of a console that has shown something."""
+    await settled(pilot)
+    lost(pilot.app)
+    pilot.app.flush()
+    await pilot.pause()
+
+
 @SIZES
-@pytest.mark.parametrize("case", ["failed", "empty", "many", "mono"])
+@pytest.mark.parametrize(
+    "case", ["failed", "healthy", "empty", "many", "mono", "rebalance", "lost"]
+)
 def test_overview_looks_as_recorded_when_drawn(snap_compare, case, size):
-    """The first view with failed tasks, nothing, 5,000 tasks, and without colour."""
+    """The first view: failed tasks, none, nothing, 5,000 tasks, no colour, a rebalance, a lost link."""
     palette = MONO if case == "mono" else DARK
-    shape: dict[str, dict[str, int]] = {
-        "empty": {"connectors": 0, "failed": 0},
-        "many": {"connectors": 500, "tasks": 10},
+    app = still(palette, None, **SHAPES.get(case, {}))
+    if case == "rebalance":
+        waiting(app)
+    assert snap_compare(app, terminal_size=size, run_before=cut if case == "lost" else settled)
+
+
+@SIZES
+def test_reason_and_remedies_look_as_recorded_when_no_daemon_answers(snap_compare, size):
+    """Without a daemon the screen says why, and what to try."""
+
+    async def painted(pilot):
+        await pilot.app.complete.wait()
+        pilot.app.flush()
+        await pilot.pause()
+
+    assert snap_compare(lost(still(DARK), None), terminal_size=size, run_before=painted)
+
+
+@SIZES
+@pytest.mark.parametrize("case", ["failed", "many"])
+def test_tasks_look_as_recorded_when_there_are_some(snap_compare, case, size):
+    """The list of all tasks, of 5,000 as well."""
+
+    async def tasks(pilot):
+        await open_view(pilot, 3)
+
+    app = still(DARK, None, **SHAPES.get(case, {}))
+    assert snap_compare(app, terminal_size=size, run_before=tasks)
+
+
+@SIZES
+@pytest.mark.parametrize("number", [2, 4, 5, 6, 7, 9])
+def test_view_names_the_next_step_when_it_is_empty(snap_compare, number, size):
+    """Nothing there: connectors, rebalances, offsets, dead letters, topics, log lines."""
+
+    async def view(pilot):
+        await open_view(pilot, number)
+
+    nothing: dict[str, Any] = {
+        path: [] for path in ("/lag", "/rebalances", "/topics", "/logs/recent")
     }
-    app = still(palette, None, **shape.get(case, {}))
-    assert snap_compare(app, terminal_size=size, run_before=settled)
+    app = still(DARK, nothing, **SHAPES["empty"])
+    assert snap_compare(app, terminal_size=size, run_before=view)
+
+
+@SIZES
+@pytest.mark.parametrize("case", ["topics", "records", "plugins"])
+def test_topics_and_plugins_look_as_recorded_when_there_are_some(snap_compare, case, size):
+    """Topics with who reads them, the records of one, and the plugins."""
+
+    async def view(pilot):
+        await open_view(pilot, 8 if case == "plugins" else 7)
+        if case == "records":
+            await pilot.press("enter")
+            await settled(pilot)
+
+    assert snap_compare(still(DARK, topics()), terminal_size=size, run_before=view)
+
+
+@SIZES
+def test_connectors_look_as_recorded_when_there_are_500(snap_compare, size):
+    """500 connectors with ten tasks each."""
+
+    async def connectors(pilot):
+        await open_view(pilot, 2)
+
+    app = still(DARK, None, **SHAPES["many"])
+    assert snap_compare(app, terminal_size=size, run_before=connectors)
 
 
 def test_overview_looks_as_recorded_when_light_and_ascii(snap_compare):
     """The light theme with glyphs of ASCII."""
     app = still(LIGHT.with_glyphs(ascii=True))
     assert snap_compare(app, terminal_size=(120, 36), run_before=settled)
+
+
+@SIZES
+@pytest.mark.parametrize("case", ["waiting", "lost"])
+def test_workers_look_as_recorded_when_one_is_away(snap_compare, case, size):
+    """A worker that left, its tasks waiting with the time counted down; and the same without a link."""
+
+    async def workers(pilot):
+        await open_view(pilot, 4)
+        if case == "lost":
+            await cut(pilot)
+
+    app = waiting(still(DARK, waiting_answers()))
+    assert snap_compare(app, terminal_size=size, run_before=workers)
 
 
 @SIZES
