@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from bisect import bisect_right
 from functools import partial
 from importlib import import_module
 from typing import ClassVar, Final
@@ -16,6 +17,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal
+from textual.events import Click
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
 
@@ -77,6 +79,7 @@ class Console(Handlers):
         self._said: tuple[str, str, float] | None = None
         self._shown: dict[str, Text] = {}
         self._flow_s = 0
+        self._ends: list[int] = []
         self._looked_s = float("-inf")
         self._dimmed = False
         self._line_mode = "/"
@@ -135,8 +138,8 @@ class Console(Handlers):
 
     def restyle(self) -> None:
         """Colour everything by the palette."""
-        palette = self.scene.palette
-        self.screen.styles.background = palette.background
+        palette = self.scene.theme
+        self.screen_stack[0].styles.background = palette.background
         for name in ("title", "tabs", "keys", "line", "prompt"):
             self.query_one(f"#{name}").styles.background = palette.chrome
         self.query_one("#line").styles.color = palette.text
@@ -169,15 +172,17 @@ class Console(Handlers):
             self._fetch(now_s)
 
     def _paint_chrome(self, now_s: float) -> None:
-        scene, palette, width = self.scene, self.scene.palette, self.size.width
+        scene, palette, width = self.scene, self.scene.theme, self.size.width
         title = self.query_one("#title", Static)
         title.styles.background = palette.alarm if scene.lost else palette.chrome
         views = self.query_one("#views")
         if scene.lost != self._dimmed:
             self._dimmed = scene.lost
-            views.styles.text_opacity = 0.6 if scene.lost else 1.0
+            self.restyle()
+            self.view.paint(now_s, set())
         self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
-        self._put("tabs", chrome.tabs(scene, self.views, self._names, self.view, width))
+        tabs, self._ends = chrome.tabs(scene, self.views, self._names, self.view, width)
+        self._put("tabs", tabs)
         if self._said is not None and now_s < self._said[2]:
             self._put("keys", Text(f" {self._said[0]}", palette.style(self._said[1])))
         else:
@@ -286,6 +291,11 @@ class Console(Handlers):
     def action_command(self) -> None:
         """Take a command."""
         self._open_line(":", "")
+
+    def on_click(self, event: Click) -> None:
+        """Go to the view whose tab was clicked."""
+        if event.widget is not None and event.widget.id == "tabs":
+            self.action_view(bisect_right(self._ends, event.x) + 1)
 
     def _open_line(self, mode: str, value: str) -> None:
         self._line_mode = mode

@@ -19,7 +19,7 @@ COMMON: Hints = (("/", "filter"), (":", "command"), ("?", "help"), ("q", "quit")
 
 def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     """Give the title: which daemon, the link, the group; user, rights and clock at the right."""
-    palette, feed, group = scene.palette, scene.feed, scene.model.group
+    palette, feed, group = scene.theme, scene.feed, scene.model.group
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append(" ingest ", "bold")
     text.append("> " if palette.ascii else "▸ ", palette.grey)
@@ -27,7 +27,7 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     if feed is None or feed.live:
         text.append(f"{palette.state('RUNNING')[0]} live  ", palette.style("green"))
     else:
-        text.append(f"{palette.state('FAILED')[0]} {lost(scene, now_s)}  ", "bold")
+        text.append(f"{palette.state('FAILED')[0]} {lost(scene, now_s, width)}  ", "bold")
     if frozen:
         text.append("frozen, f follows  ", palette.style("amber"))
     if group and (feed is None or feed.live):
@@ -55,16 +55,19 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     return text
 
 
-def lost(scene: Scene, now_s: float) -> str:
+def lost(scene: Scene, now_s: float, width: int) -> str:
     """Say since when there is no link, when it is tried again, and how old the data is."""
     feed = scene.feed
     if feed is None or feed.error is None:
         return "connecting"
-    wait = f"retry in {age(feed.retry_at_s - now_s)}"
+    wait = f"retry in {age(max(0.0, feed.retry_at_s - now_s))}"
     if feed.heard_s is None:
         return f"no daemon, {wait}"
     seen = time.strftime("%H:%M:%S", time.gmtime(feed.heard_s))
-    return f"lost {age(now_s - feed.heard_s)}, {wait}, data from {seen}"
+    since = age(now_s - feed.heard_s)
+    if width < 100:
+        return f"lost {since}, data of {seen}"
+    return f"lost {since}, {wait}, data from {seen}"
 
 
 def tabs(
@@ -73,21 +76,21 @@ def tabs(
     names: Sequence[tuple[str, str]],
     current: View,
     width: int,
-) -> Text:
-    """Give the tab bar of all `names`, long and short; a click goes to the view.
+) -> tuple[Text, list[int]]:
+    """Give the tab bar of all `names`, long and short, and where each tab ends.
 
     The last ones of the views may not be there yet.
     """
-    palette = scene.palette
+    palette = scene.theme
+    ends = []
     text = Text(style=palette.text, no_wrap=True)
     narrow = width < 100
     for number, (long, short) in enumerate(names, 1):
         view = views[number - 1] if number <= len(views) else None
         here = view is current
         name = short if narrow else long
-        link = Style.from_meta({"@click": f"app.view({number})"})
         ground = Style.parse(f"bold {palette.background} on {_plain(palette.accent)}")
-        part = Text(style=link)
+        part = Text()
         part.append("" if narrow else " ", ground if here else "")
         part.append(f"{number} ", ground if here else palette.accent)
         part.append(name, ground if here else "")
@@ -99,19 +102,21 @@ def tabs(
         text.append_text(part)
         if narrow and not here:
             text.append(" ")
+        ends.append(cell_len(text.plain))
     text.truncate(width)
-    return text
+    return text, ends
 
 
 def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
     """Give the keys of the view, as many as there is room for; `?` and `q` always."""
-    palette = scene.palette
+    palette = scene.theme
+    common = [pair for pair in COMMON if pair not in hints]
     text = Text(style=palette.grey, no_wrap=True)
-    tail = sum(len(key) + len(word) + 4 for key, word in COMMON)
+    tail = sum(len(key) + len(word) + 4 for key, word in common)
     room = width - tail
-    for key, word in (*hints, *COMMON):
+    for key, word in (*hints, *common):
         size = len(key) + len(word) + 4
-        if (key, word) not in COMMON:
+        if (key, word) not in common:
             if room < size:
                 continue
             room -= size

@@ -194,8 +194,8 @@ class Handlers(App[str]):
         if name and name not in names:
             self.say(f"no theme {name}; there are {', '.join(names)}", "amber")
             return
-        at = names.index(name) if name else (names.index(scene.palette.name) + 1) % len(names)
-        scene.palette = THEMES[at].with_glyphs(ascii=scene.palette.ascii)
+        at = names.index(name) if name else (names.index(scene.theme.name) + 1) % len(names)
+        scene.theme = THEMES[at].with_glyphs(ascii=scene.theme.ascii)
         self.restyle()
         scene.model.reshaped = True
 

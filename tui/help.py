@@ -66,7 +66,7 @@ def no_daemon(scene: Scene, now_s: float) -> Text:
     for command, why in (
         ("systemctl status ingest-appliance", "does the daemon run?"),
         ("journalctl -u ingest-appliance -e", "why did it stop?"),
-        (f"curl -i {address}", "does anything answer at this address?"),
+        (f"curl -i {address}", "does it answer?"),
         ("ingest-tui --url http://HOST:8083", "another address"),
         (":ctx", "another context of the config file"),
     ):

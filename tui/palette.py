@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -19,6 +20,7 @@ STATES: Final[Mapping[str, tuple[str, str, str, str]]] = MappingProxyType(
         "RUNNING": ("●", "+", "RUN", "green"),
     }
 )
+_HEX: Final = re.compile(r"#[0-9a-f]{6}")
 RANK: Final[Mapping[str, int]] = MappingProxyType({name: at for at, name in enumerate(STATES)})
 
 
@@ -58,6 +60,24 @@ class Palette:
             return self.lifted[role]
         return self.roles.get(role, role)
 
+    def faded(self) -> Palette:
+        """Give the colours for data that is no longer current: halfway into the background."""
+
+        def pale(style: str) -> str:
+            return _HEX.sub(lambda found: _between(found[0], self.background), style)
+
+        return replace(
+            self,
+            text=pale(self.text),
+            grey=pale(self.grey),
+            line=pale(self.line),
+            cursor=pale(self.cursor),
+            accent=pale(self.accent),
+            sink=pale(self.sink),
+            roles={role: pale(style) for role, style in self.roles.items()},
+            lifted={role: pale(style) for role, style in self.lifted.items()},
+        )
+
     def with_glyphs(self, *, ascii: bool) -> Palette:
         """Give the same colours with glyphs of ASCII or not."""
         return replace(self, ascii=ascii)
@@ -66,6 +86,12 @@ class Palette:
         """Give glyph, word and role of a state."""
         glyph, plain, word, role = STATES.get(state, ("?", "?", state[:4], "grey"))
         return (plain if self.ascii else glyph), word, role
+
+
+def _between(colour: str, other: str) -> str:
+    """Give the colour in the middle, a little nearer to the first one."""
+    pairs = zip(bytes.fromhex(colour[1:]), bytes.fromhex(other[1:]), strict=True)
+    return "#" + "".join(f"{round(0.55 * one + 0.45 * two):02x}" for one, two in pairs)
 
 
 DARK: Final = Palette("dark")

@@ -31,7 +31,7 @@ class Scene:
     """One daemon as the console shows it; `clock` gives wall-clock seconds."""
 
     model: Model
-    palette: Palette
+    theme: Palette
     client: Asker
     feed: Feed | None
     clock: Callable[[], float]
@@ -43,6 +43,16 @@ class Scene:
     queues: list[dict[str, Any]] = field(default_factory=list)
     explain: bool = True
     contexts: Contexts | None = None
+    _faded: tuple[Palette, Palette] | None = None
+
+    @property
+    def palette(self) -> Palette:
+        """Give the colours to draw data with: those of the theme, faded while the link is lost."""
+        if not self.lost:
+            return self.theme
+        if self._faded is None or self._faded[0] is not self.theme:
+            self._faded = self.theme, self.theme.faded()
+        return self._faded[1]
 
     @property
     def lost(self) -> bool:

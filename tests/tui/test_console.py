@@ -85,6 +85,17 @@ async def test_problems_only_when_z_is_pressed():
             assert grid(app).keys == ["orders-0:0", "orders-0:1"]
 
 
+async def test_view_changes_when_its_tab_is_clicked():
+    """The tab bar takes the mouse, and a number typed before its view is there is not lost."""
+    async with daemon.Daemon() as server:
+        app, _, _ = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await pilot.press("9")
+            await until(lambda: app.view.NAME == "Logs")
+            await pilot.click("#tabs", offset=(app._ends[2] + 2, 0))
+            await until(lambda: app.view.NAME == "Workers")
+
+
 async def test_reason_is_given_when_nobody_answers():
     """A wrong address is named, with what to try."""
     client = Client("http://127.0.0.1:1")

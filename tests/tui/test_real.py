@@ -76,7 +76,7 @@ async def opened(daemon: Daemon) -> AsyncIterator[Any]:
     feed = Feed(client, model, time.time)
     app = Console(Scene(model, DARK, client, feed, time.time), flush_s=0.05)
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(lambda: model.loaded and feed.live, PATIENCE_S)
+        await until(lambda: model.loaded and feed.live and app.complete.is_set(), PATIENCE_S)
         yield pilot
         app.exit()
 
@@ -139,6 +139,24 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
         await until(lambda: app.scene.model.health(name) == "RUNNING", PATIENCE_S)
     stored = daemon.client.get("connectors", name, "config")
     assert stored == {**orders, "name": name, "errors.tolerance": "all"}
+
+
+async def test_task_runs_again_when_restarted_after_its_cause_is_gone(daemon, orders, tmp_path):
+    """A sink whose folder is missing fails and says so; once the folder is there, r mends it."""
+    name = orders["topics"]
+    folder = tmp_path / "later"
+    config = {**orders, "errors.tolerance": "all", "file": str(folder / "out.txt")}
+    create(daemon, name, config, "FAILED")
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await choose(pilot, "tasks", f"{name}:0")
+        error = app.scene.model.tasks[f"{name}:0"].error
+        assert str(folder) in error
+        folder.mkdir()
+        await pilot.press("r")
+        await until(lambda: states(daemon, name) == ["RUNNING"], PATIENCE_S)
+        await until(partial(is_shown, app, name, "RUNNING"), PATIENCE_S)
+    wait_until(lambda: len(lines_of(folder / "out.txt")) == 2, "it writes", PATIENCE_S)
 
 
 async def test_connector_pauses_resumes_stops_and_goes_when_keys_say_so(daemon, orders):

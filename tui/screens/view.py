@@ -12,7 +12,7 @@ from tui.client import ClientError
 from tui.filters import Filter
 from tui.scene import Asker, Scene
 from tui.text import magnitude
-from tui.widgets.frame import Box, Pane, frame, is_narrow, quiet_scrollbars
+from tui.widgets.frame import Box, Pane, frame, is_narrow
 from tui.widgets.grid import Grid
 
 RESORT_S = 2.0
@@ -138,10 +138,9 @@ class View(Vertical):
             frame(grid, self.scene)
             grid.restyle()
         for box in self.query(Box):
-            frame(box, self.scene)
+            box.restyle()
         for pane in self.query(Pane):
-            frame(pane, self.scene)
-            quiet_scrollbars(pane, self.scene)
+            pane.restyle()
 
 
 class Listing:

@@ -82,6 +82,11 @@ class Box(Static):
             self._now = text
             self.update(text, layout=False)
 
+    def restyle(self) -> None:
+        """Draw everything anew at the next `put`: a text's own colour does not tell it from another one."""
+        self._now = None
+        frame(self, self._scene)
+
     def on_mount(self) -> None:
         """Draw the frame."""
         frame(self, self._scene)
@@ -141,6 +146,12 @@ class Pane(VerticalScroll, can_focus=True):
                 self.scroll_home(animate=False)
             self._now = text
             self.query_one(Static).update(text)
+
+    def restyle(self) -> None:
+        """Draw everything anew at the next `put`."""
+        self._now = None
+        frame(self, self._scene)
+        quiet_scrollbars(self, self._scene)
 
     def on_mount(self) -> None:
         """Draw the frame."""

@@ -248,8 +248,9 @@ class Grid(ScrollView, can_focus=True):
         at = int(self.scroll_y) + y - 1
         if at >= len(self._keys):
             if not self._keys and y == 1 and self.empty:
-                note = Segment(f"  {self.empty}", Style.parse(self._palette.grey))
-                return Strip([note]).adjust_cell_length(width, self._ground(on_cursor=False))
+                ground = self._ground(on_cursor=False)
+                note = Segment(f"  {self.empty}", ground + Style.parse(self._palette.grey))
+                return Strip([note]).adjust_cell_length(width, ground)
             return Strip.blank(width, Style(bgcolor=self._palette.background))
         key = self._keys[at]
         mark = "*" if key in self.marked else " "
