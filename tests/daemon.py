@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -129,11 +130,10 @@ def _children(parent: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     pending = [parent]
     while pending:
-        pid = pending.pop()
-        tasks = Path(f"/proc/{pid}/task")
-        for task in tasks.iterdir() if tasks.is_dir() else ():
-            for child in (task / "children").read_text().split():
-                name = Path(f"/proc/{child}/comm").read_text().strip()
-                found.setdefault(name, []).append(int(child))
-                pending.append(int(child))
+        for children in Path(f"/proc/{pending.pop()}/task").glob("*/children"):
+            with suppress(OSError):  # a thread or a process that ended meanwhile
+                for child in children.read_text().split():
+                    name = Path(f"/proc/{child}/comm").read_text().strip()
+                    found.setdefault(name, []).append(int(child))
+                    pending.append(int(child))
     return found
