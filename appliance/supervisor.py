@@ -14,6 +14,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import os
+import resource
 import selectors
 import signal
 import socket
@@ -94,6 +95,8 @@ class Supervisor:
     def run(self) -> int:
         """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
         _check_rest(self._config)
+        # what a process holds when it dies, secrets among it, is not written to a disk
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         self._public = [(listener, bind(listener)) for listener in self._config.listeners]
         self._admin = [(listener, bind(listener)) for listener in self._config.admin_listeners]
         self._bind_registry()

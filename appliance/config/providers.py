@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from appliance.config.properties import parse_properties
+from appliance.config.secrets import hide_in_logs
 from appliance.errors import ConfigError
 
 _LOG = logging.getLogger("org.apache.kafka.common.config.ConfigTransformer")
@@ -151,10 +152,15 @@ class Providers:
         return min((self._ttls_s[alias] for alias in named & self._ttls_s.keys()), default=None)
 
     def resolve(self, config: Mapping[str, str]) -> dict[str, str]:
-        """Give `config` with every reference replaced that is known. Raises ConfigError."""
-        if not self._providers:
-            return dict(config)
-        return {name: self._resolve_value(value) for name, value in config.items()}
+        """Give `config` with every reference replaced that is known. Raises ConfigError.
+
+        This process's later log lines show none of its secrets.
+        """
+        resolved = dict(config)
+        if self._providers:
+            resolved = {name: self._resolve_value(value) for name, value in config.items()}
+        hide_in_logs(resolved)
+        return resolved
 
     def resolve_worker(self, config: Mapping[str, str]) -> dict[str, str]:
         """Give a worker's own configuration resolved; what defines the providers stays as it stands."""

@@ -17,13 +17,13 @@ import collections
 import itertools
 import json
 import logging
-import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
 
 from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.config.secrets import masked
 from appliance.config.worker import WorkerConfig
 from appliance.ids import ConnectorTaskId, State
 from appliance.kafka.log import LogTopic
@@ -33,17 +33,6 @@ _LOG = logging.getLogger(__name__)
 
 RING: Final = 10_000
 _QUIET_S: Final = 10.0
-_SECRET_WORDS: Final = (
-    "password",
-    "secret",
-    "token",
-    "jaas",
-    "credential",
-    "ssl.key",
-    "ssl.keystore.key",
-)
-_IN_AUTHORITY: Final = re.compile(r"(://[^/?#@:\s]*:)[^/@\s]+@")
-_IN_QUERY: Final = re.compile(r"(?i)([?&;][\w.-]*(?:password|secret|token)[\w.-]*=)[^&;\s]+")
 
 
 class Event(NamedTuple):
@@ -208,23 +197,3 @@ def journal_topic(config: WorkerConfig) -> LogTopic:
         config={"retention.ms": str(config.number("appliance.journal.retention.ms"))},
         single=True,
     )
-
-
-def masked(config: Mapping[str, str | None]) -> dict[str, str | None]:
-    """Give a configuration with the values of options that look secret hidden."""
-    return {
-        name: "[hidden]" if value and _looks_secret(name) and "${" not in value else _inner(value)
-        for name, value in config.items()
-    }
-
-
-def _inner(value: str | None) -> str | None:
-    """Give a value without the password that stands in an address, where one does."""
-    if value is None or "${" in value or ("://" not in value and "jdbc:" not in value):
-        return value
-    return _IN_QUERY.sub(r"\1[hidden]", _IN_AUTHORITY.sub(r"\1[hidden]@", value))
-
-
-def _looks_secret(name: str) -> bool:
-    lowered = name.lower()
-    return any(word in lowered for word in _SECRET_WORDS)

@@ -23,7 +23,7 @@ from appliance.rest.answers import json_response
 from appliance.rest.basicauth import BasicAuth, is_internal
 from appliance.rest.cors import Cors
 from appliance.rest.reach import OPEN, USERS
-from appliance.rest.trust import Key, signed_caller
+from appliance.rest.trust import CALLER, FORWARDED, Key, signed_caller
 from appliance.rest.users import Principal, Role, UsersFile, common_name
 
 CERTIFICATE: Final = "appliance.certificate"
@@ -48,9 +48,10 @@ class Access:
         self._hosts = _Hosts(config)
 
     async def caller(self, request: Request) -> Principal | Response:
-        """Give who calls, or the answer for somebody who may not. Raises RestError 503."""
+        """Give who calls, or the answer for somebody who may not."""
         worker = await signed_caller(self._key, request)
         if worker is not None:
+            request.scope[FORWARDED] = True
             return worker
         if is_internal(request):
             # signed as well, in Connect's own way, which the herder checks
@@ -63,7 +64,7 @@ class Access:
         known = await self._known(request)
         if known is not None:
             return known
-        return self._refused()
+        return self._unsigned() if CALLER in request.headers else self._refused()
 
     @property
     def _asks(self) -> bool:
@@ -87,6 +88,14 @@ class Access:
         if self._users is None:
             return None
         return await asyncio.to_thread(self._users.of_password, name, password)
+
+    @staticmethod
+    def _unsigned() -> Response:
+        text = (
+            "A request between workers is signed with a key not known here (yet), or the clocks of two "
+            "workers differ by more than 5 minutes."
+        )
+        return json_response({"error_code": 503, "message": text}, 503)
 
     def _refused(self) -> Response:
         if self._users is None:

@@ -26,7 +26,7 @@ from appliance.rest.forward import WorkerClient
 from appliance.rest.headers import HeaderRules
 from appliance.rest.routing import Route, Table, allow_header, answer_type, check_body_type
 from appliance.rest.secrets import Secrets
-from appliance.rest.trust import CALLER, WHO, Key
+from appliance.rest.trust import FORWARDED, WHO, Key
 from appliance.rest.users import Principal
 
 _LOG = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ class App:
         path, status = request.url.path, response.status_code
         if request.method not in _CHANGING or path.endswith(("/validate", "/tasks", "/fence")):
             return
-        if CALLER in request.headers and WHO in request.scope:
+        if FORWARDED in request.scope:
             return
         place = request.client.host if request.client is not None else "unknown"
         who: Principal | None = request.scope.get(WHO)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from appliance.config.secrets import masked
 from appliance.config.types import HIDDEN
 from appliance.errors import NotFoundError
-from appliance.journal.journal import masked
 from appliance.rest.context import Context
 
 

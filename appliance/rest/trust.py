@@ -7,6 +7,7 @@ standalone) nothing is signed, and `Authorization` alone travels along, as with 
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import hashlib
 import hmac
@@ -16,7 +17,6 @@ from typing import Final
 from starlette.requests import Request
 
 from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.rest.errors import RestError
 from appliance.rest.users import Principal, Role
 from appliance.storage.snapshot import SessionKey
 
@@ -24,9 +24,13 @@ WHO: Final = "appliance.caller"
 """Member of a request's scope: the Principal who calls, once that is known."""
 CALLER: Final = "x-ingest-caller"
 """Header of a request that one worker makes of another for somebody."""
+FORWARDED: Final = "appliance.forwarded"
+"""Member of a request's scope: another worker has made it for somebody, and told of it."""
 _TIME: Final = "x-ingest-time"
 _SIGNATURE: Final = "x-ingest-signature"
 _MOST_AGE_MS: Final = 300_000
+_LOOKS: Final = 20
+_PAUSE_S: Final = 0.1
 
 Key = Callable[[], SessionKey | None]
 
@@ -53,28 +57,27 @@ def signed(
 async def signed_caller(
     key: Key, request: Request, clock: Clock = SYSTEM_CLOCK
 ) -> Principal | None:
-    """Give for whom another worker made a request, None for one that none made.
+    """Give for whom another worker made a request, None for one that none made or whose signature is wrong.
 
-    Raises RestError 503 for a signature that is not the group's: the keys may just be changing.
+    Keys change, and workers learn of it one after the other: a wrong signature is looked at again for a
+    moment.
     """
-    who = request.headers.get(CALLER)
-    if who is None:
+    who, time_ms = request.headers.get(CALLER), request.headers.get(_TIME, "")
+    if who is None or not time_ms.isdigit() or abs(clock.now_ms() - int(time_ms)) > _MOST_AGE_MS:
         return None
-    current = key()
-    time_ms = request.headers.get(_TIME, "")
     given = request.headers.get(_SIGNATURE, "")
     query = request.scope["query_string"].decode("latin-1")
     target = request.scope["raw_path"].decode("latin-1") + (f"?{query}" if query else "")
-    if current is not None and time_ms.isdigit():
-        wanted = _signature(current, request.method, target, who, time_ms, await request.body())
-        if hmac.compare_digest(wanted, given):
-            if abs(clock.now_ms() - int(time_ms)) > _MOST_AGE_MS:
-                raise RestError(
-                    503, "The clocks of two workers differ by more than 5 minutes; set them."
-                )
-            named, _, role = who.partition(":")
-            return Principal(base64.b64decode(named).decode() or None, Role[role.upper()])
-    raise RestError(503, "A request between workers is signed with a key not known here (yet).")
+    body = await request.body()
+    for _ in range(_LOOKS):
+        current = key()
+        if current is not None:
+            wanted = _signature(current, request.method, target, who, time_ms, body)
+            if hmac.compare_digest(wanted.encode(), given.encode()):
+                named, _, role = who.partition(":")
+                return Principal(base64.b64decode(named).decode() or None, Role[role.upper()])
+        await asyncio.sleep(_PAUSE_S)
+    return None
 
 
 def _signature(

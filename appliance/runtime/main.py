@@ -18,6 +18,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from appliance.channel import (
@@ -27,6 +28,7 @@ from appliance.channel import (
     Channel,
     ChannelClosed,
     Configure,
+    ConnectorStatus,
     Lease,
     LogLine,
     Message,
@@ -41,6 +43,7 @@ from appliance.channel import (
     TaskStatus,
 )
 from appliance.clock import SYSTEM_CLOCK
+from appliance.config.secrets import hide_in_logs
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId, State
@@ -173,7 +176,9 @@ class Host:
         return 0
 
     def report(self, message: Message) -> None:
-        """Tell the worker; one that is gone need not know."""
+        """Tell the worker; one that is gone need not know. A trace shows no secret."""
+        if isinstance(message, TaskStatus | ConnectorStatus) and message.trace:
+            message = msgspec.structs.replace(message, trace=logs.blotted(message.trace))
         try:
             self._channel.send(message)
         except ChannelClosed:
@@ -207,6 +212,8 @@ class Host:
         return self._worker
 
     def _start_task(self, message: StartTask) -> None:
+        hide_in_logs(message.config)
+        hide_in_logs(message.connector_config)
         with self._lock:
             self._tasks[message.id] = RunningTask(self, message, self._configured)
 
@@ -220,6 +227,7 @@ class Host:
         self._with_task(message.id, lambda task: task.control.set_target(message.target))
 
     def _start_connector(self, message: StartConnector) -> None:
+        hide_in_logs(message.config)
         self._connectors[message.name] = HostedConnector(message, self.report)
 
     def _set_connector_target(self, message: SetConnectorTarget) -> None:

@@ -36,7 +36,7 @@ _CONTEXT: Final[contextvars.ContextVar[_Context | None]] = contextvars.ContextVa
 _LEVEL_NAMES: Final = {"WARNING": "WARN", "CRITICAL": "FATAL", "Level 5": "TRACE"}
 _secrets: set[str] = set()
 _secrets_lock: Final = threading.Lock()
-_SHORTEST_SECRET: Final = 4
+_SHORTEST_SECRET: Final = 6
 
 
 @contextlib.contextmanager
@@ -77,7 +77,7 @@ def level_name(record: logging.LogRecord) -> str:
 
 def told(record: logging.LogRecord) -> tuple[str, str]:
     """Give a record's context and text, a trace included, secrets blotted out."""
-    return _shown_context().strip(" []"), _masked(_message(logging.Formatter(), record))
+    return _shown_context().strip(" []"), blotted(_message(logging.Formatter(), record))
 
 
 class _TextFormatter(logging.Formatter):
@@ -92,8 +92,8 @@ class _TextFormatter(logging.Formatter):
         text = f"{_shown_context()}{_message(self, record)} ({java_name(record.name)})"
         if not self._in_journal:
             stamp = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(record.created))
-            return f"[{stamp},{record.msecs:03.0f}] {level_name(record)} {_masked(text)}"
-        return "\n".join(f"<{priority(record)}>{line}" for line in _masked(text).splitlines())
+            return f"[{stamp},{record.msecs:03.0f}] {level_name(record)} {blotted(text)}"
+        return "\n".join(f"<{priority(record)}>{line}" for line in blotted(text).splitlines())
 
 
 class _JsonFormatter(logging.Formatter):
@@ -106,7 +106,7 @@ class _JsonFormatter(logging.Formatter):
             "level": level_name(record),
             "logger": java_name(record.name),
             "context": _shown_context().strip(" []"),
-            "message": _masked(_message(self, record)),
+            "message": blotted(_message(self, record)),
         }
         return json.dumps(entry, ensure_ascii=False)
 
@@ -114,7 +114,7 @@ class _JsonFormatter(logging.Formatter):
 def _journal_fields(record: logging.LogRecord) -> Fields:
     context = _CONTEXT.get()
     text = f"{_shown_context()}{_message(logging.Formatter(), record)}"
-    fields = {"MESSAGE": _masked(text), "LOGGER": java_name(record.name)}
+    fields = {"MESSAGE": blotted(text), "LOGGER": java_name(record.name)}
     if context is not None:
         task = "" if context.task is None else str(context.task)
         fields |= {"CONNECTOR": context.connector, "TASK": task, "SCOPE": context.scope}
@@ -138,7 +138,8 @@ def _message(formatter: logging.Formatter, record: logging.LogRecord) -> str:
     return text
 
 
-def _masked(text: str) -> str:
+def blotted(text: str) -> str:
+    """Give a text without the secrets that this process was told to hide."""
     with _secrets_lock:
         for secret in _secrets:
             text = text.replace(secret, "[hidden]")

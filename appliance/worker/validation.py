@@ -26,6 +26,7 @@ from appliance.config.providers import Providers
 from appliance.config.types import text_of
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_class_of
+from appliance.telemetry.logs import blotted
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
 from appliance.worker.javahash import copied_hash_order, hash_order
 from appliance.worker.overrides import client_values, roles_of
@@ -78,7 +79,21 @@ class ConfigChecker:
         self._providers = providers
 
     def validate(self, stored: Mapping[str, str | None]) -> ConfigInfos:
-        """Give what `stored` amounts to. Raises BadRequestError when no connector can be made of it."""
+        """Give what `stored` amounts to. Raises BadRequestError when no connector can be made of it.
+
+        Where secrets are masked, what a provider gave is shown as the reference that was sent.
+        """
+        infos = self._validated(stored)
+        if not self._worker.masks_secrets:
+            return infos
+        references = {name: text for name, text in stored.items() if text and "${" in text}
+        for value in (config["value"] for config in infos.configs if config["value"] is not None):
+            if value["value"] is not None and value["name"] in references:
+                value["value"] = references[value["name"]]
+            value["errors"] = [blotted(error) for error in value["errors"]]
+        return infos
+
+    def _validated(self, stored: Mapping[str, str | None]) -> ConfigInfos:
         texts = self._providers.resolve({k: v for k, v in stored.items() if v is not None})
         config: dict[str, str | None] = {name: texts.get(name) for name in stored}
         class_name = config.get("connector.class")

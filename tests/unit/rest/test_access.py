@@ -170,8 +170,9 @@ def test_users_file_is_refused_when_a_line_is_not_understood(tmp_path, line):
     assert line.split()[-1] not in str(told.value)
 
 
-def test_forwarded_request_is_its_callers_when_it_is_signed(users):
+def test_forwarded_request_is_its_callers_when_it_is_signed(users, monkeypatch):
     """Another worker's word counts for verb, path, body and time; a changed word is refused."""
+    monkeypatch.setattr("appliance.rest.trust._LOOKS", 1)
     context, client = serve({"appliance.rest.users.file": str(users[0])})
     context.herder.session_key = KEY
     ann = Principal("ann", Role.VIEW)
@@ -186,8 +187,9 @@ def test_forwarded_request_is_its_callers_when_it_is_signed(users):
     assert client.get(target, headers=dict(other)).status_code == 503
 
 
-def test_signed_request_is_refused_when_it_is_old(users):
+def test_signed_request_is_refused_when_it_is_old(users, monkeypatch):
     """What was signed six minutes ago is not believed."""
+    monkeypatch.setattr("appliance.rest.trust._LOOKS", 1)
     past = ManualClock(now_ms=SYSTEM_CLOCK.now_ms() - 360_000)
     context, client = serve({"appliance.rest.users.file": str(users[0])})
     context.herder.session_key = KEY
@@ -313,3 +315,27 @@ def test_password_in_an_address_is_masked_and_taken_back():
     client.put("/connectors/in/config", json=shown)
     assert context.herder.configs["in"]["connection.url"] == url
     assert context.herder.configs["in"]["hdfs.url"] == "http://u:canary@h/"
+
+
+def test_forwarded_request_is_believed_when_the_key_comes_a_moment_later(users):
+    """Workers learn of a new key one after the other; open ones need no signature at all."""
+    keys = iter([None, KEY])
+    context, _ = serve({"appliance.rest.users.file": str(users[0])})
+    target = "/appliance/v1/whoami"
+    good = dict(signed(lambda: KEY, Principal("ann", Role.VIEW), "GET", target, b""))
+    type(context.herder).session_key = property(lambda _: next(keys))
+    try:
+        client = TestClient(create_app(context), base_url="http://localhost:8083")
+        assert client.get(target, headers=good).json()["principal"] == "ann"
+    finally:
+        del type(context.herder).session_key
+
+
+def test_change_is_told_of_when_a_signature_is_made_up(monkeypatch):
+    """Who is asked nothing cannot keep out of the audit trail either."""
+    monkeypatch.setattr("appliance.rest.trust._LOOKS", 1)
+    context, client = serve({})
+    forged = {CALLER: "YQ==:administer", "x-ingest-time": "1", "x-ingest-signature": "é"}
+    raw = {name.encode(): value.encode("latin-1") for name, value in forged.items()}
+    client.put("/connectors/in/config?forward=true", json=CONNECTOR, headers=raw)
+    assert [event.body["status"] for event in context.journal.newest("audit", 9)] == [201]
