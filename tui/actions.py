@@ -7,7 +7,7 @@ marked `prod` moves each one up.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from rich.text import Text
 
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from tui.handlers import Handlers
 
 
+OPERATE: Final = "operate"
+ADMINISTER: Final = "administer"
+
+
 class Actions:
     """What the keys p, x, r, a, D and u do to what is selected in the present view."""
 
@@ -29,24 +33,11 @@ class Actions:
         self._undo: list[Call] = []
         self.last: Call | None = None
 
-    def refusal(self) -> str | None:
-        """Say why nothing can be changed now, None when it can."""
-        scene = self._console.scene
-        if scene.lost:
-            return (
-                "no link to the daemon: nothing can be changed until it is back (ctrl+r tries now)"
-            )
-        if scene.read_only:
-            return "this console is read-only (--read-only, or read_only in the context)"
-        if scene.who.get("read_only"):
-            return f"the daemon lets {scene.who.get('user') or 'you'} read only"
-        return None
-
     async def pause(self) -> None:
         """Pause what runs, resume what is paused or stopped."""
         chosen = self._names()
         model = self._console.scene.model
-        if not chosen or not self._allowed():
+        if not chosen or not self.allowed(OPERATE):
             return
         resumes = [
             name for name in chosen if model.connectors[name].state in {"PAUSED", "STOPPED"}
@@ -64,7 +55,7 @@ class Actions:
     async def stop(self) -> None:
         """Stop connectors: their tasks go, configuration and offsets stay."""
         chosen = self._names()
-        if not chosen or not self._allowed():
+        if not chosen or not self.allowed(OPERATE):
             return
         calls = [connector("PUT", name, "/stop") for name in chosen]
         undo = [connector("PUT", name, "/resume") for name in chosen]
@@ -75,7 +66,7 @@ class Actions:
     async def restart(self) -> None:
         """Restart one task, or what failed of a connector."""
         chosen = self._console.view.selection()
-        if not chosen or not self._allowed():
+        if not chosen or not self.allowed(OPERATE):
             return
         if len(chosen) == 1 and chosen[0].task is None:
             await self._restart_options(chosen[0].connector)
@@ -120,7 +111,7 @@ class Actions:
     async def delete(self) -> None:
         """Delete connectors, after their name has been typed."""
         chosen = self._names()
-        if not chosen or not self._allowed():
+        if not chosen or not self.allowed(ADMINISTER):
             return
         model = self._console.scene.model
         for name in chosen:
@@ -141,7 +132,7 @@ class Actions:
         chosen = self._console.view.selection()
         if not chosen:
             return
-        reason = self.refusal()
+        scene = self._console.scene
         about = {
             "pause": "pause or resume",
             "stop": "tasks go, offsets stay",
@@ -152,13 +143,15 @@ class Actions:
             "logs": "its log lines",
             "delete": "remove the connector",
         }
-        changing = {"pause", "stop", "restart", "edit", "delete"}
+        needs = dict.fromkeys(("pause", "stop", "restart"), OPERATE)
+        needs |= dict.fromkeys(("edit", "delete"), ADMINISTER)
+        reasons = {key: scene.refusal(role) for key, role in needs.items()}
         answer = await self._console.push_screen_wait(
             Choice(
-                self._console.scene,
+                scene,
                 chosen[0].connector,
                 [
-                    (key, key, f"refused: {reason}" if reason and key in changing else text)
+                    (key, key, f"refused: {reasons[key]}" if reasons.get(key) else text)
                     for key, text in about.items()
                 ],
             )
@@ -170,7 +163,7 @@ class Actions:
         """Take back the last pause, resume or stop."""
         if not self._undo:
             self._console.say("nothing to undo", "grey")
-        elif self._allowed():
+        elif self.allowed(OPERATE):
             calls, self._undo = self._undo, []
             await self._run(calls, {}, [])
 
@@ -210,12 +203,9 @@ class Actions:
         dialog = Confirm(console.scene, title, text, name if tier == 2 else None)
         return await console.push_screen_wait(dialog) == "yes"
 
-    def allowed(self) -> bool:
-        """Tell whether changes are possible; say why when they are not."""
-        return self._allowed()
-
-    def _allowed(self) -> bool:
-        reason = self.refusal()
+    def allowed(self, needs: str) -> bool:
+        """Tell whether what needs a role is possible now; say why when it is not."""
+        reason = self._console.scene.refusal(needs)
         if reason is not None:
             self._console.say(reason, "amber")
         return reason is None

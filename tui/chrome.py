@@ -9,6 +9,7 @@ from rich.cells import cell_len
 from rich.style import Style
 from rich.text import Text
 
+from tui import keys
 from tui.scene import Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, View
@@ -42,10 +43,8 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
             text.append(f" {phase}", palette.style("violet"))
     right = Text()
     right.append(f"{scene.who.get('user') or ''}  ", palette.grey)
-    read_only = scene.read_only or bool(scene.who.get("read_only"))
-    right.append(
-        "RO" if read_only else "rw", palette.style("amber") if read_only else palette.grey
-    )
+    rights = {"view": "RO", "administer": "rw"}.get(scene.role, scene.role)
+    right.append(rights, palette.grey if rights == "rw" else palette.style("amber"))
     right.append(time.strftime("  %H:%M:%S ", time.gmtime(now_s)), palette.grey)
     room = width - cell_len(text.plain) - cell_len(right.plain)
     if room < 0:
@@ -108,7 +107,10 @@ def tabs(
 
 
 def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
-    """Give the keys of the view, as many as there is room for; `?` and `q` always."""
+    """Give the keys of the view, as many as there is room for; `?` and `q` always.
+
+    What cannot be done now is paler; its key says why.
+    """
     palette = scene.theme
     common = [pair for pair in COMMON if pair not in hints]
     text = Text(style=palette.grey, no_wrap=True)
@@ -120,8 +122,10 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
             if room < size:
                 continue
             room -= size
-        text.append(f" {key} ", f"bold {_plain(palette.accent)}")
-        text.append(f"{word} ")
+        needs = keys.NEEDS.get(word)
+        refused = needs is not None and scene.refusal(needs) is not None
+        text.append(f" {key} ", palette.line if refused else f"bold {_plain(palette.accent)}")
+        text.append(f"{word} ", palette.line if refused else "")
     text.truncate(width)
     return text
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.text import Text
 
+from tui.actions import ADMINISTER
 from tui.calls import Call, connector
 from tui.client import ClientError
 from tui.diff import changes, put_changes
@@ -26,7 +27,7 @@ class Editing:
         """Edit the chosen connector's configuration; only changed keys are sent."""
         console = self._console
         chosen = console.view.selection()
-        if not chosen or not console.actions.allowed():
+        if not chosen or not console.actions.allowed(ADMINISTER):
             return
         name = chosen[0].connector
         config = await self._config(name)
@@ -43,7 +44,7 @@ class Editing:
 
     async def apply(self, name: str, revision: Mapping[str, str]) -> None:
         """Make an old revision the present configuration, after showing the difference."""
-        if not self._console.actions.allowed():
+        if not self._console.actions.allowed(ADMINISTER):
             return
         now = await self._config(name)
         if now is not None:
@@ -57,7 +58,7 @@ class Editing:
     async def add(self) -> None:
         """Choose a plugin and a name, fill in the form, create the connector."""
         console = self._console
-        if not console.actions.allowed():
+        if not console.actions.allowed(ADMINISTER):
             return
         scene = console.scene
         try:

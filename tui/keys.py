@@ -49,6 +49,12 @@ GLOBAL: Final = (
     ("ctrl+r", "resync", "connect again now", "Show"),
     ("question_mark,f1", "help", "this help", "Show"),
 )
+# words of the key bar that change something, and the role that each needs
+NEEDS: Final = {
+    **dict.fromkeys(("pause", "resume", "restart", "stop"), "operate"),
+    **dict.fromkeys(("replay", "edit+replay", "discard", "set a level"), "operate"),
+    **dict.fromkeys(("edit", "add", "new connector", "delete", "alter", "reset"), "administer"),
+}
 GRID: Final = (
     ("j k arrows", "move"),
     ("g G", "first, last row"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tui.text import count
+from tui.text import count, size
 
 
 def place_text(place: Mapping[str, Any] | None) -> str:
@@ -21,6 +21,13 @@ def place_text(place: Mapping[str, Any] | None) -> str:
         return f"{place['file']}:{place['pos']}{rest}"
     inner = ", ".join(f"{name}: {value}" for name, value in place.items())
     return f"{{{inner}}}"
+
+
+def end_text(entry: Mapping[str, Any]) -> str:
+    """Give where a partition of `/lag` ends, or how many bytes away that is."""
+    if entry.get("bytes") is not None:
+        return f"+{size(entry['bytes'])}"
+    return place_text(entry["end"])
 
 
 def behind_text(entry: Mapping[str, Any]) -> str:

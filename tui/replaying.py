@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 
+from tui.actions import ADMINISTER, OPERATE
 from tui.calls import Call, connector, ours
 from tui.client import escaped
 from tui.screens.dialogs import Choice
@@ -38,7 +39,7 @@ class Replaying:
     async def edit(self) -> None:
         """Edit the payload under the cursor, then replay it."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed():
+        if key is None or not self._console.actions.allowed(OPERATE):
             return
         # lazily: the editor is large, and most never edit a payload
         from tui.screens.editor import EditText
@@ -72,7 +73,7 @@ class Replaying:
     async def purge(self) -> None:
         """Delete all records of the queue for good."""
         console, topic = self._console, self._view.topic
-        if not topic or not console.actions.allowed():
+        if not topic or not console.actions.allowed(ADMINISTER):
             return
         found = await self._console.actions.ask(self._call("purge", {"dry_run": True}))
         if found is None:
@@ -97,7 +98,7 @@ class Replaying:
     async def _chosen(self, word: str) -> list[str] | None:
         """Give the keys meant: marked ones, else the one under the cursor or all shown."""
         view, console = self._view, self._console
-        if view.table.key is None or not console.actions.allowed():
+        if view.table.key is None or not console.actions.allowed(OPERATE):
             return None
         if view.table.marked:
             return view.table.chosen

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from tui.contexts import Contexts
 from tui.feed import Feed
 from tui.model import Model
 from tui.palette import Palette
+
+# the daemon's roles, each of which may do what those before it may
+ROLES: Final = ("view", "operate", "administer")
 
 
 class Asker(Protocol):
@@ -58,6 +61,25 @@ class Scene:
     def lost(self) -> bool:
         """Tell whether there was a link and is none now."""
         return self.feed is not None and not self.feed.live
+
+    @property
+    def role(self) -> str:
+        """Give what the user may do here: the daemon's word, no more than this console was started for."""
+        told = str(self.who.get("role") or ("view" if self.who.get("read_only") else ROLES[-1]))
+        return "view" if self.read_only else told
+
+    def refusal(self, needs: str = ROLES[-1]) -> str | None:
+        """Say why what needs a role cannot be done now, None when it can."""
+        if self.lost:
+            return (
+                "no link to the daemon: nothing can be changed until it is back (ctrl+r tries now)"
+            )
+        if self.read_only:
+            return "this console is read-only (--read-only, or read_only in the context)"
+        if self.role in ROLES and ROLES.index(self.role) < ROLES.index(needs):
+            who = self.who.get("principal") or self.who.get("user") or "you"
+            return f"this needs the role {needs}; the daemon gives {who} the role {self.role}"
+        return None
 
     @property
     def title(self) -> str:

@@ -434,3 +434,20 @@ def test_rows_come_when_sequences_step_between_them(mariadb, tmp_path):
         assert [image["id"] for image in capture.images("c")] == [1, 2, 70]
     finally:
         capture.close()
+
+
+def test_bytes_behind_are_none_when_all_is_read(capture):
+    """The distance to the end of the server's binlog is told, and is nothing once the stream is there."""
+    capture.sql("CREATE TABLE t (id INT PRIMARY KEY)", "INSERT INTO t VALUES (1)")
+    capture.start()
+    capture.until(1)
+    capture.sql("INSERT INTO t VALUES (2)")
+    capture.until(2)
+    capture.poll()
+    task = capture.task
+    task._distance._asked_ms = task._measured_ms = 0
+    capture.poll()
+    assert task._context.metrics["bytes_behind_source"] == 0
+    position = task._streaming.position
+    behind = task._distance.bytes(position.file, 4, task._clock.now_ms() + 60_000)
+    assert behind == position.pos - 4

@@ -192,7 +192,16 @@ def answers() -> dict[str, Any]:
     ]
     position = {"file": "mysql-bin.000412", "pos": 88121993, "gtids": "3e11fa47:1-9", "row": 0}
     source = {"connector": "orders-1", "type": "source", "partition": {"server": "shop1"}}
-    lag.append({**source, "committed": position, "end": None, "behind": 3200, "unit": "ms"})
+    lag.append(
+        {
+            **source,
+            "committed": position,
+            "end": None,
+            "behind": 3200,
+            "unit": "ms",
+            "bytes": 2_400_000,
+        }
+    )
     line = {"worker": W1, "level": "INFO", "logger": "org.apache.kafka.connect.runtime.WorkerTask"}
     line |= {"context": "orders-0|task-1", "message": "orders-0-1: assigned orders-1"}
     lines = [{**line, "id": at, "ts": NOW_MS + at * 1000} for at in range(5)]
@@ -200,7 +209,7 @@ def answers() -> dict[str, Any]:
     return {
         "/workers": workers(),
         "/rebalances": rebalances(),
-        "/whoami": {"user": "ana", "read_only": False},
+        "/whoami": {"principal": "ana", "user": "ana", "role": "administer", "read_only": False},
         "/dlq": [],
         "/audit": [
             {

@@ -259,6 +259,38 @@ def certified(folder: Path) -> tuple[Path, Path]:
     return certificate, secret
 
 
+@pytest.mark.parametrize(
+    ("who", "needs", "wanted"),
+    [
+        ({}, "administer", None),
+        ({"role": "administer"}, "administer", None),
+        ({"principal": "ana", "role": "operate"}, "operate", None),
+        ({"principal": "ana", "role": "operate"}, "administer", "ana the role operate"),
+        ({"principal": "ana", "role": "view"}, "operate", "needs the role operate"),
+        ({"read_only": True}, "operate", "you the role view"),
+    ],
+)
+def test_action_is_refused_when_the_role_is_too_low(who, needs, wanted):
+    """The daemon's word on the user decides what keys do, and the refusal says what is missing."""
+    found = scene()
+    found.who = who
+    said = found.refusal(needs)
+    assert said is None if wanted is None else wanted in str(said)
+
+
+async def test_key_explains_instead_of_acting_when_the_role_is_too_low():
+    """A viewer's p changes nothing; the key bar shows such keys paler, the title RO."""
+    app = still(DARK, {"/whoami": {"principal": "ana", "user": "ana", "role": "view"}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(lambda: app.scene.who)
+        await pilot.press("p")
+        await until(lambda: "needs the role operate" in str(app._said))
+        assert " RO " in str(app._shown["title"])
+        client = app.scene.client
+        assert isinstance(client, StillClient)
+        assert client.changes == []
+
+
 def test_console_refuses_when_there_is_no_terminal(capsys):
     """A pipe gets a sentence and exit code 2."""
     from tui.__main__ import main

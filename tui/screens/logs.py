@@ -10,6 +10,7 @@ from urllib.parse import quote
 from rich.text import Text
 from textual.app import ComposeResult
 
+from tui.actions import OPERATE
 from tui.calls import Call
 from tui.client import PREFIX, escaped
 from tui.scene import Asker, Scene
@@ -137,7 +138,7 @@ class Logs(View):
 
     async def _set_level(self, console: Console) -> None:
         row = self.rows.get(self.table.key or "")
-        if not console.actions.allowed():
+        if not console.actions.allowed(OPERATE):
             return
         given = str(row["logger"]) if row else "root"
         logger = await console.push_screen_wait(Ask(self.scene, "Set a level", "Logger:", given))

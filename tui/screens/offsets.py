@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from rich.text import Text
 from textual.app import ComposeResult
 
+from tui.actions import ADMINISTER
 from tui.calls import Call, connector, ours
 from tui.client import PREFIX, ClientError, escaped
-from tui.places import behind_text, place_text
+from tui.places import behind_text, end_text, place_text
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
@@ -51,11 +52,12 @@ class Offsets(View):
         ("s", "sort"),
     )
     ABOUT: ClassVar[str] = (
-        "Where each connector stands. A sink's BEHIND is records up to the end of the topic, a "
-        "source's is time behind. e alters the offset under the cursor (or of all marked rows of "
-        "the connector): it says first how many records come again or are left out, checks the "
-        "new place, stops the connector if you agree, and asks for its name. D forgets all of a "
-        "connector's offsets. p lets it run again."
+        "Where each connector stands. A sink's BEHIND is records up to the end of the topic. A "
+        "source's is time: since what it read last happened, or since its last complete poll; END "
+        "then says how many bytes of the binlog are still to come. e alters the offset under the "
+        "cursor (or of all marked rows of the connector): it says first how many records come "
+        "again or are left out, checks the new place, stops the connector if you agree, and asks "
+        "for its name. D forgets all of a connector's offsets. p lets it run again."
     )
 
     def __init__(self, scene: Scene) -> None:
@@ -148,7 +150,7 @@ class Offsets(View):
             Cell(row["connector"]),
             Cell(place_text(row["partition"]), "grey"),
             Cell(place_text(row["committed"])),
-            Cell(place_text(row["end"]), "grey"),
+            Cell(end_text(row), "grey"),
             Cell(behind_text(row), "amber" if row["behind"] else ""),
         )
 
@@ -163,7 +165,7 @@ class Altering:
     async def alter(self) -> None:
         """Ask for the new place, preview, stop if need be, confirm, send."""
         chosen = [self._view.rows[key] for key in self._view.table.chosen]
-        if not chosen or not self._console.actions.allowed():
+        if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
         chosen = [row for row in chosen if row["connector"] == name]
@@ -180,7 +182,7 @@ class Altering:
     async def reset(self) -> None:
         """Forget all offsets of the connector under the cursor."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed():
+        if key is None or not self._console.actions.allowed(ADMINISTER):
             return
         name = self._view.rows[key]["connector"]
         offsets = [

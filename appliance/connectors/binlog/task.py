@@ -16,6 +16,7 @@ from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.connectors.binlog.batches import Options
 from appliance.connectors.binlog.catalog import Catalog
 from appliance.connectors.binlog.config import parse
+from appliance.connectors.binlog.distance import Distance
 from appliance.connectors.binlog.history import open_history
 from appliance.connectors.binlog.plan import Plan, make_plan
 from appliance.connectors.binlog.position import Mark, Position
@@ -55,6 +56,7 @@ class BinlogSourceTask(SourceTask):
         self._streaming: Streaming | None = None
         self._snapshot: Iterator[list[Batch]] | None = None
         self._schemas: TableSchemas | None = None
+        self._distance: Distance | None = None
         self._stopped = False
         self._failures = 0
         self._told: Mark | None = None
@@ -101,6 +103,7 @@ class BinlogSourceTask(SourceTask):
             heartbeat_s=min(keep_alive_s, 10.0),
             annotate=bool(parsed["include.query"]),
         )
+        self._distance = Distance(self.dialect, parsed)
         self._begin(plan, config)
 
     def event_options(self, parsed: Mapping[str, Any]) -> Options:
@@ -258,6 +261,10 @@ class BinlogSourceTask(SourceTask):
         behind_ms = max(0, now_ms - ts_sec * 1000) if streaming.busy and ts_sec else 0
         self._context.set_metric("milliseconds_behind_source", behind_ms)
         self._context.set_metric("source_event_position", streaming.position.pos)
+        assert self._distance is not None  # noqa: S101  set by start
+        size = self._distance.bytes(streaming.position.file, streaming.position.pos, now_ms)
+        if size is not None:
+            self._context.set_metric("bytes_behind_source", size)
 
     def stop(self) -> None:
         """Make a waiting poll return; any thread."""
@@ -267,6 +274,8 @@ class BinlogSourceTask(SourceTask):
 
     def close(self) -> None:
         """Close all connections."""
+        if self._distance is not None:
+            self._distance.close()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from appliance.api import Batch
+from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.jdbc.columns import (
     Column,
     RowFunction,
@@ -103,6 +104,8 @@ class Querier:
         self.plan = plan
         self.due_s = 0.0
         self.failures = 0
+        self.polled_ms = SYSTEM_CLOCK.now_ms()
+        """When the last complete answer ended, the start before the first one."""
         offset = offset or {}
         self._number: int = offset.get(INCREMENTING_FIELD, -1)
         self._micros: int = _offset_micros(offset, plan.initial_ms)

@@ -186,6 +186,8 @@ class JdbcSourceTask(SourceTask):
         if batch is not None:
             return [batch]
         querier.failures = 0
+        querier.polled_ms = SYSTEM_CLOCK.now_ms()
+        self._context.set_metric("last_poll_ms", min(one.polled_ms for one in self._queriers))
         self._rest(querier)
         return []
 

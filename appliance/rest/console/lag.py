@@ -21,6 +21,7 @@ from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
 from appliance.rest.users import Role
 
+_BYTES: Final = "bytes_behind_source"
 _SINK: Final = {"kafka_topic", "kafka_partition"}
 
 Members = Mapping[str, str]
@@ -46,7 +47,11 @@ class _Lag:
         self._peers = peers
 
     async def all(self, request: Request, _members: Members) -> Response:
-        """Each partition's committed offset, its end and how far it is behind; `connector` chooses."""
+        """Each partition's committed offset, its end and how far it is behind; `connector` chooses.
+
+        A source is behind by time: of what it read last, or since its last complete poll; one that
+        reads a binlog tells the bytes as well.
+        """
         seen = self._context.herder.snapshot()
         wanted = request.query_params.get("connector")
         names = [name for name in seen.connectors if wanted in (None, name)]
@@ -122,12 +127,15 @@ def _entry(
             found["end"] = {"kafka_offset": high}
             found["behind"] = max(0, high - max(low, int(committed)))
         return found
-    lags = [
-        lag
-        for key, values in figures.items()
-        if key.rpartition("-")[0] == name and (lag := lag_of(values)[0]) is not None
-    ]
-    return {**found, "unit": "ms", "behind": max(lags, default=None)}
+    own = [values for key, values in figures.items() if key.rpartition("-")[0] == name]
+    lags = [lag for values in own if (lag := lag_of(values, seen.taken_ms)[0]) is not None]
+    sizes = [int(values[_BYTES]) for values in own if _BYTES in values]
+    return {
+        **found,
+        "unit": "ms",
+        "behind": max(lags, default=None),
+        "bytes": max(sizes, default=None),
+    }
 
 
 def _previewed(

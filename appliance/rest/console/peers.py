@@ -129,7 +129,7 @@ class Peers:
         if self._clock.monotonic_s() - self._rated_s >= FRESH_S:
             self._rated_s = self._clock.monotonic_s()
             seen = self._context.herder.snapshot()
-            self._rates = rates(await self.metrics(seen, authorization))
+            self._rates = rates(await self.metrics(seen, authorization), seen.taken_ms)
         return self._rates
 
     async def _ask(self, worker: str, url: str, authorization: str | None) -> None:

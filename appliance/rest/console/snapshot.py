@@ -16,6 +16,7 @@ _LAGS: Final = (
     ("milliseconds_behind_source", "ms"),
     ("sink-record-lag-max", "records"),
 )
+_STEP_MS: Final = 10_000
 
 Figures = Mapping[str, float | int | str]
 
@@ -47,7 +48,7 @@ def snapshot(
             _connector(name, info, seen.states.get(name)) for name, info in seen.connectors.items()
         ],
         "tasks": [
-            task_entry(name, task, metrics, journal)
+            task_entry(name, task, metrics, journal, seen.taken_ms)
             for name, states in seen.states.items()
             for task in states.tasks
         ],
@@ -96,11 +97,15 @@ def _connector(
 
 
 def task_entry(
-    connector: str, task: TaskState, metrics: Mapping[str, Figures], journal: Journal
+    connector: str,
+    task: TaskState,
+    metrics: Mapping[str, Figures],
+    journal: Journal,
+    now_ms: int,
 ) -> dict[str, Any]:
     """Give one task; rate and lag are null where its worker is another one."""
     figures = metrics.get(f"{connector}-{task.id}", {})
-    lag, unit = lag_of(figures)
+    lag, unit = lag_of(figures, now_ms)
     return {
         "id": f"{connector}:{task.id}",
         "worker": task.worker_id,
@@ -130,19 +135,27 @@ def rate_of(figures: Figures) -> float | None:
     return None
 
 
-def lag_of(figures: Figures) -> tuple[float | None, str | None]:
-    """Give how far a task is behind, and in what unit."""
+def lag_of(figures: Figures, now_ms: int) -> tuple[float | None, str | None]:
+    """Give how far a task is behind, and in what unit.
+
+    Of a source that asks in intervals it is the age of its last complete answer, in steps of `_STEP_MS`:
+    a stream in which nothing happens stays silent.
+    """
     for name, unit in _LAGS:
         value = figures.get(name)
         if isinstance(value, (int, float)):
             return float(value), unit
+    polled_ms = figures.get("last_poll_ms")
+    if isinstance(polled_ms, (int, float)):
+        age_ms = max(0, now_ms - int(polled_ms))
+        return float(age_ms - age_ms % _STEP_MS), "ms"
     return None, None
 
 
-def rates(metrics: Mapping[str, Figures]) -> list[Any]:
+def rates(metrics: Mapping[str, Figures], now_ms: int) -> list[Any]:
     """Give [task, rate, lag] of every task with figures."""
     found = []
     for text, figures in sorted(metrics.items()):
         connector, _, number = text.rpartition("-")
-        found.append([f"{connector}:{number}", rate_of(figures), lag_of(figures)[0]])
+        found.append([f"{connector}:{number}", rate_of(figures), lag_of(figures, now_ms)[0]])
     return found

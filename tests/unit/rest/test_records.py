@@ -10,6 +10,7 @@ from appliance.rest.console.dlq import Selected
 from appliance.rest.console.lag import _previewed, _step
 from appliance.rest.console.payloads import Payloads
 from appliance.rest.console.records import ATTEMPT, ERRORS, dead_letter, effective
+from appliance.rest.console.snapshot import lag_of
 from tests.unit.rest.fakes import CONVERTER, PLUGINS, make_context
 
 JSON = {"value.converter": CONVERTER, "value.converter.schemas.enable": "false"}
@@ -114,3 +115,19 @@ def test_step_is_unknown_when_more_than_a_number_changes():
     assert _step(before, {"file": "bin.1", "pos": 10}) == 6
     assert _step({"position": 12}, None) == -12
     assert _step(None, {"position": 1}) is None
+
+
+@pytest.mark.parametrize(
+    ("figures", "wanted"),
+    [
+        ({"milliseconds_behind_source": 1200, "last_poll_ms": 5}, (1200.0, "ms")),
+        ({"sink-record-lag-max": 7}, (7.0, "records")),
+        ({"last_poll_ms": 60_000}, (30_000.0, "ms")),
+        ({"last_poll_ms": 96_000}, (0.0, "ms")),
+        ({"last_poll_ms": 96_700}, (0.0, "ms")),
+        ({}, (None, None)),
+    ],
+)
+def test_lag_is_the_age_of_the_last_poll_when_nothing_better_is_known(figures, wanted):
+    """A binlog tells time behind, a sink records; of other sources the last complete answer counts."""
+    assert lag_of(figures, 96_500) == wanted

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ class Context:
     def __init__(self, stored: Mapping[str, Any] | None = None) -> None:
         self.stored = stored
         self.asked: list[Mapping[str, Any]] = []
+        self.metrics: dict[str, float] = {}
 
     def offsets(self, partitions: Any) -> list[Mapping[str, Any] | None]:
         self.asked += partitions
@@ -38,7 +40,8 @@ class Context:
     def config(self) -> Mapping[str, str]:
         return {}
 
-    def set_metric(self, name: str, value: float) -> None: ...
+    def set_metric(self, name: str, value: float) -> None:
+        self.metrics[name] = value
 
     def client_config(self, prefix: str) -> dict[str, Any]:
         return {}
@@ -230,3 +233,17 @@ def test_connector_warns_when_nothing_says_which_tables_to_copy(database, tmp_pa
     connector.start(context, {**config, "topic.prefix": "p", "table.whitelist": "t"})
     connector.stop()
     assert "filtering" not in caplog.text
+
+
+def test_last_poll_is_told_when_an_answer_was_complete(
+    database: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """The figure that tells how old the data may be is set at the end of an answer, not before."""
+    database.execute("INSERT INTO t (name, at) VALUES ('a', '2025-02-21 10:00:00')")
+    began_ms = time.time() * 1000
+    task, context = started(settings(tmp_path, "incrementing"))
+    assert len(task.poll()) == 1
+    assert "last_poll_ms" not in context.metrics
+    assert task.poll() == []
+    assert context.metrics["last_poll_ms"] >= began_ms - 1
+    task.close()
