@@ -44,7 +44,7 @@ def cut(
     raw_keys, key_runs = keys
     raw_values, value_runs = values
     kinds, times = zip(*[m.timestamp() for m in messages], strict=True)
-    offsets = [m.offset() for m in messages]
+    offsets = _offsets(messages)
     cuts = {0, len(messages)}
     for runs in (key_runs, value_runs):
         end = 0
@@ -76,11 +76,23 @@ def cut(
                 timestamp_type=_TIMESTAMP_TYPES[kind],
                 original_topic=topic,
                 original_partition=partition,
-                raw_keys=raw_keys[start:end],
-                raw_values=raw_values[start:end],
+                raw_keys=_part(raw_keys, start, end),
+                raw_values=_part(raw_values, start, end),
             )
         )
     return result
+
+
+def _offsets(messages: Sequence[Any]) -> Sequence[int]:
+    """Give the offsets; they grow within a partition, so that the ends say whether any is missing."""
+    first, last = messages[0].offset(), messages[-1].offset()
+    if last - first == len(messages) - 1:
+        return range(first, last + 1)
+    return [m.offset() for m in messages]
+
+
+def _part(column: list[Any], start: int, end: int) -> list[Any]:
+    return column if end - start == len(column) else column[start:end]
 
 
 def _slices(
@@ -93,9 +105,8 @@ def _slices(
         end = start + len(run.rows)
         while start < end:
             low, high = next(cuts)
-            whole = high - low == len(run.rows)
             base = end - len(run.rows)
-            yield run.schema, run.rows if whole else list(run.rows[low - base : high - base])
+            yield run.schema, _part(run.rows, low - base, high - base)
             start = high
 
 
