@@ -23,6 +23,7 @@ import orjson
 from appliance.api import NULL, Run
 from appliance.converters.json_coerce import Coercion, schemaless
 from appliance.converters.json_parser import MAX_DEPTH, MAX_NAME, MISSING, parse
+from appliance.converters.json_records import RecordRows
 from appliance.converters.json_schema import read_schema
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import decimal_of_bytes
@@ -439,7 +440,12 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
     record = msgspec.defstruct("Payload", members, kw_only=True, gc=False)
     decode, fields = _many(record), msgspec.structs.astuple
     if results == [f"t[{i}]" for i in range(len(results))]:
-        return lambda payloads: [*map(fields, decode(payloads))]
+
+        def records(payloads: Sequence[bytes]) -> RecordRows:
+            found = [*decode(payloads)]
+            return RecordRows(schema, map(fields, found), found)
+
+        return records
     source = f"{''.join(generator.functions)}def row(t):\n    return ({', '.join(results)},)\n"
     namespace = {**generator.names, "unusual": _unusual}
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound

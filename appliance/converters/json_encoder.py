@@ -20,6 +20,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 from appliance.api import NULL, Const, Layout, Var
+from appliance.converters.json_records import RecordRows
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import MILLIS_PER_DAY, decimal_scale
 from appliance.data.struct import unwrap
@@ -388,7 +389,10 @@ class RowWriter:
         tail = self._tail
         try:
             if self._plain is not None and len(rows[0]) == len(self._schema.fields):
-                data = self._plain(rows)
+                if type(rows) is RecordRows and rows.schema == self._schema:
+                    data = rows.lines()
+                else:
+                    data = self._plain(rows)
                 if tail:
                     data = data.replace(b"\n", tail + b"\n") + tail
             else:

@@ -217,16 +217,20 @@ class Assignment:
 
     def _by_partition(self, messages: list[Any]) -> dict[TopicPartition, list[Any]]:
         """Give the messages of our partitions, in order within each."""
-        topics = {message.topic() for message in messages}
-        numbers = {message.partition() for message in messages}
-        if len(topics) == len(numbers) == 1:
-            place = TopicPartition(topics.pop(), numbers.pop())
-            return {place: messages} if place in self.partitions else {}
+        if len(self.partitions) == 1 and messages:
+            # what came before a rebalance would stand at one of the ends
+            if {_place(messages[0]), _place(messages[-1])} == self.partitions:
+                return dict.fromkeys(self.partitions, messages)
         groups: dict[TopicPartition, list[Any]] = {}
+        place: tuple[Any, Any] | None = None
+        group: list[Any] = []
         for message in messages:
-            place = TopicPartition(message.topic(), message.partition())
-            if place in self.partitions:
-                groups.setdefault(place, []).append(message)
+            # messages of one partition come together: look it up once
+            here = _place(message)
+            if here != place:
+                place, partition = here, TopicPartition(*here)
+                group = groups.setdefault(partition, []) if partition in self.partitions else []
+            group.append(message)
         return groups
 
     def _check(self, error: KafkaError) -> None:
@@ -446,3 +450,7 @@ class Assignment:
             # the callback does not come when the group was never joined to its end
             self._task.close_partitions(sorted(self.partitions))
             self.partitions = frozenset()
+
+
+def _place(message: Any) -> tuple[Any, Any]:
+    return message.topic(), message.partition()
