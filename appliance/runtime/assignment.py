@@ -217,10 +217,10 @@ class Assignment:
 
     def _by_partition(self, messages: list[Any]) -> dict[TopicPartition, list[Any]]:
         """Give the messages of our partitions, in order within each."""
-        if len(self.partitions) == 1 and messages:
+        ends = {_place(message) for message in messages[:1] + messages[-1:]}
+        if len(ends) == 1 and ends == self.partitions:
             # what came before a rebalance would stand at one of the ends
-            if {_place(messages[0]), _place(messages[-1])} == self.partitions:
-                return dict.fromkeys(self.partitions, messages)
+            return dict.fromkeys(self.partitions, messages)
         groups: dict[TopicPartition, list[Any]] = {}
         place: tuple[Any, Any] | None = None
         group: list[Any] = []
