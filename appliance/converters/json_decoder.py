@@ -10,11 +10,10 @@ from __future__ import annotations
 
 import binascii
 import functools
-import itertools
 import re
 import struct
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Annotated, Any, Final
 
 import msgspec
@@ -47,7 +46,7 @@ class Unusual(Exception):
 
 Plan = Callable[[Any], Any]
 Read = Callable[[Sequence[bytes]], list[Any]]
-"""From plain payloads of one schema to their rows."""
+"""From the rests of envelopes behind the prefix of their schema (`<payload>}`) to rows."""
 _UNUSUAL: Final = (
     Unusual,
     ValueError,
@@ -97,9 +96,9 @@ class Decoder:
             if payload is None:
                 rows.append(None)
                 continue
-            if payload.startswith(prefix) and payload[-1] == 125:
+            if payload.startswith(prefix):
                 try:
-                    (row,) = read((payload[skip:-1],))
+                    (row,) = read((payload[skip:],))
                     found = self._schema
                 except _UNUSUAL:
                     found, row = self._exact(payload)
@@ -123,12 +122,9 @@ class Decoder:
         if last is None or not last.startswith(prefix):
             return None
         try:
-            known = [
-                payload[skip:-1]  # type: ignore[index]
-                for payload in payloads
-                if payload.startswith(prefix) and payload[-1] == 125  # type: ignore[union-attr, index]
-            ]
-            return read(known) if len(known) == len(payloads) else None
+            rests = [payload.removeprefix(prefix) for payload in payloads]  # type: ignore[union-attr]
+            removed = sum(map(len, payloads)) - sum(map(len, rests))  # type: ignore[arg-type]
+            return read(rests) if removed == skip * len(payloads) else None
         except (*_UNUSUAL, AttributeError):
             return None
 
@@ -149,12 +145,10 @@ class Decoder:
         return found if found is not None else self._known(payload)
 
     def _known(self, payload: bytes) -> tuple[Schema | None, Any]:
-        if payload[-1] == 125:
-            try:
-                return self._schema, self._read((payload[len(self._prefix) : -1],))[0]
-            except _UNUSUAL:
-                pass
-        return self._exact(payload)
+        try:
+            return self._schema, self._read((payload[len(self._prefix) :],))[0]
+        except _UNUSUAL:
+            return self._exact(payload)
 
     def _find_schema(self, payload: bytes) -> bytes | None:
         """Give the text of the schema member, or None unless the envelope is in compact form."""
@@ -399,13 +393,13 @@ def _compiled(source: str) -> Any:
 
 
 def make_reader(schema: Schema | None, *, replace_null: bool) -> Read:
-    """Give the function from the bytes of plain payloads to their rows; it raises one of _UNUSUAL."""
+    """Give the function that reads payloads under a schema; it raises one of _UNUSUAL."""
     if schema is not None and schema.type is Type.STRUCT and schema.fields:
         checked = _checked_reader(schema, replace_null=replace_null)
         if checked is not None:
             return checked
     plan, loads = make_plan(schema, replace_null=replace_null), orjson.loads
-    return lambda payloads: [plan(loads(payload)) for payload in payloads]
+    return lambda rests: [plan(loads(_payload(rest))) for rest in rests]
 
 
 def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
@@ -441,8 +435,8 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
     decode, fields = _many(record), msgspec.structs.astuple
     if results == [f"t[{i}]" for i in range(len(results))]:
 
-        def records(payloads: Sequence[bytes]) -> RecordRows:
-            found = [*decode(payloads)]
+        def records(rests: Sequence[bytes]) -> RecordRows:
+            found = decode(rests)
             return RecordRows(schema, map(fields, found), found)
 
         return records
@@ -450,26 +444,38 @@ def _checked_reader(schema: Schema, *, replace_null: bool) -> Read | None:
     namespace = {**generator.names, "unusual": _unusual}
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
     row = namespace["row"]
-    return lambda payloads: [row(fields(record)) for record in decode(payloads)]
+    return lambda rests: [row(fields(record)) for record in decode(rests)]
 
 
-def _many(kind: Any) -> Callable[[Sequence[bytes]], Iterable[Any]]:
+def _many(kind: Any) -> Callable[[Sequence[bytes]], list[Any]]:
     """Give the function that parses payloads of one kind in one call, each as if it stood alone.
 
-    They become the members of one array, each in an array of its own. Where no payload has a bracket or
-    could hold a line break in a string, none can reach over its own end or be two.
+    They become the members of one array, each in an object of its own. Where no payload has a bracket,
+    that array is the only one, an object can begin behind a comma only in it, and no string holds a line
+    break: so no payload reaches over its own end, and their number says that none is two.
     """
+    envelope = msgspec.defstruct(
+        "Envelope", [("payload", kind)], forbid_unknown_fields=True, gc=False
+    )
     each = msgspec.json.Decoder(kind).decode
-    all_of = msgspec.json.Decoder(list[tuple[kind]]).decode
-    chained = itertools.chain.from_iterable
+    all_of = msgspec.json.Decoder(list[envelope]).decode  # type: ignore[valid-type]
 
-    def decode(payloads: Sequence[bytes]) -> Iterable[Any]:
-        text = b"],\n[".join(payloads)
-        if text.count(b"[") != len(payloads) - 1:
-            return map(each, payloads)
-        return chained(all_of(b"[[%b]]" % text))
+    def decode(rests: Sequence[bytes]) -> list[Any]:
+        text = b',\n{"payload":'.join(rests)
+        if b"[" in text:
+            return [each(_payload(rest)) for rest in rests]
+        found: list[Any] = all_of(b'[{"payload":%b]' % text)
+        if len(found) != len(rests):
+            raise Unusual
+        return [one.payload for one in found]
 
     return decode
+
+
+def _payload(rest: bytes) -> bytes:
+    if rest[-1:] != b"}":
+        raise Unusual
+    return rest[:-1]
 
 
 def _unusual() -> Any:
