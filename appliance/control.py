@@ -1,8 +1,9 @@
 """Words between the supervisor and its workers: one JSON object a line on a socket pair.
 
 Down: `accept` (serve the public sockets), `leave` (take a dead sibling's member out of the group), `stop`,
-`reload` (apply the folder of connector files). Up: `ready`, `tick` (the herder made progress; member and
-problem with it), `failed` (why a start gave up, and the exit code for it), `reloaded` (problems with it).
+`reload` (apply the folder of connector files). Up: `ready`, `member` (this id waits for the group), `tick`
+(the herder made progress; member and problem with it), `failed` (why a start gave up, and the exit code for
+it), `reloaded` (problems with it).
 """
 
 from __future__ import annotations

@@ -121,6 +121,7 @@ class Host:
             LOGGERS.apply,
             self._on_failure,
             self._journal,
+            on_joining=self._on_joining,
         )
         client = WorkerClient(config, lambda: self._herder.session_key)
         if config.standalone:
@@ -288,6 +289,9 @@ class Host:
                 _LOG.error("Failed to create a connector. file=%s error=%s", file, error)
                 self._control.send("failed", code=EXIT_CONNECTOR, problem=str(error))
                 return
+
+    def _on_joining(self, member: str) -> None:
+        self._control.send("member", member=member)
 
     def _on_failure(self, error: ConnectError) -> None:
         code = EXIT_WORKER if isinstance(error, ConfigError) else 1

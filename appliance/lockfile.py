@@ -1,7 +1,9 @@
-"""Lock files of tasks: where they are, and whether a living process holds one.
+"""Lock files: of tasks, where they are and whether a living process holds one; of the daemon, one a folder.
 
 A task process locks its task's file (`runtime/lock.py`); a worker looks at it before it reads the offsets
-that the task is to begin at. No dependency but names, so that both sides may import it.
+that the task is to begin at. The daemon's file also notes its members of the group: killed with everything,
+it leaves them there for the next one, which need not wait for their sessions to end. No dependency but
+names and errors, so that all may import it.
 """
 
 from __future__ import annotations
@@ -10,8 +12,10 @@ import fcntl
 import hashlib
 import os
 import urllib.parse
+from collections.abc import Iterable
 from pathlib import Path
 
+from appliance.errors import ConfigError
 from appliance.ids import ConnectorTaskId
 
 _LONGEST_NAME = 200
@@ -39,3 +43,53 @@ def is_held(path: Path) -> bool:
         return False
     finally:
         os.close(descriptor)
+
+
+class DaemonLock:
+    """The lock of one daemon on a folder, with a note of who is in the group for it."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._descriptor = -1
+        self._noted: list[str] = []
+
+    def acquire(self) -> list[str]:
+        """Take the lock; give the members that the former holder noted.
+
+        Raises ConfigError when a living daemon has it, or the folder cannot be written.
+        """
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConfigError(
+                f"Making the lock file {self._path}: {error.strerror}. Correct appliance.runtime.dir."
+            ) from error
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder, *_ = self._lines() or ["unknown"]
+            os.close(self._descriptor)
+            raise ConfigError(
+                f"Another daemon (pid {holder}) already runs on the folder {self._path.parent}. Stop it, or "
+                "give this one another folder in appliance.runtime.dir and another port in listeners."
+            ) from None
+        _, *members = self._lines() or [""]
+        self._write(members)
+        return members
+
+    def note(self, members: Iterable[str]) -> None:
+        """Note who is in the group for this daemon."""
+        wanted = [member for member in members if member]
+        if wanted != self._noted:
+            self._write(wanted)
+
+    def _lines(self) -> list[str]:
+        return os.pread(self._descriptor, 65536, 0).decode(errors="replace").split()
+
+    def _write(self, members: list[str]) -> None:
+        self._noted = members
+        text = "\n".join([str(os.getpid()), *members]).encode()
+        # killed in between, it leaves more than it should: unknown members, which the group shrugs at
+        os.pwrite(self._descriptor, text, 0)
+        os.ftruncate(self._descriptor, len(text))

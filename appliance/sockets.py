@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import errno
 import socket
+import time
 from pathlib import Path
 
 from appliance.config.listeners import Listener
-from appliance.errors import ConnectError
+from appliance.errors import ConfigError, ConnectError
 
 _BACKLOG = 128
+_PATIENCE_S = 3.0
+_PAUSE_S = 0.05
 
 
 def bind(listener: Listener) -> socket.socket:
     """Give a listening socket that does not block.
 
     A copy shares that flag with every process that holds one: a copy made blocking would hold up the event
-    loop of the worker that serves it. Raises ConnectError naming the port and, where it can be seen, its
-    owner.
+    loop of the worker that serves it. Raises ConnectError naming the port; ConfigError when a process
+    listens there, with its name where it can be seen.
     """
     host = listener.host.strip("[]")
     family = socket.AF_INET6 if ":" in host or not host else socket.AF_INET
@@ -31,8 +34,20 @@ def bind(listener: Listener) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise ConnectError(_reason(listener, error)) from error
+        raise _failure(listener, error) from error
     return sock
+
+
+def bind_patiently(listener: Listener) -> socket.socket:
+    """Give a listening socket; wait a moment for the processes of a daemon that was killed just now."""
+    deadline_s = time.monotonic() + _PATIENCE_S
+    while True:
+        try:
+            return bind(listener)
+        except ConfigError:
+            if time.monotonic() >= deadline_s:
+                raise
+        time.sleep(_PAUSE_S)
 
 
 def port_of(sock: socket.socket) -> int:
@@ -40,20 +55,32 @@ def port_of(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-def _reason(listener: Listener, error: OSError) -> str:
+def _failure(listener: Listener, error: OSError) -> ConnectError:
     address = f"{listener.host or '*'}:{listener.port}"
-    if error.errno == errno.EADDRINUSE:
-        owner = port_owner(listener.port)
-        held = f" by {owner}" if owner else ""
-        return (
-            f"Listening on {address}: the port is in use{held}. Stop that process or choose another "
-            "port in listeners."
-        )
-    return f"Listening on {address}: {error.strerror}. Correct listeners."
+    if error.errno != errno.EADDRINUSE:
+        return ConnectError(f"Listening on {address}: {error.strerror}. Correct listeners.")
+    owner = port_owner(listener.port)
+    held = f" by {owner}" if owner else ""
+    text = (
+        f"Listening on {address}: the port is in use{held}. Stop that process or choose another "
+        "port in listeners."
+    )
+    # where nobody listens, a connection happens to have the port: that passes by itself
+    return ConfigError(text) if _listening(listener.port) else ConnectError(text)
 
 
 def port_owner(port: int) -> str | None:
     """Give name and pid of the process that listens on a port, None where it cannot be seen."""
+    inodes = _listening(port)
+    for process in Path("/proc").glob("[0-9]*"):
+        if _holds(process, inodes):
+            name = (process / "comm").read_text(encoding="utf-8").strip()
+            return f"{name} (pid {process.name})"
+    return None
+
+
+def _listening(port: int) -> set[str]:
+    """Give the sockets that listen on a port, as the links of descriptors name them."""
     inodes = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
         try:
@@ -64,11 +91,7 @@ def port_owner(port: int) -> str | None:
             fields = row.split()
             if int(fields[1].rpartition(":")[2], 16) == port and fields[3] == "0A":
                 inodes.add(f"socket:[{fields[9]}]")
-    for process in Path("/proc").glob("[0-9]*"):
-        if _holds(process, inodes):
-            name = (process / "comm").read_text(encoding="utf-8").strip()
-            return f"{name} (pid {process.name})"
-    return None
+    return inodes
 
 
 def _holds(process: Path, inodes: set[str]) -> bool:

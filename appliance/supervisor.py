@@ -26,8 +26,9 @@ from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
 from appliance.control import ControlLine
 from appliance.errors import ConnectError
+from appliance.lockfile import DaemonLock
 from appliance.rest.reach import USERS, check_reach
-from appliance.sockets import bind, port_of
+from appliance.sockets import bind, bind_patiently, port_of
 from appliance.telemetry.systemd import notify, watchdog_interval_s
 from appliance.worker.processes import Process, Spawner
 
@@ -41,7 +42,10 @@ _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 30.0
 _STALLED_S: Final = 60.0
 _LOOP_S: Final = 2.0
+_SOON_S: Final = 0.2
 _READY_AT_LATEST_S: Final = 5.0
+_TOGETHER_S: Final = 2.0
+"""How long the first worker that joins waits for the others, before former members are taken out."""
 
 
 @dataclasses.dataclass(slots=True)
@@ -91,14 +95,23 @@ class Supervisor:
         self._restarts = 0
         self._spawner: Spawner | None = None
         self._woken, self._waker = socket.socketpair()
+        self._lock = _daemon_lock(config)
+        self._former: list[str] = []
+        self._first_joined_s: float | None = None
 
     def run(self) -> int:
-        """Run until stopped; give the exit code. Raises ConnectError when a port cannot be had."""
+        """Run until stopped; give the exit code.
+
+        Raises ConfigError when another daemon has the folder or another process a port, ConnectError when a
+        port cannot be had for another reason.
+        """
         _check_rest(self._config)
         # what a process holds when it dies, secrets among it, is not written to a disk
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-        self._public = [(listener, bind(listener)) for listener in self._config.listeners]
-        self._admin = [(listener, bind(listener)) for listener in self._config.admin_listeners]
+        if self._lock is not None:
+            self._former = self._lock.acquire()
+        self._public = [(one, bind_patiently(one)) for one in self._config.listeners]
+        self._admin = [(one, bind_patiently(one)) for one in self._config.admin_listeners]
         self._bind_registry()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -134,6 +147,7 @@ class Supervisor:
                 self._read(key.data)
         while self._signals:
             self._on_signal(self._signals.pop(0))
+        self._dismiss_when_due()
         self._reload_when_due()
         self._say_ready_at_latest()
         self._kill_stalled()
@@ -142,7 +156,10 @@ class Supervisor:
     def _wait_s(self) -> float:
         now_s = SYSTEM_CLOCK.monotonic_s()
         idle = [] if self._stopping_s is not None else [s for s in self._slots if not s.process]
-        return max(0.0, min([_LOOP_S, *(slot.start_at_s - now_s for slot in idle)]))
+        waits_s = [_LOOP_S, *(slot.start_at_s - now_s for slot in idle)]
+        if self._former and self._first_joined_s is not None:
+            waits_s.append(_SOON_S)
+        return max(0.0, min(waits_s))
 
     def _wake(self, _process: Process) -> None:
         """End the present wait; called on the spawner's thread when a worker has ended."""
@@ -248,9 +265,11 @@ class Supervisor:
         match word["word"]:
             case "tick":
                 slot.ticked_s = SYSTEM_CLOCK.monotonic_s()
-                slot.member = word["member"] or slot.member
+                self._note_member(slot, word["member"])
                 self._tell_problem(slot, word["problem"])
                 self._choose_accepting()
+            case "member":
+                self._note_member(slot, word["member"])
             case "ready":
                 slot.ready = True
                 self._choose_accepting()
@@ -321,14 +340,42 @@ class Supervisor:
         self._pause(slot)
         _LOG.warning("A worker died and is started again. worker=%s status=%s", slot.index, status)
         if slot.member:
-            self._leave_for(slot)
+            self._former.append(slot.member)
+            slot.member = ""
+        self._dismiss_when_due()
         self._choose_accepting()
 
-    def _leave_for(self, dead: _Slot) -> None:
+    # the group
+
+    def _note_member(self, slot: _Slot, member: str) -> None:
+        if not member or member == slot.member:
+            return
+        slot.member = member
+        if self._first_joined_s is None:
+            self._first_joined_s = SYSTEM_CLOCK.monotonic_s()
+        self._note()
+
+    def _note(self) -> None:
+        if self._lock is not None:
+            self._lock.note([*self._former, *(slot.member for slot in self._slots)])
+
+    def _dismiss_when_due(self) -> None:
+        """Have former members taken out of the group, once this daemon's own wait in it.
+
+        Not before: the first to join an empty group waits for `group.initial.rebalance.delay.ms` of the
+        broker, and work that is given to one worker moves when the next one joins.
+        """
+        if not self._former or self._first_joined_s is None or self._stopping_s is not None:
+            return
+        missing = any(slot.process is not None and not slot.member for slot in self._slots)
+        if missing and SYSTEM_CLOCK.monotonic_s() < self._first_joined_s + _TOGETHER_S:
+            return
         for slot in self._slots:
-            sibling = slot.line if slot is not dead and slot.ready else None
-            if sibling is not None and sibling.send("leave", member=dead.member):
-                dead.member = ""
+            if slot.member and slot.line is not None:
+                left = [m for m in self._former if not slot.line.send("leave", member=m)]
+                if left != self._former:
+                    self._former = left
+                    self._note()
                 return
 
     def _pause(self, slot: _Slot) -> None:
@@ -405,6 +452,16 @@ class Supervisor:
         for slot in self._slots:
             if slot.line is not None:
                 slot.line.send("stop")
+
+
+def _daemon_lock(config: WorkerConfig) -> DaemonLock | None:
+    """Give the lock that keeps a second daemon from the folder; `distributed` workers may share one."""
+    port = config.listeners[0].port if config.listeners else 0
+    if config.mode == "run":
+        return DaemonLock(config.runtime_dir / "daemon.lock")
+    if config.standalone or not port:
+        return None
+    return DaemonLock(config.runtime_dir / f"worker-{port}.lock")
 
 
 def _check_rest(config: WorkerConfig) -> None:

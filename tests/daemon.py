@@ -63,6 +63,8 @@ class Daemon:
         self.log = folder / "daemon.log"
         self.process: subprocess.Popen[bytes] | None = None
         self.environment: dict[str, str] = {}
+        self.in_session = False
+        """Whether it is started in a session of its own, to be killed with all its processes at once."""
 
     def start(self, ready: bool = True) -> Self:
         """Start it; with `ready` wait until /health says healthy."""
@@ -73,6 +75,7 @@ class Daemon:
                 stdout=log,
                 stderr=log,
                 env={**os.environ, "PYTHONPATH": str(ROOT), **self.environment},
+                start_new_session=self.in_session,
             )
         if ready:
             wait_until(self.healthy, f"{self.url}/health is healthy", START_S)

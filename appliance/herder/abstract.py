@@ -74,7 +74,8 @@ class HerderContext:
     """What a herder works with, made by the worker's main.
 
     `check` refuses a configuration, `type_of` tells a source from a sink, `set_log_level` sets a level of
-    this process, `on_failure` hears why the worker cannot start.
+    this process, `on_failure` hears why the worker cannot start, `on_joining` the id with which it waits for
+    its group.
     """
 
     config: WorkerConfig
@@ -87,6 +88,7 @@ class HerderContext:
     on_failure: Callable[[ConnectError], None]
     journal: JournalSink | None = None
     clock: Clock = SYSTEM_CLOCK
+    on_joining: Callable[[str], None] | None = None
 
 
 class AbstractHerder(abc.ABC):

@@ -3,7 +3,8 @@
 `assign_eagerly` deals everything out anew. `assign_incrementally` moves only what has to move: new work
 is placed at once, lost work waits for its worker to come back until a delay is over, load is levelled
 by revoking first and assigning in the follow-up round that the revoked members ask for, and levelling
-rounds that come one after another are spaced further and further apart.
+rounds that come one after another are spaced further and further apart. Unlike Java's, a worker that is
+back gets its work at once instead of when the delay is over.
 
 Time and generations are arguments; what must be known in the next round is an `AssignorState`, which the
 leader carries. A leader without one (it has just been elected) starts with `AssignorState()`.
@@ -19,6 +20,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 
 from appliance.herder.protocol import CONNECTOR_TASK, NO_WORK, Work
 from appliance.ids import ConnectorTaskId
@@ -76,7 +78,7 @@ def assign_eagerly(members: Iterable[str], configured: Work) -> Round:
     """Deal connectors, then tasks, to the sorted members in turn; everyone starts from nothing."""
     loads: dict[str, list[ConnectorTaskId]] = {member: [] for member in sorted(members)}
     turn = itertools.cycle(loads.values())
-    tasks = sorted(_units(configured))
+    tasks = sorted(units_of(configured))
     for unit in sorted(tasks, key=lambda unit: not _is_connector(unit)):
         next(turn).append(unit)
     owned = {member: _work(units) for member, units in loads.items()}
@@ -92,14 +94,16 @@ def assign_incrementally(
     generation: int,
     now_ms: int,
     max_delay_ms: int,
+    returned: Mapping[ConnectorTaskId, str] = MappingProxyType({}),
 ) -> tuple[AssignorState, Round]:
     """Give the next state and the increments.
 
-    `members` holds the work each member reports, `configured` all that should run.
+    `members` holds the work each member reports, `configured` all that should run. `returned` names the
+    member that is the worker which last had a unit, come back with empty hands.
     `last_generation` is the last generation whose assignment reached this leader: if it is not the one
     of `state`, that round was never completed and what it decided is forgotten.
     """
-    rebalance = _Rebalance(state, members, configured, now_ms, max_delay_ms)
+    rebalance = _Rebalance(state, members, configured, now_ms, max_delay_ms, returned)
     return rebalance.run(last_generation, generation)
 
 
@@ -112,13 +116,14 @@ class _Rebalance:
     configured: Work
     now_ms: int
     max_delay_ms: int
+    returned: Mapping[ConnectorTaskId, str]
     next_loads: dict[str, list[ConnectorTaskId]] = field(init=False)
     revoked: dict[str, list[ConnectorTaskId]] = field(init=False)
 
     def run(self, last_generation: int, generation: int) -> tuple[AssignorState, Round]:
-        current = {member: _units(self.members[member]) for member in sorted(self.members)}
+        current = {member: units_of(self.members[member]) for member in sorted(self.members)}
         active = frozenset(itertools.chain.from_iterable(current.values()))
-        configured = frozenset(_units(self.configured))
+        configured = frozenset(units_of(self.configured))
         previous = self._previous(active, last_generation)
         deleted = previous - configured
         lost = previous - active - deleted
@@ -180,6 +185,13 @@ class _Rebalance:
         nobody_left = state.scheduled_at_ms <= 0 and state.members <= self.next_loads.keys()
         if nobody_left or self.max_delay_ms == 0:
             return lost
+        back = frozenset(unit for unit in lost if self.returned.get(unit) in self.next_loads)
+        for unit in sorted(back):
+            self.next_loads[self.returned[unit]].append(unit)
+        lost -= back
+        if back and not lost:
+            self._end_delay()
+            return _NONE
         if 0 < state.scheduled_at_ms <= self.now_ms:
             candidates = [name for name in state.candidates if name in self.next_loads]
             self._end_delay()
@@ -294,7 +306,8 @@ def _by_kind(units: Iterable[ConnectorTaskId]) -> list[list[ConnectorTaskId]]:
     return [[unit for unit in held if is_kind(unit)] for is_kind in _KINDS]
 
 
-def _units(work: Work) -> list[ConnectorTaskId]:
+def units_of(work: Work) -> list[ConnectorTaskId]:
+    """Give work as units: a connector instance is task -1 of its connector."""
     return [ConnectorTaskId(name, CONNECTOR_TASK) for name in work.connectors] + list(work.tasks)
 
 

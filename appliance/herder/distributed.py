@@ -56,12 +56,13 @@ class DistributedHerder(AbstractHerder):
         )
         super().__init__(context, role, worker_id, self._settings.session_timeout_ms / 1000)
         self._client = client
+        self._on_joining = context.on_joining
         self._claimed_generation = -1
         self._fencing: dict[str, Future[None]] = {}
         self._tick.start_task = self._start_task
 
     def _new_member(self) -> Membership:
-        return GroupMember(self._settings, self._role, self._clock)
+        return GroupMember(self._settings, self._role, self._clock, self._on_joining)
 
     # Leadership.
 

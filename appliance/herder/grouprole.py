@@ -18,6 +18,7 @@ from appliance.herder.assignor import (
     Round,
     assign_eagerly,
     assign_incrementally,
+    units_of,
 )
 from appliance.herder.protocol import (
     CONFIG_MISMATCH,
@@ -70,6 +71,8 @@ class GroupRole:
         self._memory = AssignorState()
         self._last_generation = -1
         self._owners: dict[Name, str] = {}
+        self._homes: dict[ConnectorTaskId, str] = {}
+        """The address of the worker that last had a unit, kept while the unit is lost."""
 
     def join_as(self, member: Membership) -> None:
         """Take the member whose handler this is."""
@@ -106,7 +109,7 @@ class GroupRole:
         if not joined.is_leader:
             self.last_round = None
             self._memory = AssignorState()
-            self._owners = {}
+            self._owners, self._homes = {}, {}
             self.workers = {received.leader_id: received.leader_url}
         return received
 
@@ -168,8 +171,21 @@ class GroupRole:
             generation=generation,
             now_ms=self._clock.now_ms(),
             max_delay_ms=self._max_delay_ms,
+            returned=self._returned(told, held),
         )
+        self._homes = {
+            unit: self._homes[unit] for unit in units_of(round_.lost) if unit in self._homes
+        }
+        for member, work in round_.owned.items():
+            self._homes.update(dict.fromkeys(units_of(work), told[member].url))
         return round_
+
+    def _returned(
+        self, told: Mapping[str, Metadata], held: Mapping[str, Work]
+    ) -> dict[ConnectorTaskId, str]:
+        """Give for each unit the member that is its last worker, started again."""
+        empty = {told[member].url: member for member, work in held.items() if not units_of(work)}
+        return {unit: empty[url] for unit, url in self._homes.items() if url in empty}
 
 
 def configured_work(state: ClusterConfigState) -> Work:

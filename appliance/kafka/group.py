@@ -18,7 +18,7 @@ from __future__ import annotations
 import enum
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError, RetriableError
@@ -60,12 +60,20 @@ class GroupMember:
     """A member of a group on a broker."""
 
     def __init__(
-        self, settings: GroupSettings, handler: Handler, clock: Clock = SYSTEM_CLOCK
+        self,
+        settings: GroupSettings,
+        handler: Handler,
+        clock: Clock = SYSTEM_CLOCK,
+        on_joining: Callable[[str], None] | None = None,
     ) -> None:
-        """Join nothing yet; the first `ensure_active` does."""
+        """Join nothing yet; the first `ensure_active` does.
+
+        `on_joining` hears the member's id, on the herder thread, each time it waits for the group.
+        """
         self._settings = settings
         self._handler = handler
         self._clock = clock
+        self._on_joining = on_joining
         self._link = CoordinatorLink(settings)
         self._condition = threading.Condition()
         self._thread: threading.Thread | None = None
@@ -294,6 +302,8 @@ class GroupMember:
             self._await(_Phase.JOINING)
         finally:
             self._link.lock.release()
+        if self._member_id and self._on_joining is not None:
+            self._on_joining(self._member_id)
 
     def _on_join(self, join: wire.Join) -> None:
         settings, connection = self._settings, self._connection()

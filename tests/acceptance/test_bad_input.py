@@ -402,7 +402,7 @@ def test_daemon_ends_with_one_line_when_its_port_is_in_use(site, tmp_path):
     second = Daemon(tmp_path, "run", worker_options(site.bootstrap, "second", port))
     second.start(ready=False)
     assert second.process is not None
-    assert second.process.wait(30) == 1
+    assert second.process.wait(30) == 78
     (line,) = second.log.read_text().splitlines()
     assert f"Listening on 127.0.0.1:{port}: the port is in use by" in line
     assert "Stop that process or choose another port in listeners." in line

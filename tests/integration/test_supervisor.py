@@ -23,8 +23,8 @@ from appliance.config.worker import WorkerConfig
 from appliance.supervisor import Supervisor
 from appliance.telemetry import logs
 logs.configure()
-port = sys.argv[1]
-config = WorkerConfig({"listeners": f"http://127.0.0.1:{port}", "appliance.workers": "2"}, "run")
+options = {"listeners": f"http://127.0.0.1:{sys.argv[1]}", "appliance.runtime.dir": sys.argv[2]}
+config = WorkerConfig({**options, "appliance.workers": "2"}, "run")
 sys.exit(Supervisor(config, (), "tests.integration.fakeworker:main").run())
 """
 PORT = free_ports(1)[0]
@@ -45,9 +45,9 @@ def alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def supervisor() -> Iterator[subprocess.Popen[bytes]]:
+def supervisor(tmp_path) -> Iterator[subprocess.Popen[bytes]]:
     process = subprocess.Popen(
-        [sys.executable, "-c", MAIN, str(PORT)],
+        [sys.executable, "-c", MAIN, str(PORT), str(tmp_path)],
         cwd=ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

@@ -7,7 +7,12 @@ from collections import Counter
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from appliance.herder.assignor import AssignorState, assign_eagerly, assign_incrementally
+from appliance.herder.assignor import (
+    AssignorState,
+    assign_eagerly,
+    assign_incrementally,
+    units_of,
+)
 from appliance.herder.protocol import NO_WORK, Work
 from appliance.ids import ConnectorTaskId
 
@@ -31,6 +36,7 @@ class Cluster:
         self.delay_ms = delay_ms
         self.generation = 0
         self.now_ms = 1_000_000
+        self.returned: dict[ConnectorTaskId, str] = {}
 
     def rebalance(self, *, reached=True):
         last = self.generation
@@ -43,6 +49,7 @@ class Cluster:
             generation=self.generation,
             now_ms=self.now_ms,
             max_delay_ms=self.delay_ms,
+            returned=self.returned,
         )
         for member in self.work:
             kept = self.work[member].minus(outcome.revoked[member])
@@ -119,6 +126,38 @@ def test_returning_worker_gets_the_lost_work_when_it_comes_empty():
     cluster.rebalance()
     assert set(lost.tasks) == set(cluster.work["w2-again"].tasks)
     assert kept == cluster.work["w1"]
+
+
+def test_lost_work_goes_back_at_once_when_its_worker_is_known_to_be_back():
+    """The delay is for a worker that may come back; the one that has come need not wait for its end."""
+    cluster = Cluster("w1", "w2", "w3", a=6)
+    cluster.rebalance()
+    kept = cluster.work["w1"]
+    lost, away = cluster.work.pop("w2"), cluster.work.pop("w3")
+    cluster.rebalance()
+    cluster.work["w2-again"] = NO_WORK
+    cluster.returned = dict.fromkeys(units_of(lost), "w2-again")
+    outcome = cluster.rebalance()
+    assert set(units_of(cluster.work["w2-again"])) == set(units_of(lost))
+    assert outcome.delay_ms == DELAY_MS
+    assert not set(away.tasks) & set(cluster.running())
+    cluster.work["w3-again"] = NO_WORK
+    cluster.returned = dict.fromkeys(units_of(away), "w3-again")
+    assert cluster.rebalance().delay_ms == 0
+    assert set(units_of(cluster.work["w3-again"])) == set(units_of(away))
+    assert kept == cluster.work["w1"]
+
+
+def test_lost_work_goes_back_when_its_worker_is_back_before_it_was_missed():
+    """One round sees the old member gone and the new one there: nobody has to wait for anything."""
+    cluster = Cluster("w1", "w2", a=4)
+    cluster.rebalance()
+    lost = cluster.work.pop("w2")
+    cluster.work["w2-again"] = NO_WORK
+    cluster.returned = dict.fromkeys(units_of(lost), "w2-again")
+    assert cluster.rebalance().delay_ms == 0
+    assert set(units_of(cluster.work["w2-again"])) == set(units_of(lost))
+    assert not any(cluster.rebalance().revoked.values())
 
 
 def test_lost_work_moves_at_once_when_the_delay_is_0():
