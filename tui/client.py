@@ -10,7 +10,8 @@ import asyncio
 import base64
 import json
 import ssl
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
@@ -102,15 +103,21 @@ class Client:
 
         Raises UnreachableError when the line breaks or stays silent for SILENCE_S.
         """
-        headers = {"Accept": "text/event-stream"}
-        if after is not None:
-            headers["Last-Event-ID"] = str(after)
+        headers = {} if after is None else {"Last-Event-ID": str(after)}
+        async with aclosing(self.stream(f"{PREFIX}/events", headers)) as events:
+            async for event in events:
+                yield event
+
+    async def stream(
+        self, path: str, headers: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[ServerEvent | None]:
+        """Give the events of a stream; None for each heartbeat. Raises as `events`."""
+        sent = {"Accept": "text/event-stream", **(headers or {})}
         writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 reader, writer = await self._connect()
-                path = f"{PREFIX}/events"
-                answer = await self._send(reader, writer, "GET", path, None, headers)
+                answer = await self._send(reader, writer, "GET", path, None, sent)
             if answer.status != 200:
                 content = b"".join([chunk async for chunk in _body(answer)])
                 raise AnswerError(answer.status, _message(answer.status, content))
@@ -121,7 +128,7 @@ class Client:
         finally:
             if writer is not None:
                 writer.close()
-        raise UnreachableError(f"The daemon at {self.url} closed the event stream.")
+        raise UnreachableError(f"The daemon at {self.url} closed the stream.")
 
     @property
     def _host(self) -> str:

@@ -35,7 +35,7 @@ GLOBAL: Final = (
     ("l", "logs", "its log lines", "Go"),
     ("v", "view_key('as')", "view payloads as another form", "Records"),
     ("R", "view_key('edit_replay')", "edit a dead letter and replay it", "Records"),
-    ("F", "view_key('same')", "keep letters with the same error", "Records"),
+    ("F", "view_key('same')", "letters with the same error; follow a topic", "Records"),
     ("P", "view_key('purge')", "purge a dead letter queue", "Records"),
     ("w", "view_key('wide')", "internal topics too", "Records"),
     ("L", "view_key('level')", "set a logger's level", "Records"),

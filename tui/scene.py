@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Final, Protocol
 
+from tui.client import ServerEvent
 from tui.contexts import Contexts
 from tui.feed import Feed
 from tui.model import Model
@@ -27,6 +28,9 @@ class Asker(Protocol):
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Give the answer's JSON. Raises ClientError."""
+
+    def stream(self, path: str) -> AsyncGenerator[ServerEvent | None]:
+        """Give server-sent events, None for a heartbeat. Raises ClientError."""
 
 
 @dataclass

@@ -64,7 +64,7 @@ class Reader:
         _error: BaseException | None,
         _trace: TracebackType | None,
     ) -> None:
-        self._consumer.close()
+        self.close()
 
     def topics(self) -> dict[str, list[int]]:
         """Give every topic with its partitions."""
@@ -144,6 +144,26 @@ class Reader:
             return None
         found = self._read({(topic, partition): (offset, offset + 1)}, 1)
         return next((raw for raw in found if raw.offset == offset), None)
+
+    def go_to_end(self, topic: str, partition: int | None = None) -> None:
+        """Stand at the end of a topic, for `coming`."""
+        bounds = self._bounds_of(topic, partition)
+        self._consumer.assign([Place(*place, high) for place, (_, high) in bounds.items()])
+
+    def coming(self, most: int, timeout_s: float) -> list[Raw]:
+        """Give at most `most` records that have come since, waiting for the first one."""
+        found = []
+        for message in self._consumer.consume(most, timeout=timeout_s):
+            error = message.error()
+            if error is None:
+                found.append(_raw(message))
+            elif error.code() != KafkaError._PARTITION_EOF:
+                raise ConnectError(f"following {message.topic()}: {error.str()}")
+        return found
+
+    def close(self) -> None:
+        """End the consumer."""
+        self._consumer.close()
 
     def _bounds_of(self, topic: str, partition: int | None) -> Bounds:
         partitions = self.topics().get(topic)

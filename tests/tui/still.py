@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 from tests.tui.daemon import NOW_S, snapshot, task_event
 from tui.app import Console
-from tui.client import AnswerError
+from tui.client import AnswerError, ServerEvent
 from tui.model import Model
 from tui.palette import Palette
 from tui.scene import Scene
@@ -38,6 +38,10 @@ class StillClient:
 
     async def get(self, path: str) -> Any:
         return await self.request("GET", path)
+
+    async def stream(self, path: str) -> AsyncGenerator[ServerEvent | None]:
+        for event in self.answers.get(f"STREAM {path}", ()):
+            yield event
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         if method != "GET":

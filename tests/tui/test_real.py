@@ -295,6 +295,32 @@ async def test_bad_record_arrives_when_it_is_mended_and_replayed(daemon, orders,
     assert lines_of(out)[-1] == "{id=3}"
 
 
+async def test_records_show_as_they_come_when_a_topic_is_followed(daemon, orders, broker):
+    """F stands at the end of the topic; what is written then comes to the top by itself."""
+    name = orders["topics"]
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await choose(pilot, "topics", name)
+        await pilot.press("enter")
+        await until(lambda: len(app.view.records) == 3, PATIENCE_S)
+        await pilot.press("F")
+        producer = Producer({"bootstrap.servers": broker.bootstrap})
+
+        def came() -> bool:
+            # the follower stands at the end a moment after the key
+            producer.produce(name, b'{"id": 9}', b"late")
+            producer.flush(30)
+            return any(one["key"]["text"] == "late" for one in app.view.records.values())
+
+        await until(came, PATIENCE_S)
+        await until(
+            lambda: "late" in app.view.grid.texts(app.view.grid.keys[0])["key"], PATIENCE_S
+        )
+        assert "following" in str(app.view.grid.border_title)
+        await pilot.press("F")
+        assert app.view.following is None
+
+
 def offsets(daemon: Daemon, name: str) -> list[dict[str, int]]:
     found = daemon.client.get("connectors", name, "offsets")["offsets"]
     return [entry["offset"] for entry in found]

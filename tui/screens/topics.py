@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.containers import Vertical
+from textual.worker import Worker
 
-from tui.client import PREFIX, escaped
+from tui.client import PREFIX, ClientError, escaped
 from tui.letters import put_payload
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask
@@ -39,12 +41,16 @@ _RECORDS: Final = (
 _LIST: Hints = (("Enter", "peek"), ("w", "internal too"), ("s", "sort"), ("E", "export"))
 _PEEK: Hints = (
     ("Esc", "back"),
+    ("F", "follow"),
     ("t", "from"),
     ("v", "view as"),
     ("/", "filter"),
     ("Tab", "pane"),
     ("E", "export"),
 )
+
+
+_KEPT: Final = 500
 
 
 class Topics(View):
@@ -56,9 +62,9 @@ class Topics(View):
     ABOUT: ClassVar[str] = (
         "Topics of the cluster with the connectors that write and read them; RECORDS counts "
         "offsets, so compacted topics hold fewer. Enter peeks at the newest records; t chooses "
-        "another place: oldest, newest, an offset, or time:MS. v changes how payloads are read: "
-        "auto uses the converter of a connector of this topic. The filter looks into key, value "
-        "and headers."
+        "another place: oldest, newest, an offset, or time:MS; F follows what comes from now on. "
+        "v changes how payloads are read: auto uses the converter of a connector of this topic. "
+        "The filter looks into key, value and headers."
     )
     STYLE: ClassVar[str] = """
     #topics-list { height: 1fr; } #peek { height: 1fr; display: none; }
@@ -72,6 +78,8 @@ class Topics(View):
         self.topic = ""
         self.start = "newest"
         self.form = "auto"
+        self.following: Worker[None] | None = None
+        self._note = ""
         self._internal = False
 
     @property
@@ -116,12 +124,17 @@ class Topics(View):
         """Close the records."""
         if not self.topic:
             return False
+        self._stop_following()
         self.topic = ""
         self.query_one("#topics-list").display = True
         self.query_one("#peek").display = False
         self.query_one("#topics-grid", Grid).focus()
         self.loaded_s = float("-inf")
         return True
+
+    def stale(self, now_s: float) -> bool:
+        """Tell whether to fetch; what is followed comes by itself."""
+        return self.following is None and super().stale(now_s)
 
     async def load(self, client: Asker) -> None:
         """Fetch topics, or the records of the open one."""
@@ -147,7 +160,8 @@ class Topics(View):
             listing.show(keys, self.filter, now_s)
             grid.refresh()
         if self.topic:
-            retitle(grid, f"{self.topic}  {len(grid.keys)} records, from {self.start}")
+            where = f"from {self.start}" if self.following is None else f"following{self._note}"
+            retitle(grid, f"{self.topic}  {len(grid.keys)} records, {where}")
             self._put_record()
         else:
             retitle(grid, f"Topics {len(grid.keys)}")
@@ -182,7 +196,14 @@ class Topics(View):
         if command == "as" and self.topic:
             self.form = FORMS[(FORMS.index(self.form) + 1) % len(FORMS)]
             self.loaded_s = float("-inf")
+            if self.following is not None:
+                self._follow()
             console.say(f"payloads as {self.form}", "grey")
+        elif command == "same" and self.topic:
+            if self.following is None:
+                self._follow()
+            else:
+                self._stop_following()
         elif command == "topics" and self.topic:
             console.act(self._choose_start(console))
         elif command == "wide" and not self.topic:
@@ -196,8 +217,39 @@ class Topics(View):
         words = "newest, oldest, an offset, or time:MS (epoch milliseconds)"
         start = await console.push_screen_wait(Ask(self.scene, "Records from", words, self.start))
         if start:
+            self._stop_following()
             self.start = start.strip()
             self.loaded_s = float("-inf")
+
+    def _follow(self) -> None:
+        self._note = ""
+        self.following = self.run_worker(self._take(), group="follow", exclusive=True)
+        self.refilter()
+
+    def _stop_following(self) -> None:
+        if self.following is not None:
+            self.following.cancel()
+            self.following = None
+            self.loaded_s = float("-inf")
+
+    async def _take(self) -> None:
+        """Put records that come on top, the last _KEPT of them."""
+        path = f"{PREFIX}/topics/{escaped(self.topic)}/records?follow=true&as={self.form}"
+        try:
+            async with aclosing(self.scene.client.stream(path)) as events:
+                async for event in events:
+                    if event is None:
+                        continue
+                    if event.type == "record":
+                        one = event.data
+                        self.records = {f"{one['partition']}@{one['offset']}": one, **self.records}
+                        for key in list(self.records)[_KEPT:]:
+                            del self.records[key]
+                    else:
+                        self._note = f", {event.data.get('message') or 'some left out'}"
+                    self.record_listing.expire()
+        except ClientError as error:
+            self._note = f", {error}"
 
     def raw(self) -> Any:
         """Give the row under the cursor."""

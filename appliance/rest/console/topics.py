@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from appliance.errors import BadRequestError
 from appliance.herder.entities import HerderSnapshot
 from appliance.rest.answers import json_response
 from appliance.rest.console.payloads import FORMS
 from appliance.rest.console.records import QUEUE_OPTION, Records, entry
+from appliance.rest.console.tail import Tail, followed, record_text
 from appliance.rest.context import Context
 from appliance.rest.routing import Route
 
@@ -27,7 +28,7 @@ def routes(context: Context, records: Records, prefix: str) -> list[Route]:
     topics = _Topics(context, records)
     return [
         Route("GET", f"{prefix}/topics", topics.all),
-        Route("GET", f"{prefix}/topics/{{topic}}/records", topics.records),
+        Route("GET", f"{prefix}/topics/{{topic}}/records", topics.records, any_type=True),
     ]
 
 
@@ -87,23 +88,36 @@ class _Topics:
         return {topic for topic in (*stores, config.journal_topic) if topic}
 
     async def records(self, request: Request, members: Members) -> Response:
-        """Records of a topic: `from` newest, oldest, an offset or `time:MS`; `partition`, `q`, `as`."""
+        """Records of a topic: `from` newest, oldest, an offset or `time:MS`; `partition`, `q`, `as`.
+
+        With `follow=true` those that come from now on, as server-sent events.
+        """
         query = request.query_params
         form = query.get("as", "auto")
         if form not in FORMS:
             raise BadRequestError(f"Unknown form {form}; there are {', '.join(FORMS)}")
         limit = query.get("limit", "")
-        partition = query.get("partition", "")
+        given = query.get("partition", "")
+        partition = int(given) if given.isdigit() else None
+        words = query.get("q", "").lower()
+        if query.get("follow") == "true":
+            topic = members["topic"]
+            payloads = self._records.payloads(self._user(topic))
+            tail = Tail(self._records, topic, partition, lambda raw: entry(raw, payloads, form))
+            return StreamingResponse(
+                followed(tail, words),
+                media_type="text/event-stream",
+                headers={"cache-control": "no-store"},
+            )
         found = await self._context.call(
             self._read,
             members["topic"],
             query.get("from", "newest"),
-            int(partition) if partition.isdigit() else None,
+            partition,
             min(int(limit), _MOST) if limit.isdigit() else 100,
             form,
         )
-        words = query.get("q", "").lower()
-        return json_response([record for record in found if words in _text(record)])
+        return json_response([record for record in found if words in record_text(record)])
 
     def _read(
         self, topic: str, start: str, partition: int | None, limit: int, form: str
@@ -130,9 +144,3 @@ class _Topics:
             if topic in topics or info.config.get(QUEUE_OPTION) == topic:
                 return name
         return None
-
-
-def _text(record: Entry) -> str:
-    words = [record["key"]["text"], record["value"]["text"]]
-    words += [f"{name}={value}" for name, value in record["headers"]]
-    return "\n".join(word or "" for word in words).lower()
