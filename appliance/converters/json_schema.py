@@ -43,6 +43,9 @@ def schema_text(schema: Schema | None, value_text: ValueText, field: str | None 
         pairs = (f"{json_quote(k)}:{json_quote(v)}" for k, v in schema.parameters.items())
         members.append(f'"parameters":{{{",".join(pairs)}}}')
     if schema.default is not None:
+        if schema.type is Type.STRUCT:
+            # A struct under a schema with a default never has that very schema.
+            raise DataError("Mismatching schema.")
         members.append(f'"default":{value_text(schema.replace(default=None), schema.default)}')
     if field is not None:
         members.append(f'"field":{json_quote(field)}')

@@ -33,7 +33,7 @@ def _same(row: Any) -> Any:
 def projector(source: Schema, target: Schema) -> Projector:
     """Give the function from rows of `source` to rows of `target`. Raises SchemaProjectorError."""
     _check(source, target)
-    if source == target:
+    if source == target and not _fills(source):
         return _same
     default: Any = None
     if source.optional and not target.optional:
@@ -67,6 +67,18 @@ def _check(source: Schema, target: Schema) -> None:
             f"Schema parameters not equal. source parameters: {_shown(source.parameters)} "
             f"and target parameters: {_shown(target.parameters)}"
         )
+
+
+def _fills(schema: Schema) -> bool:
+    """Tell whether a null below has a default, which takes its place."""
+    if schema.type is Type.STRUCT:
+        return any(f.schema.default is not None or _fills(f.schema) for f in schema.fields)
+    members = []
+    if schema.type in (Type.ARRAY, Type.MAP):
+        members.append(schema.value_schema)
+    if schema.type is Type.MAP:
+        members.append(schema.key_schema)
+    return any(member is not None and _fills(member) for member in members)
 
 
 def _shown(value: Any) -> str:

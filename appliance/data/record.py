@@ -38,11 +38,11 @@ class ConnectRecord:
             for h in self.headers
         )
         return (
-            f"ConnectRecord{{topic='{self.topic}', kafkaPartition={_or_null(self.partition)}, "
+            f"ConnectRecord{{topic='{_or_null(self.topic)}', kafkaPartition={_or_null(self.partition)}, "
             f"key={java_text(self.key, self.key_schema)}, keySchema={_or_null(self.key_schema)}, "
             f"value={java_text(self.value, self.value_schema)}, "
             f"valueSchema={_or_null(self.value_schema)}, timestamp={_or_null(self.timestamp)}, "
-            f"headers=ConnectHeaders(headers={headers})}}"
+            f"headers=ConnectHeaders(headers={f'[{headers}]' if headers else ''})}}"
         )
 
     def replace(self, **changes: Any) -> Self:
@@ -79,7 +79,7 @@ class SinkRecord(ConnectRecord):
         """Give Java's text form."""
         return (
             f"SinkRecord{{kafkaOffset={self.kafka_offset}, timestampType={self.timestamp_type}, "
-            f"originalTopic={self.original_topic}, "
+            f"originalTopic={_or_null(self.original_topic)}, "
             f"originalKafkaPartition={_or_null(self.original_kafka_partition)}, "
             f"originalKafkaOffset={self.original_kafka_offset}}} {ConnectRecord.__str__(self)}"
         )

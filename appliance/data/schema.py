@@ -7,6 +7,7 @@ version, per topic) and then only compared, mostly by identity; `hash()` is comp
 from __future__ import annotations
 
 import enum
+import math
 from collections.abc import Mapping
 from typing import Any, Self
 
@@ -168,7 +169,6 @@ class Schema:
             self._fields,
             self._key_schema,
             self._value_schema,
-            self.default,
         )
 
     def __eq__(self, other: object) -> bool:
@@ -177,7 +177,7 @@ class Schema:
             return True
         if not isinstance(other, Schema) or hash(self) != hash(other):
             return False
-        return self._identity() == other._identity()
+        return self._identity() == other._identity() and _same(self.default, other.default)
 
     def __hash__(self) -> int:
         """Hash type, name, version and members, once."""
@@ -202,6 +202,17 @@ class Schema:
             if self.name
             else f"Schema{{{self.type.name}}}"
         )
+
+
+def _same(one: Any, other: Any) -> bool:
+    """Tell whether two defaults are equal as Java's objects are: NaN equals itself."""
+    if isinstance(one, float) and isinstance(other, float):
+        return one == other or (math.isnan(one) and math.isnan(other))
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(_same, one, other))
+    if isinstance(one, dict) and isinstance(other, dict):
+        return one.keys() == other.keys() and all(_same(v, other[k]) for k, v in one.items())
+    return bool(one == other)
 
 
 class SchemaBuilder:

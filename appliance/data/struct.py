@@ -224,7 +224,7 @@ def check_header(schema: Schema | None, value: Any) -> None:
         raise DataError(f"The value {value} is not compatible with the schema {schema}")
 
 
-_JAVA_NAMES: tuple[tuple[type, str], ...] = (
+_JAVA_NAMES: tuple[tuple[type | tuple[type, ...], str], ...] = (
     (bool, "java.lang.Boolean"),
     (Int8, "java.lang.Byte"),
     (Int16, "java.lang.Short"),
@@ -241,7 +241,7 @@ _JAVA_NAMES: tuple[tuple[type, str], ...] = (
     (memoryview, "java.nio.HeapByteBuffer"),
     (list, "java.util.ArrayList"),
     (dict, "java.util.HashMap"),
-    (Struct, "org.apache.kafka.connect.data.Struct"),
+    ((Struct, tuple), "org.apache.kafka.connect.data.Struct"),
 )
 
 

@@ -194,7 +194,9 @@ def java_text(value: Any, schema: Schema | None = None) -> str:
     if isinstance(value, dict):
         shown = (f"{java_text(k)}={java_text(v)}" for k, v in value.items())
         return f"{{{', '.join(shown)}}}"
-    if isinstance(value, (bytes, bytearray, memoryview)):
+    if isinstance(value, memoryview):
+        return f"java.nio.HeapByteBuffer[pos=0 lim={value.nbytes} cap={value.nbytes}]"
+    if isinstance(value, (bytes, bytearray)):
         return f"[B@{id(value) & 0xFFFFFFFF:x}"
     return str(value)
 

@@ -21,6 +21,7 @@ from appliance.data.logical import (
     Int8,
     Int16,
     Int32,
+    decimal_of_bytes,
 )
 from appliance.data.numbers import (
     decimal_to_integer,
@@ -479,13 +480,18 @@ def to_boolean(schema: Schema | None, value: Any) -> bool | None:
     return to_long(schema, value) != 0
 
 
-def to_decimal(schema: Schema | None, value: Any) -> decimal.Decimal:
-    """Give a value as a decimal; numbers go through double. Raises DataError."""
+def to_decimal(schema: Schema | None, value: Any, target: Schema) -> decimal.Decimal:
+    """Give a value as a decimal; bytes take the scale of `target`, numbers go through double.
+
+    Raises DataError.
+    """
     value = typed(schema, value)
     if value is None:
         raise DataError(NULL_REFUSED)
     if isinstance(value, decimal.Decimal):
         return value
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return decimal_of_bytes(target, bytes(value))
     if isinstance(value, str):
         try:
             return parse_decimal(value)
@@ -558,7 +564,7 @@ def convert_to(target: Schema, schema: Schema | None, value: Any) -> Any:
     if target.name in (DATE_NAME, TIME_NAME, TIMESTAMP_NAME):
         return to_instant(schema, value, target)
     if target.name == DECIMAL_NAME:
-        return to_decimal(schema, value)
+        return to_decimal(schema, value, target)
     if target.type in (Type.INT8, Type.INT16, Type.INT32, Type.INT64):
         bits = {Type.INT8: 8, Type.INT16: 16, Type.INT32: 32, Type.INT64: 64}[target.type]
         return _WIDTHS.get(target.type, int)(to_integer(schema, value, bits) or 0)

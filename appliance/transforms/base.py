@@ -290,25 +290,38 @@ class RowBuilder:
         self._names[name] = value
         return name
 
-    def copy(self, field: Field, *, replace_null: bool, name: str | None = None) -> None:
+    def copy(
+        self,
+        field: Field,
+        *,
+        replace_null: bool,
+        name: str | None = None,
+        kind: Type | None = None,
+    ) -> None:
         """Append the value of a field, its default in the place of null if asked for.
 
-        `name` is the field's new name, for the error of a null.
+        `name` and `kind` are the field's new name and type, for the error of a null.
         """
         if field.schema.default is not None and replace_null:
             default = self._bind(unwrap(field.schema.default))
             self._parts.append(f"({default} if r[{field.index}] is None else r[{field.index}])")
         elif field.schema.default is not None and not field.schema.optional:
-            self._parts.append(
-                f"{self._bind(_present(name or field.name, field.schema.type))}(r[{field.index}])"
-            )
+            present = _present(name or field.name, kind or field.schema.type)
+            self._parts.append(f"{self._bind(present)}(r[{field.index}])")
         else:
             self._parts.append(f"r[{field.index}]")
             self._copied.append(field.index)
 
-    def convert(self, field: Field, function: Callable[[Any], Any], *, replace_null: bool) -> None:
-        """Append what `function` gives for the value of a field."""
-        self.copy(field, replace_null=replace_null)
+    def convert(
+        self,
+        field: Field,
+        function: Callable[[Any], Any],
+        *,
+        replace_null: bool,
+        kind: Type | None = None,
+    ) -> None:
+        """Append what `function` gives for the value of a field, of type `kind` if that changes."""
+        self.copy(field, replace_null=replace_null, kind=kind)
         if self._copied and self._parts[-1] == f"r[{field.index}]":
             self._copied.pop()
         self._parts[-1] = f"{self._bind(function)}({self._parts[-1]})"

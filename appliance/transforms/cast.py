@@ -19,7 +19,7 @@ from appliance.data.numbers import decimal_to_integer, saturated, wrap_integer
 from appliance.data.struct import java_class_name, unwrap, wrap
 from appliance.data.text import base64_text, java_text, to_float32
 from appliance.data.values import encoded_instant, format_instant, typed
-from appliance.errors import ConfigError, DataError
+from appliance.errors import ConfigError, DataError, SchemaBuilderError
 from appliance.transforms.base import (
     REPLACE_NULL,
     PartTransform,
@@ -140,9 +140,9 @@ class Cast(PartTransform):
             if field.schema.optional:
                 new.optional()
             if field.schema.default is not None:
-                new.default(cast(unwrap(field.schema.default)))
+                new.default(_untagged(cast(unwrap(field.schema.default))))
             builder.field(field.name, new.build())
-            row.convert(field, _or_null(cast), replace_null=self._replace_null)
+            row.convert(field, _or_null(cast), replace_null=self._replace_null, kind=target)
         if schema.default is not None:
             # The peer casts the default of the whole too, and cannot cast a struct.
             raise DataError(_unsupported("from", schema.type, _INPUT))
@@ -152,6 +152,13 @@ class Cast(PartTransform):
     def _whole_plan(schema: Schema, target: Type) -> Plan:
         cast = caster(schema, target)
         new = schema.replace(default=None)
+        if schema.default is not None and schema.name in LOGICAL_NAMES:
+            # The name stays, and with it the class that it asks of a default.
+            value = cast_value(schema, schema.default, target)
+            raise SchemaBuilderError("Invalid default value") from DataError(
+                f'Invalid Java object for schema "{schema.name}" with type {target.name}: '
+                f"{java_class_name(value)} for value"
+            )
         found = Schema(
             target,
             optional=new.optional,
@@ -159,7 +166,7 @@ class Cast(PartTransform):
             version=new.version,
             doc=new.doc,
             parameters=new.parameters,
-            default=None if schema.default is None else cast(unwrap(schema.default)),
+            default=None if schema.default is None else _untagged(cast(unwrap(schema.default))),
         )
         return Plan(found, row_by_row(cast))
 

@@ -12,7 +12,7 @@ from appliance.api import Batch
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import Int32
-from appliance.errors import ConfigError
+from appliance.errors import ConfigError, DataError
 from appliance.transforms.base import (
     REPLACE_NULL,
     PartTransform,
@@ -173,7 +173,7 @@ class InsertField(PartTransform):
         self, copy: Callable[[Any], tuple[Any, ...]] | None
     ) -> Callable[[list[Any], Batch], list[Any]]:
         def append(rows: list[Any], batch: Batch) -> list[Any]:
-            columns = [insertion.column(batch) for insertion in self._insertions]
+            columns = [self._column(insertion, batch) for insertion in self._insertions]
             old = rows if copy is None else [copy(row) for row in rows]
             if not any(isinstance(column, list) for column in columns):
                 tail = tuple(columns)
@@ -182,6 +182,18 @@ class InsertField(PartTransform):
             return [row + tail for row, tail in zip(old, zip(*full, strict=True), strict=True)]
 
         return append
+
+    @staticmethod
+    def _column(insertion: _Insertion, batch: Batch) -> Any:
+        column = insertion.column(batch)
+        if insertion.skips_null or insertion.schema.optional:
+            return column
+        if column is None or (isinstance(column, list) and None in column):
+            raise DataError(
+                f'Invalid value: null used for required field: "{insertion.name}", '
+                f"schema type: {insertion.schema.type.name}"
+            )
+        return column
 
     def _schemaless(self, rows: list[Any], batch: Batch) -> list[Any]:
         found = [dict(required_map(row, self.purpose)) for row in rows]

@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.config.validators import Check, UniqueList
-from appliance.data import Schema
-from appliance.errors import ConfigError
+from appliance.data import Field, Schema
+from appliance.data.struct import validate_value, wrap
+from appliance.errors import ConfigError, DataError
 from appliance.transforms.base import (
     REPLACE_NULL,
     PartTransform,
@@ -90,6 +91,7 @@ class ReplaceField(PartTransform):
         self._exclude = frozenset(parsed["exclude"])
         self._include = frozenset(parsed["include"])
         self._renames = parse_renames(parsed["renames"])
+        self._sources = {new: old for old, new in self._renames.items()}
         self._replace_null = parsed["replace.null.with.default"]
         for old in ("whitelist", "blacklist"):
             if old in config:
@@ -110,8 +112,24 @@ class ReplaceField(PartTransform):
             if self._keeps(field.name):
                 name = self._renames.get(field.name, field.name)
                 builder.field(name, field.schema)
-                row.copy(field, replace_null=self._replace_null, name=name)
+                self._take(row, schema, field, name)
         return Plan(builder.build(), row_by_row(row.build()))
+
+    def _take(self, row: RowBuilder, schema: Schema, field: Field, name: str) -> None:
+        """Append the value of the field `name`; the peer looks it up under the name renamed to it."""
+        old = self._sources.get(name, name)
+        if old == field.name:
+            row.copy(field, replace_null=self._replace_null, name=name)
+            return
+        source = schema.field(old)
+        if source is None:
+            raise DataError(f"{old} is not a valid field name")
+
+        def checked(value: Any) -> Any:
+            validate_value(f'field: "{name}"', field.schema, wrap(source.schema, value))
+            return value
+
+        row.convert(source, checked, replace_null=self._replace_null)
 
     def _schemaless(self, value: Any) -> dict[Any, Any]:
         members = required_map(value, self.purpose)

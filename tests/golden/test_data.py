@@ -13,7 +13,7 @@ import pytest
 from appliance import converters, predicates, transforms
 from appliance.api import Batch
 from appliance.config.types import text_of
-from appliance.data import Float32, Int8, Int16, Int32, Type, values
+from appliance.data import DECIMAL_NAME, Float32, Int8, Int16, Int32, Schema, Type, values
 from appliance.data.infer import infer_schema
 from appliance.data.text import to_float32
 from appliance.errors import java_class_of
@@ -125,7 +125,13 @@ def values_function(case: dict[str, Any]) -> Any:
         return {"schema": infer_schema(value)}
     if name == "convertToString":
         return {"result": values.format_value(schema, value)}
+    if name == "convertToDecimal":
+        return {"result": values.to_decimal(schema, value, decimal_of_scale(case.get("scale", 0)))}
     return {"result": CONVERSIONS[name](schema, value)}
+
+
+def decimal_of_scale(scale: int) -> Schema:
+    return Schema(Type.BYTES, name=DECIMAL_NAME, version=1, parameters={"scale": str(scale)})
 
 
 def width(bits: int, kind: Any) -> Any:
@@ -147,7 +153,6 @@ CONVERSIONS: dict[str, Any] = {
     "convertToLong": width(64, int),
     "convertToFloat": to_float,
     "convertToDouble": values.to_double,
-    "convertToDecimal": values.to_decimal,
     "convertToList": lambda s, v: values.to_container(s, v, Type.ARRAY),
     "convertToMap": lambda s, v: values.to_container(s, v, Type.MAP),
     "convertToStruct": lambda s, v: values.to_container(s, v, Type.STRUCT),

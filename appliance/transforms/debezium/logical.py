@@ -143,7 +143,11 @@ class ByLogicalTableRouter(CompiledTransform):
         if batch.keys is not None:
             self._route_keys(found, topic, routed)
         schema = batch.value_schema
-        if schema is not None and is_envelope(schema):
+        if (
+            schema is not None
+            and is_envelope(schema)
+            and any(row is not None and row is not NULL for row in batch.values)
+        ):
             found.value_schema = self._value_schema(schema, routed)
             found.raw_values = None
         return found
@@ -152,6 +156,7 @@ class ByLogicalTableRouter(CompiledTransform):
         schema = batch.key_schema
         live = [row for row in batch.keys or () if row is not None and row is not NULL]
         if not live:
+            batch.key_schema = batch.raw_keys = None
             return
         if schema is None or schema.type is not Type.STRUCT:
             raise DataError(

@@ -173,6 +173,7 @@ class EventRouter(Transform):
         self._regex = JavaPattern.option("route.topic.regex", parsed["route.topic.regex"])
         placements = config.get("table.fields.additional.placement")
         self._additional = [] if placements is None else _additional(placements)
+        self._encloses = any(placement == "envelope" for _, placement, _ in self._additional)
 
     def apply(self, record: ConnectRecord) -> Any:
         """Give the event of an inserted row, None for a tombstone, delete or update."""
@@ -210,33 +211,33 @@ class EventRouter(Transform):
             raise ConnectError(
                 f"Unable to find payload field {parsed['table.field.event.payload']} in event"
             )
-        routed_by = row.get_typed(parsed["route.by.field"], Type.STRING)
-        key_schema, key = _column(row, parsed["table.field.event.key"])
-        id_schema, event_id = _column(row, parsed["table.field.event.id"])
-        headers = [*record.headers, Header("id", id_schema, event_id)]
+        timestamp = self._timestamp(event, row)
+        headers = [*record.headers, Header("id", *_column(row, parsed["table.field.event.id"]))]
         payload_schema: Schema | None = field.schema
         payload = row.get(field.name)
-        partition, envelope = self._place(row, headers)
         if parsed["table.expand.json.payload"] and isinstance(payload, str):
             found = expanded(payload, nulls_as_bytes=self._nulls_as_bytes)
             payload_schema, payload = found or (payload_schema, payload)
         value: Any = payload
+        if self._encloses and payload_schema is not None:
+            payload_schema, value = self._enveloped(row, payload_schema, payload)
+        partition = self._place(row, headers)
         if parsed["route.tombstone.on.empty.payload"] and payload in (None, ""):
             payload_schema, value = None, None
-        elif envelope and payload_schema is not None:
-            payload_schema, value = self._enveloped(
-                row, routed_by, payload_schema, payload, envelope
-            )
+        key_schema, key = _column(row, parsed["table.field.event.key"])
         return record.replace(
-            topic=self._topic(routed_by),
+            topic=self._topic(self._routed_by(row)),
             partition=partition,
             key_schema=key_schema,
             key=key,
             value_schema=payload_schema,
             value=value,
-            timestamp=self._timestamp(event, row),
+            timestamp=timestamp,
             headers=tuple(headers),
         )
+
+    def _routed_by(self, row: Struct) -> Any:
+        return row.get_typed(self._parsed["route.by.field"], Type.STRING)
 
     def _topic(self, routed_by: str) -> str:
         if not self._regex.matches(routed_by):
@@ -246,45 +247,41 @@ class EventRouter(Transform):
         except IndexError as error:
             raise ValueError(str(error)) from error
 
-    def _place(
-        self, row: Struct, headers: list[Header]
-    ) -> tuple[int | None, list[tuple[str, Schema, Any]]]:
+    def _place(self, row: Struct, headers: list[Header]) -> int | None:
+        """Append the headers of columns; give the partition that one names."""
         partition: int | None = None
-        envelope: list[tuple[str, Schema, Any]] = []
         for column, placement, name in self._additional:
             if row.schema.field(column) is None and self._ignores_missing:
                 continue
-            schema, value = _column(row, column)
             if placement == "header":
-                headers.append(Header(name, schema, value))
-            elif placement == "envelope":
-                envelope.append((name, schema, value))
-            else:
+                headers.append(Header(name, *_column(row, column)))
+            elif placement == "partition":
                 partition = row.get_typed(column, Type.INT32)
-        return partition, envelope
+        return partition
 
-    def _enveloped(
-        self,
-        row: Struct,
-        routed_by: str,
-        schema: Schema,
-        payload: Any,
-        envelope: list[tuple[str, Schema, Any]],
-    ) -> tuple[Schema, Struct]:
-        outer, _, last = (row.schema.name or "").rpartition(".")
-        builder = SchemaBuilder.struct().name(f"{outer}.{routed_by}.{last}")
+    def _enveloped(self, row: Struct, schema: Schema, payload: Any) -> tuple[Schema, Struct]:
+        """Give the payload with the columns placed beside it."""
+        number: int | None = None
         version = self._parsed["table.field.event.schema.version"]
         if version is not None:
             number = row.get_typed(version, Type.INT32)
-            if number is not None:
-                builder.version(number)
+        outer, _, last = (row.schema.name or "").rpartition(".")
+        builder = SchemaBuilder.struct().name(f"{outer}.{self._routed_by(row)}.{last}")
+        if number is not None:
+            builder.version(number)
         builder.field("payload", schema)
-        for name, own, _ in envelope:
-            builder.field(name, own)
+        columns = [(c, name) for c, placement, name in self._additional if placement == "envelope"]
+        for column, name in columns:
+            field = row.schema.field(column)
+            if field is not None:
+                builder.field(name, field.schema)
+            elif not self._ignores_missing:
+                raise ConnectError(f"Unable to find field {column} in event")
         struct = Struct(builder.build())
         struct.put("payload", payload)
-        for name, _, value in envelope:
-            struct.put(name, value)
+        for column, name in columns:
+            if row.schema.field(column) is not None:
+                struct.put(name, row.get(column))
         return struct.schema, struct
 
     def _timestamp(self, event: Struct, row: Struct) -> int | None:

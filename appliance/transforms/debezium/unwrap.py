@@ -267,7 +267,7 @@ class ExtractNewRecordState(CompiledTransform):
             if field.name in dropped and (field.schema.optional or not self._compatible):
                 continue
             builder.field(field.name, field.schema)
-            fills = self._rewrites and (self._replace_null or bool(dropped))
+            fills = bool(dropped) or (self._rewrites and self._replace_null)
             parts.append((field.index, unwrap(field.schema.default) if fills else None))
         if self._rewrites:
             builder.field(_DELETED, Schema(Type.STRING, optional=True))
