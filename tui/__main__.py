@@ -70,8 +70,9 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
 
     from tui.app import Console
     from tui.client import Client
-    from tui.contexts import Context, Contexts
+    from tui.contexts import Context, ContextError, Contexts
     from tui.feed import Feed
+    from tui.keys import remapped
     from tui.model import Model
     from tui.palette import chosen
     from tui.scene import Scene
@@ -88,6 +89,10 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
         key=context.keyfile,
     )
     feed = Feed(client, model, time.time)
+    try:
+        keymap = remapped(contexts.keys)
+    except ValueError as error:
+        raise ContextError(f"The [keys] of {contexts.path}: {error}.") from error
     palette = chosen(context.theme, os.environ, ascii=options.ascii)
     scene = Scene(
         model,
@@ -99,6 +104,7 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
         read_only=context.read_only,
         guarded=context.prod,
         contexts=contexts,
+        keymap=keymap,
     )
     over_ssh = "SSH_CONNECTION" in os.environ
     flush_s = 1.0 if options.slow else 0.5 if over_ssh else 0.25

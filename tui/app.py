@@ -15,7 +15,7 @@ from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import Click
 from textual.widgets import ContentSwitcher, Input, Static
@@ -23,7 +23,7 @@ from textual.worker import Worker
 
 from tui import chrome, keys
 from tui.client import PREFIX, ClientError
-from tui.commands import run_command
+from tui.commands import Completion, run_command
 from tui.handlers import Handlers
 from tui.help import no_daemon
 from tui.scene import Scene
@@ -53,6 +53,12 @@ Screen.small > * { display: none; } Screen.small > #nobody { display: block; }
 """
 
 
+class Line(Input):
+    """The line for filters and commands."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "cursor_right", show=False)]
+
+
 class Console(Handlers):
     """Shows a scene; `flush_s` is the time between two paints."""
 
@@ -63,6 +69,7 @@ class Console(Handlers):
     def __init__(self, scene: Scene, flush_s: float = 0.25) -> None:
         super().__init__()
         self.animation_level = "none"
+        self.set_keymap(scene.keymap)
         self.scene = scene
         self.views: list[View] = [Overview(scene)]
         self.view: View = self.views[0]
@@ -94,7 +101,7 @@ class Console(Handlers):
         yield Static(id="nobody")
         with Horizontal(id="line-bar"):
             yield Static(id="prompt")
-            yield Input(id="line", compact=True)
+            yield Line(id="line", compact=True)
         yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -272,16 +279,27 @@ class Console(Handlers):
         """Go back to the view before."""
         self.go(self._before)
 
+    def action_zoom(self) -> None:
+        """Give the pane with the keys the whole screen, or take it back."""
+        if self.screen.maximized is not None:
+            self.screen.minimize()
+        elif self.focused is not None:
+            self.screen.maximize(self.focused, container=False)
+
     def action_up(self) -> None:
         """End the filter, or leave what the view has open."""
-        if self.view.filter.text:
+        if self.screen.maximized is not None:
+            self.screen.minimize()
+        elif self.view.filter.text:
             self.view.set_filter("")
         else:
             self.view.leave()
 
     def action_up_or_quit(self) -> None:
         """Leave what the view has open; at the top end the console."""
-        if not self.view.leave():
+        if self.screen.maximized is not None:
+            self.screen.minimize()
+        elif not self.view.leave():
             self.exit()
 
     def action_filter(self) -> None:
@@ -302,6 +320,7 @@ class Console(Handlers):
         line = self.query_one("#line", Input)
         self.query_one("#prompt", Static).update(Text(f" {mode} ", self.scene.palette.accent))
         self.query_one("#line-bar").display, self.query_one("#keys").display = True, False
+        line.suggester = Completion(self.scene) if mode == ":" else None
         line.placeholder = "words  !not  /regex/  state:failed  worker:w2  lag>1k"
         if mode == ":":
             line.placeholder = "connectors  dlq NAME  worker w2  ctx NAME  theme light  q"

@@ -116,9 +116,10 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
     text = Text(style=palette.grey, no_wrap=True)
     tail = sum(len(key) + len(word) + 4 for key, word in common)
     room = width - tail
-    for key, word in (*hints, *common):
+    for usual, word in (*hints, *common):
+        key = keys.shown(usual, scene.keymap)
         size = len(key) + len(word) + 4
-        if (key, word) not in common:
+        if (usual, word) not in common:
             if room < size:
                 continue
             room -= size

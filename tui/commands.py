@@ -4,10 +4,65 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from textual.suggester import Suggester
+
+from tui.palette import THEMES
+from tui.scene import Scene
+from tui.screens.overview import short_worker
+
 if TYPE_CHECKING:
     from tui.app import Console
 
+_PLAIN = [
+    "overview",
+    "connectors",
+    "tasks",
+    "workers",
+    "offsets",
+    "dlq",
+    "topics",
+    "plugins",
+    "logs",
+    "connector",
+    "worker",
+    "theme",
+    "ctx",
+    "help",
+    "quit",
+]
 _SHORT = {"ov": "overview", "co": "connectors", "ta": "tasks", "wo": "workers", "of": "offsets"}
+
+
+class Completion(Suggester):
+    """Completes a command and the name behind it; Tab or the right arrow takes it."""
+
+    def __init__(self, scene: Scene) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+        self._scene = scene
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Give the first line that begins with what was typed."""
+        word, blank, rest = value.partition(" ")
+        if not value:
+            return None
+        if not blank:
+            return next((name for name in _PLAIN if name.startswith(word)), None)
+        names = (name for name in self._names(word) if name.startswith(rest))
+        found = next(names, None) if rest else None
+        return None if found is None else f"{word} {found}"
+
+    def _names(self, word: str) -> list[str]:
+        scene = self._scene
+        model = scene.model
+        if word == "theme":
+            return [palette.name for palette in THEMES]
+        if word == "ctx":
+            return [] if scene.contexts is None else scene.contexts.names
+        if word == "worker":
+            return [short_worker(model, worker.id) for worker in model.workers]
+        if word == "dlq":
+            return [str(queue["topic"]) for queue in scene.queues]
+        return sorted(model.connectors)
 
 
 async def run_command(console: Console, line: str) -> None:

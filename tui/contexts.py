@@ -13,6 +13,8 @@ The file is `$XDG_CONFIG_HOME/ingest-tui/contexts.toml`:
     prod = true          # each confirmation one tier stricter
     read_only = false
     theme = "contrast"
+    [keys]
+    stop = "X"           # another key for an action, by its name in tui.keys
 """
 
 from __future__ import annotations
@@ -78,6 +80,7 @@ class Contexts:
         self._environ = environ
         self._found: dict[str, Any] = {}
         self.current: str | None = None
+        self.keys: dict[str, str] = {}
         if not path.exists():
             return
         # lazily: most have no such file
@@ -89,6 +92,7 @@ class Contexts:
             raise ContextError(f"Reading contexts from {path}: {error}") from error
         self._found = dict(document.get("contexts", {}))
         self.current = document.get("current")
+        self.keys = dict(document.get("keys", {}))
 
     @property
     def names(self) -> list[str]:

@@ -20,7 +20,7 @@ def help_text(scene: Scene, view: View) -> Text:
     text.append(f"{view.ABOUT}\n\n")
     text.append("Keys of this view\n", palette.grey)
     for key, word in view.HINTS:
-        _key(text, scene, key, word)
+        _key(text, scene, keys.shown(key, scene.keymap), word)
     text.append("\nIn a table\n", palette.grey)
     for key, word in keys.GRID:
         _key(text, scene, key, word)
@@ -29,9 +29,7 @@ def help_text(scene: Scene, view: View) -> Text:
         if part != group:
             group = part
             text.append(f"\n{group}\n", palette.grey)
-        name = key.replace("question_mark", "?").replace("colon", ":").replace("slash", "/")
-        name = name.replace("right_square_bracket", "]").replace("left_square_bracket", "[")
-        name = "1..9" if name.startswith("1,") else name.replace("minus", "-").replace(",", " ")
+        name = "1..9" if key.startswith("1,") else keys.shown(key, scene.keymap)
         _key(text, scene, name, word)
     text.append("\nSigns\n", palette.grey)
     for state in STATES:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Mapping
 from typing import Final
 
 from textual.binding import Binding
@@ -39,6 +39,7 @@ GLOBAL: Final = (
     ("P", "view_key('purge')", "purge a dead letter queue", "Records"),
     ("w", "view_key('wide')", "internal topics too", "Records"),
     ("L", "view_key('level')", "set a logger's level", "Records"),
+    ("plus", "zoom", "one pane over the whole screen, and back", "Show"),
     ("y", "raw", "raw JSON", "Show"),
     ("c", "copy", "copy the row or text", "Show"),
     ("C", "copy_command", "copy the last call as curl", "Show"),
@@ -59,16 +60,64 @@ GRID: Final = (
     ("j k arrows", "move"),
     ("g G", "first, last row"),
     ("ctrl+d ctrl+u", "half a page"),
-    ("Enter", "open"),
+    ("Enter d", "open"),
     ("space * ctrl+\\", "mark, mark all, clear marks"),
     ("Tab", "next pane"),
 )
 
 
+def name_of(action: str) -> str:
+    """Give the name by which the config file gives an action another key."""
+    way, _, argument = action.rstrip(")").partition("(")
+    if way == "view_key":
+        return argument.strip("'")
+    if argument:
+        return ("next_" if argument == "1" else "previous_") + {"step": "tab", "find": "problem"}[
+            way
+        ]
+    return way
+
+
+NAMES: Final = {name_of(action): key for key, action, _, _ in GLOBAL if action is not None}
+"""The name of each action to its usual key."""
+
+
+def remapped(wanted: Mapping[str, str]) -> dict[str, str]:
+    """Give the other keys by name of action. Raises ValueError for an unknown name or what is no key."""
+    unknown = sorted(set(wanted) - NAMES.keys())
+    if unknown:
+        raise ValueError(f"unknown {', '.join(unknown)}; there are {', '.join(sorted(NAMES))}")
+    for name, key in wanted.items():
+        if not isinstance(key, str) or not key.strip():
+            raise ValueError(f'{name} wants a key such as "p" or "ctrl+p", not {key!r}')
+    return dict(wanted)
+
+
+def shown(key: str, keymap: Mapping[str, str]) -> str:
+    """Give what a person sees of a key, the other one where it was given another."""
+    for name, usual in NAMES.items():
+        parts = usual.split(",")
+        if key == usual or key in parts or key in [_SIGNS.get(part, part) for part in parts]:
+            key = keymap.get(name, key)
+            break
+    return " ".join(_SIGNS.get(part, part) for part in key.split(","))
+
+
+_SIGNS: Final = {
+    "question_mark": "?",
+    "colon": ":",
+    "slash": "/",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "minus": "-",
+    "plus": "+",
+}
+
+
 def bindings() -> list[Binding]:
     """Give the app's bindings."""
     found = [
-        Binding(key, action, show=False, id=re.sub(r"\W+", "_", action).strip("_"))
+        Binding(key, action, show=False, id=name_of(action))
         for key, action, _, _ in GLOBAL
         if action is not None
     ]

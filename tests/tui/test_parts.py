@@ -10,9 +10,22 @@ from pathlib import Path
 import pytest
 from rich.cells import cell_len
 
-from tests.tui.still import NOW_MS, W1, W2, StillClient, rebalance, rebalances, still, until
+from tests.tui.still import (
+    NOW_MS,
+    W1,
+    W2,
+    StillClient,
+    rebalance,
+    rebalances,
+    settled,
+    still,
+    until,
+)
+from tui import keys
+from tui.app import Line
 from tui.calls import Call, send
 from tui.client import AnswerError, Client, UnreachableError
+from tui.commands import Completion
 from tui.contexts import ContextError, Contexts
 from tui.diff import changes
 from tui.filters import Filter
@@ -21,6 +34,7 @@ from tui.model import Model, reason
 from tui.palette import DARK
 from tui.places import place_text
 from tui.scene import Scene
+from tui.screens.dialogs import TextScreen
 from tui.text import fit, magnitude
 
 ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
@@ -198,6 +212,72 @@ def test_two_workers_keep_their_names_when_one_leaves_and_returns():
     assert model.nicknames == {W1: "w1", W2: "w2"}
     model.take_workers(both)
     assert [model.nicknames[worker.id] for worker in model.workers] == ["w1", "w2"]
+
+
+async def test_action_takes_another_key_when_the_file_gives_one(tmp_path):
+    """The key of the config file works, the usual one no longer does; help shows the new one."""
+    file = tmp_path / "contexts.toml"
+    file.write_text('[keys]\nhelp = "H"\nnext_tab = "ctrl+n"\n')
+    app = still(DARK)
+    app.scene.keymap = keys.remapped(Contexts(file, {}).keys)
+    app.set_keymap(app.scene.keymap)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("question_mark")
+        assert not isinstance(app.screen, TextScreen)
+        await pilot.press("H")
+        await until(lambda: isinstance(app.screen, TextScreen))
+        screen = app.screen
+        assert isinstance(screen, TextScreen)
+        assert "ctrl+n" in screen.text.plain
+        assert " H help" in str(app._shown["keys"])
+
+
+@pytest.mark.parametrize(
+    ("typed", "wanted"),
+    [
+        ("w", "workers"),
+        ("theme l", "theme light"),
+        ("connectors orders-2", "connectors orders-2"),
+        ("tasks ord", "tasks orders-0"),
+        ("nothing", None),
+        ("", None),
+    ],
+)
+async def test_command_completes_when_it_is_begun(typed, wanted):
+    """Views, themes, workers and connectors complete."""
+    assert await Completion(scene()).get_suggestion(typed) == wanted
+
+
+async def test_completion_is_taken_when_tab_is_pressed():
+    """Tab writes the rest of the command."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", "w")
+        await until(lambda: app.query_one(Line)._suggestion == "workers")
+        await pilot.press("tab", "enter")
+        await until(lambda: app.view.NAME == "Workers")
+
+
+@pytest.mark.parametrize("wanted", [{"nowhere": "H"}, {"help": ""}])
+def test_keys_are_refused_when_they_or_their_names_are_unknown(wanted):
+    """The message says what is wrong; for a name, which there are."""
+    with pytest.raises(ValueError, match=r"nowhere; there are .*help|help wants a key"):
+        keys.remapped(wanted)
+
+
+async def test_pane_has_the_whole_screen_when_zoomed():
+    """Plus gives the pane with the keys all room, Escape takes it back."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        grid = app.view.grid
+        assert grid is not None
+        before = grid.size.height
+        await pilot.press("plus")
+        await until(lambda: grid.size.height > before)
+        await pilot.press("escape")
+        await until(lambda: grid.size.height == before)
 
 
 async def test_private_authority_and_password_are_used_when_given(tmp_path):
