@@ -26,7 +26,7 @@ from appliance.errors import (
 )
 from appliance.herder.abstract import AbstractHerder, HerderContext, done
 from appliance.herder.entities import InternalSignature
-from appliance.herder.grouprole import GroupRole
+from appliance.herder.grouprole import REFRESH_S, GroupRole
 from appliance.herder.herder import InternalClient
 from appliance.herder.protocol import ConnectProtocol
 from appliance.herder.requests import chain
@@ -152,10 +152,13 @@ class DistributedHerder(AbstractHerder):
         def step() -> None:
             self._verify(signature)
             self._require_leader("Only the leader may write task configurations.")
-            known = self._known
-            if not known.contains(name):
+            if self._is_stopped(name):
+                # the worker that asks may have read of a resumption before this one
+                with self._tick.doing("reading to the end of the config topic"):
+                    self._stores.configs.refresh(REFRESH_S)
+            if not self._known.contains(name):
                 raise NotFoundError(f"Connector {name} not found")
-            if configs and known.target_state(name) is TargetState.STOPPED:
+            if configs and self._is_stopped(name):
                 raise BadRequestError(
                     f"Cannot submit non-empty set of task configs for stopped connector {name}"
                 )
@@ -164,6 +167,9 @@ class DistributedHerder(AbstractHerder):
 
         # Not held back by a rebalance: the worker that asks waits for the answer inside one.
         return self._tick.requests.submit(step)
+
+    def _is_stopped(self, name: str) -> bool:
+        return self._known.target_state(name) is TargetState.STOPPED
 
     # Fencing of exactly-once sources.
 

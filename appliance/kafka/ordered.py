@@ -1,7 +1,8 @@
 """A topic of one partition as an ordered list of values: read whole, appended with acknowledgement.
 
 For connectors that keep notes of their own (the schema history). One thread; clients are made when they
-are first needed.
+are first needed. A failure is final after the time given: what could not be kept must not be passed over by
+going on. Semantics: Debezium 3.6 KafkaSchemaHistory, whose tasks fail then too.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from appliance.errors import ConfigError, RetriableError
+from appliance.errors import ConfigError, ConnectError
 
 _POLL_S: Final = 0.1
 _WRITE_TIMEOUT_S: Final = 60.0
@@ -50,17 +51,17 @@ class OrderedTopic:
         self._patience_s = patience_s
         self._producer: Producer | None = None
 
-    def _failure(self, doing: str, reason: str) -> RetriableError:
+    def _failure(self, doing: str, reason: str) -> ConnectError:
         servers = self._producer_config.get("bootstrap.servers", "")
-        return RetriableError(
+        return ConnectError(
             f"{doing} topic {self.name} failed: {reason}; check that the brokers at {servers} are up and "
-            "can be reached"
+            "can be reached, then restart the task"
         )
 
     def size(self) -> int:
         """Give how many values the topic holds, 0 where it does not exist.
 
-        Raises ConfigError when it has more than one partition, RetriableError without brokers.
+        Raises ConfigError when it has more than one partition, ConnectError without brokers.
         """
         consumer = Consumer(self._reader_config())
         try:
@@ -100,7 +101,7 @@ class OrderedTopic:
         }
 
     def create(self, config: Mapping[str, str]) -> None:
-        """Make the topic if it is missing. Raises RetriableError."""
+        """Make the topic if it is missing. Raises ConnectError."""
         # the admin module is large, and most starts find the topic there
         from confluent_kafka.admin import AdminClient
         from confluent_kafka.cimpl import NewTopic
@@ -115,7 +116,7 @@ class OrderedTopic:
                 raise self._failure("Making", error.args[0].str()) from error
 
     def read(self) -> Iterator[bytes | None]:
-        """Give all values in order, up to the end as it is now. Raises RetriableError."""
+        """Give all values in order, up to the end as it is now. Raises ConnectError."""
         consumer = Consumer(self._reader_config())
         try:
             low, high = self._bounds(consumer)
@@ -143,7 +144,7 @@ class OrderedTopic:
             consumer.close()
 
     def append(self, values: Sequence[bytes]) -> None:
-        """Add values; every broker in sync has them when this returns. Raises RetriableError."""
+        """Add values; every broker in sync has them when this returns. Raises ConnectError."""
         failures: list[str] = []
 
         def on_delivery(error: KafkaError | None, _message: Any) -> None:

@@ -131,8 +131,23 @@ class SourceRunner:
             log.info(
                 "%s: stopped in the middle of a batch, whose rest is read again", self._start.id
             )
+        except Exception:
+            self._commit_after_failure(task, delivery)
+            raise
+        self._commit_all(task, delivery)
+
+    def _commit_all(self, task: SourceTask, delivery: Delivery) -> None:
         timeout_s = LAPSED_FLUSH_S if self._control.lapsed else self._flush_timeout_s
         self._commit(task, delivery, self._clock.monotonic_s(), timeout_s, everything=True)
+
+    def _commit_after_failure(self, task: SourceTask, delivery: Delivery) -> None:
+        """Keep the offsets of what was sent before the task failed, unless it failed of a delivery."""
+        if self._undelivered or isinstance(delivery, TransactionalDelivery):
+            return
+        try:
+            self._commit_all(task, delivery)
+        except Exception:
+            log.exception("%s: the last commit failed; records are read again", self._start.id)
 
     def _turn(self, task: SourceTask, pipeline: SourcePipeline, delivery: Delivery) -> None:
         before = self._clock.monotonic_s()

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from confluent_kafka import Producer
 
-from deploy.parts import Hdfs, MariaDb, free_ports
+from deploy.parts import Broker, Hdfs, MariaDb, free_ports
 from tests.acceptance.pipelines import payloads
 from tests.daemon import JSON, Daemon, worker_options
 from tests.waiting import wait_until
@@ -394,6 +394,38 @@ def test_trace_names_the_record_when_a_file_format_cannot_take_it(site, unique_n
     found = site.trace(name)
     assert f"writing {text} as Parquet: values have to be Structs with a schema" in found
     site.delete(name)
+
+
+@pytest.mark.timeout(180)
+def test_task_fails_when_its_schema_history_cannot_be_written(
+    site, database, unique_name, open_tmp_path
+):
+    """Nothing may pass a definition that was not kept; restarted with the broker, nothing is missing."""
+    with Broker(open_tmp_path / "history") as elsewhere:
+        config = cdc(site, database.port, unique_name)
+        config["schema.history.internal.kafka.bootstrap.servers"] = elsewhere.bootstrap
+        # a minute by default
+        config["schema.history.internal.producer.delivery.timeout.ms"] = "3000"
+        database.sql(
+            "CREATE TABLE shop.late (id INT PRIMARY KEY); INSERT INTO shop.late VALUES (1);"
+        )
+        name = site.create(unique_name, {**config, "table.include.list": "shop.late"})
+        topic = f"{unique_name}.shop.late"
+        wait_until(lambda: len(payloads(site.bootstrap, topic, 1)) == 1, "the snapshot")
+        elsewhere.kill()
+        database.sql(
+            "ALTER TABLE shop.late ADD COLUMN v INT; INSERT INTO shop.late VALUES (2, 20);"
+        )
+        found = site.trace(name)
+        assert f"Writing to topic {unique_name}-history failed" in found
+        assert f"check that the brokers at {elsewhere.bootstrap} are up" in found
+        assert "then restart the task" in found
+
+        elsewhere.start()
+        assert site.ask("POST", f"/connectors/{name}/tasks/0/restart")[0] == 204
+        after = [json.loads(text)["after"] for text in payloads(site.bootstrap, topic, 2)]
+        assert after == [{"id": 1}, {"id": 2, "v": 20}]
+        site.delete(name)
 
 
 def test_daemon_ends_with_one_line_when_its_port_is_in_use(site, tmp_path):
