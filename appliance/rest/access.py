@@ -46,6 +46,8 @@ class Access:
         self._basic = BasicAuth(config, on=main)
         self._key = key
         self._hosts = _Hosts(config)
+        # wrong passwords wait for each other, and nobody else for them
+        self._hashing = asyncio.Lock()
 
     async def caller(self, request: Request) -> Principal | Response:
         """Give who calls, or the answer for somebody who may not."""
@@ -87,7 +89,11 @@ class Access:
             return Principal(name, Role.ADMINISTER)
         if self._users is None:
             return None
-        return await asyncio.to_thread(self._users.of_password, name, password)
+        known = self._users.remembered(name, password)
+        if known is not None:
+            return known
+        async with self._hashing:
+            return await asyncio.to_thread(self._users.of_password, name, password)
 
     @staticmethod
     def _unsigned() -> Response:

@@ -16,8 +16,14 @@ from deploy.parts.folder import PartError, progress
 def main(arguments: Sequence[str] | None = None) -> int:
     """Give the exit code: 0, or 1 after a sentence about what went wrong."""
     parser = argparse.ArgumentParser(prog="deploy/package", description=__doc__)
-    parser.add_argument("command", nargs="?", choices=("build", "trial"), default="build")
+    parser.add_argument(
+        "command", nargs="?", choices=("build", "trial", "powercut"), default="build"
+    )
     parser.add_argument("releases", nargs="*", metavar="RELEASE", help=", ".join(RELEASES))
+    parser.add_argument("--cuts", type=int, default=10, help="how often powercut cuts")
+    parser.add_argument(
+        "--seed", type=int, help="moments of the cuts, as an earlier run told them"
+    )
     options = parser.parse_args(arguments)
     releases = options.releases or list(RELEASES)
     unknown = [release for release in releases if release not in RELEASES]
@@ -28,6 +34,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             from deploy.packaging.trial import try_out
 
             return max(try_out(release) for release in releases)
+        if options.command == "powercut":
+            from deploy.packaging.powercut import cut_power
+
+            return max(cut_power(release, options.cuts, options.seed) for release in releases)
         return _build(releases)
     except PartError as error:
         print(f"deploy/package: {error}", file=sys.stderr)
