@@ -78,6 +78,50 @@ def test_rows_reach_topic_and_hdfs_when_read_by_increasing_id(
     assert folder.read(path).decode().splitlines() == [first, second]
 
 
+def test_row_reaches_the_topic_when_one_with_a_higher_id_was_committed_before(
+    daemon, broker, mariadb, unique_name
+):
+    """The higher id waits in the table for the open transaction; both records arrive, in order."""
+    execute(
+        mariadb,
+        f"CREATE DATABASE {unique_name}",
+        f"CREATE TABLE {unique_name}.orders (id INT AUTO_INCREMENT PRIMARY KEY)",
+        f"INSERT INTO {unique_name}.orders VALUES (NULL)",
+    )
+    more = {
+        "table": "orders",
+        "incrementing.column.name": "id",
+        "topic.prefix": f"{unique_name}_",
+        **PLAIN_JSON,
+    }
+    create(daemon, "orders", {**jdbc_settings(mariadb, unique_name), **more})
+    topic = f"{unique_name}_orders"
+    assert payloads(broker.bootstrap, topic, 1) == ['{"id":1}']
+    writer = mariadb.connect(unique_name)
+    try:
+        with writer.cursor() as cursor:
+            cursor.execute("BEGIN")
+            cursor.execute("INSERT INTO orders VALUES (NULL)")
+            execute(mariadb, f"INSERT INTO {unique_name}.orders VALUES (NULL)")
+            await_held(mariadb)
+            cursor.execute("COMMIT")
+    finally:
+        writer.close()
+    assert payloads(broker.bootstrap, topic, 3) == ['{"id":1}', '{"id":2}', '{"id":3}']
+
+
+def await_held(mariadb):
+    """Wait until the connector has looked at the open transactions some times."""
+    with mariadb.connect() as connection, connection.cursor() as cursor:
+
+        def looked():
+            cursor.execute("SHOW GLOBAL STATUS LIKE 'Com_select'")
+            return int(cursor.fetchone()[1])
+
+        before = looked()
+        wait_until(lambda: looked() >= before + 5, "the table is polled again and again")
+
+
 def test_payloads_are_as_from_java_when_transforms_are_chained(
     daemon, broker, mariadb, unique_name
 ):

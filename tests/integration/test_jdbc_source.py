@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime as dt
+import time
 from decimal import Decimal
 from typing import Any
 
@@ -10,6 +12,7 @@ import pytest
 
 from appliance.connectors.jdbc import mysql as mysql_driver
 from appliance.connectors.jdbc.connector import JdbcSourceConnector
+from appliance.connectors.jdbc.guard import RECHECK_S
 from appliance.connectors.jdbc.task import JdbcSourceTask
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId
@@ -109,13 +112,18 @@ def read(config, stored=None, between=None):
 def drain(task):
     """Give (values, offset) of the rows that are there now."""
     found = []
-    while batches := task.poll():
+    while (batches := task.poll()) or held(task):
         found += [
             (batch.values[n], batch.source_offset_at(n))
             for batch in batches
             for n in range(len(batch))
         ]
     return found
+
+
+def held(task):
+    """Whether rows wait for transactions, be they of other tests on the same server."""
+    return any(querier.guard and querier.guard.waiting for querier in task._queriers)
 
 
 def rows_table(shop):
@@ -185,6 +193,88 @@ def test_query_is_polled_when_one_is_configured(shop):
     query = f"SELECT * FROM (SELECT id, name FROM {shop.name}.t WHERE id <> 2) q"
     config = shop.settings(mode="incrementing", query=query) | {"incrementing.column.name": "id"}
     assert read(config) == [((1, "a"), {"incrementing": 1}), ((3, "c"), {"incrementing": 3})]
+
+
+class Writer:
+    """A connection with a transaction of its own."""
+
+    def __init__(self, shop):
+        self._shop = shop
+        self._connection = shop.address.connect()
+        self._cursor = self._connection.cursor()
+        self.run("BEGIN")
+
+    def run(self, statement):
+        self._cursor.execute(statement.replace("shop.", f"{self._shop.name}."))
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self._connection.close()
+
+
+@pytest.mark.parametrize("mode", ["incrementing", "timestamp", "timestamp+incrementing", "query"])
+def test_no_row_is_lost_when_the_lower_one_is_committed_last(shop, mode):
+    """A row waits for the transactions that may still commit one below it; both arrive, in order."""
+    shop.run(
+        "CREATE TABLE shop.t (id INT PRIMARY KEY, at TIMESTAMP(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6))"
+    )
+    config = shop.settings(mode="incrementing" if mode == "query" else mode)
+    if mode.startswith("timestamp"):
+        config["timestamp.column.name"] = "at"
+    if mode != "timestamp":
+        config["incrementing.column.name"] = "id"
+    if mode == "query":
+        config["query"] = f"SELECT * FROM {shop.name}.t"
+    task = JdbcSourceTask()
+    task.start(surroundings(), task_configs(config)[0])
+    early, late = "'2025-02-21 10:00:00'", "'2025-02-21 10:00:01'"
+    with contextlib.closing(task), Writer(shop) as writer:
+        writer.run(f"INSERT INTO shop.t VALUES (1, {early})")
+        shop.run(f"INSERT INTO shop.t VALUES (2, {late})")
+        until_s = time.monotonic() + 4 * RECHECK_S
+        while time.monotonic() < until_s:
+            assert task.poll() == []
+            assert held(task)
+        writer.run("COMMIT")
+        assert [row[0] for row, _ in drain(task)] == [1, 2]
+        writer.run("BEGIN")
+        writer.run("SELECT * FROM shop.t")
+        shop.run("INSERT INTO shop.t VALUES (3, '2025-02-21 10:00:02')")
+        wait_until(
+            lambda: [row[0] for row, _ in drain(task)] == [3], "a reader holds nothing back"
+        )
+
+
+@pytest.mark.parametrize("server", ["mariadb", "mysql"])
+def test_rows_wait_where_a_number_is_missing_when_the_user_may_not_see_transactions(
+    server, request, unique_name, caplog
+):
+    """Without PROCESS rows without a gap come at once, others after the hold; the log says what to grant."""
+    shop = Shop(request.getfixturevalue(server), unique_name)
+    rows_table(shop)
+    user = f"u{unique_name[-20:]}"
+    shop.run(
+        f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'",
+        f"GRANT SELECT ON {unique_name}.* TO '{user}'@'%'",
+    )
+    config = shop.settings(mode="incrementing") | {
+        "incrementing.column.name": "id",
+        "connection.user": user,
+        "connection.password": "pw",
+        "visibility.guard.hold.ms": "3600000",
+    }
+    task = JdbcSourceTask()
+    task.start(surroundings({"incrementing": 0}), task_configs(config)[0])
+    with contextlib.closing(task):
+        assert [row[0] for row, _ in drain(task)] == [1, 2, 3]
+        assert "GRANT PROCESS" in caplog.text
+        shop.run("INSERT INTO shop.t VALUES (5, 'e', '2025-02-21 10:00:07')")
+        assert task.poll() == []
+        assert held(task)
+        shop.run("INSERT INTO shop.t VALUES (4, 'd', '2025-02-21 10:00:06')")
+        assert [row[0] for row, _ in drain(task)] == [4, 5]
 
 
 def test_tables_are_spread_when_more_tasks_are_allowed(shop):

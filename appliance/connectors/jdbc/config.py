@@ -32,6 +32,8 @@ TIMESTAMP_INITIAL: Final = "timestamp.initial"
 TIMESTAMP_DELAY: Final = "timestamp.delay.interval.ms"
 GRANULARITY: Final = "timestamp.granularity"
 VALIDATE_NON_NULL: Final = "validate.non.null"
+GUARD: Final = "visibility.guard.enable"
+GUARD_HOLD_MS: Final = "visibility.guard.hold.ms"
 QUERY: Final = "query"
 QUERY_MASKED: Final = "query.masked"
 QUERY_SUFFIX: Final = "query.suffix"
@@ -337,6 +339,33 @@ def _mode_keys() -> list[ConfigKey]:
             Width.SHORT,
             None,
             "Refuse to start when the incrementing column, or all timestamp columns, may be null.",
+        ),
+        (
+            GUARD,
+            t.BOOLEAN,
+            True,
+            low,
+            "Visibility Guard",
+            Width.SHORT,
+            None,
+            (
+                "Read new rows only when the transactions that were open as the rows appeared have ended,"
+                " so that rows committed late with lower numbers or times are not passed over. Needs "
+                "PROCESS on MySQL and MariaDB; with a query its largest number is asked for first."
+            ),
+        ),
+        (
+            GUARD_HOLD_MS,
+            t.LONG,
+            1000,
+            low,
+            "Visibility Guard Hold (ms)",
+            Width.SHORT,
+            at_least(0),
+            (
+                "How long new rows wait where the database does not tell which transactions are open: "
+                "after missing numbers, and always where times are compared."
+            ),
         ),
         (
             QUERY,

@@ -57,6 +57,8 @@ class Database(Protocol):
     """One connection to a database, opened on first use and replaced when it broke."""
 
     quote: str
+    writers_overlap: bool
+    """Whether transactions may commit in another order than they wrote."""
 
     def query(
         self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
@@ -65,6 +67,12 @@ class Database(Protocol):
 
     def now(self) -> Any:
         """Give the database's present time as a datetime."""
+
+    def horizon(self) -> Any | None:
+        """Note the transactions open now that may have written, for `passed`; None: not known."""
+
+    def passed(self, horizon: Any) -> bool:
+        """Whether all transactions of `horizon` have ended."""
 
     def timestamp_bind(self, micros: int, timezone: str) -> Any:
         """Give the bind for a moment in microseconds since the epoch."""

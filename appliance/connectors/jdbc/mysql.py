@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import datetime as dt
 import ssl
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from pymysql.constants import CLIENT, FIELD_TYPE, FLAG
 from pymysql.cursors import SSCursor
 from sqlalchemy import Engine, create_engine, text
 
+from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.jdbc.columns import Column, Kind
 from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
 from appliance.connectors.jdbc.url import Target
@@ -43,6 +45,19 @@ _LOBS: Final = (
     FIELD_TYPE.BLOB,
     FIELD_TYPE.MEDIUM_BLOB,
     FIELD_TYPE.LONG_BLOB,
+)
+_NO_PRIVILEGE: Final = 1227
+_MANY: Final = 100_000
+_LIST_TRIES: Final = 3
+_LIST_EVERY_S: Final = 0.12
+"""A little more than the 100 ms for which InnoDB keeps its list of transactions."""
+_MARK: Final = "list "
+# 0 (MariaDB) or an id from 2^48 on (MySQL) stands for a transaction that has written nothing yet
+_OPEN_TRANSACTIONS: Final = (
+    "SELECT trx_id, trx_mysql_thread_id = CONNECTION_ID(), trx_query"
+    " FROM information_schema.innodb_trx WHERE '{mark}' <> '' AND (trx_mysql_thread_id = CONNECTION_ID()"
+    " OR trx_is_read_only = 0"
+    " AND (trx_id + 0 BETWEEN 1 AND 281474976710655 OR trx_tables_locked > 0))"
 )
 _TEXTS: Final = (FIELD_TYPE.VARCHAR, FIELD_TYPE.VAR_STRING, FIELD_TYPE.STRING, *_LOBS)
 
@@ -102,7 +117,8 @@ class _PyMySqlConnection:
     def execute(self, sql: str, binds: Sequence[Any]) -> Any:
         self._cursor = self._connection.cursor(SSCursor)
         self._cursor.execute(sql, tuple(binds) or None)
-        return self._cursor._result.fields  # the only place where PyMySQL keeps flags and lengths
+        # the only place where PyMySQL keeps flags and lengths; a statement without rows has none
+        return getattr(self._cursor._result, "fields", ())
 
     def fetch(self, count: int) -> list[tuple[Any, ...]]:
         return list(self._cursor.fetchmany(count))
@@ -148,9 +164,12 @@ class MySqlDatabase:
     """A MariaDB or MySQL database; see `database.Database`."""
 
     quote = "`"
+    writers_overlap = True
 
     def __init__(self, target: Target, isolation: str | None) -> None:
         """Remember where to connect."""
+        self._listed = 0
+        self._list_at_s = 0.0
         self._target = target
         self._isolation = isolation
         self._connection: Any = None
@@ -213,6 +232,57 @@ class MySqlDatabase:
         value = rows.fetch(1)[0][0]
         rows.close()
         return value
+
+    def horizon(self) -> frozenset[Any] | None:
+        """Give the ids of open transactions that may have written; None without the PROCESS privilege.
+
+        The server answers from a list that may be older than the question. A list is new when it shows
+        this connection's transaction at this very statement.
+        """
+        self.commit()
+        self._run("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        self._run("START TRANSACTION WITH CONSISTENT SNAPSHOT")
+        first = self._listed + 1
+        for _ in range(_LIST_TRIES):
+            rows = self._transactions()
+            marks = [f"{_MARK}{n} " for n in range(first, self._listed + 1)]
+            shown = [str(text) for _, own, text in rows if own]
+            if any(mark in text for mark in marks for text in shown):
+                self.commit()
+                return frozenset(number for number, own, _ in rows if not own)
+        self.commit()
+        return None
+
+    def passed(self, horizon: frozenset[Any]) -> bool:
+        """Whether none of the transactions is open any more."""
+        if not horizon:
+            return True
+        still = {number for number, own, _ in self._transactions() if not own}
+        self.commit()
+        return not horizon & still
+
+    def _transactions(self) -> list[tuple[Any, ...]]:
+        """List (id, whether it is this connection's, statement) of transactions that may have written."""
+        pause_s = self._list_at_s - SYSTEM_CLOCK.monotonic_s()
+        if pause_s > 0:
+            SYSTEM_CLOCK.wait(threading.Event(), pause_s)
+        self._listed += 1
+        try:
+            rows = self.query(
+                _OPEN_TRANSACTIONS.format(mark=f"{_MARK}{self._listed} "), (), None, 1
+            )
+            found = rows.fetch(_MANY)
+            rows.close()
+        except Exception as error:
+            if error.args[:1] != (_NO_PRIVILEGE,):
+                raise
+            found = []
+        self._list_at_s = SYSTEM_CLOCK.monotonic_s() + _LIST_EVERY_S
+        return found
+
+    def _run(self, statement: str) -> None:
+        self._connected().execute(statement, ())
+        self._connected().finish()
 
     def timestamp_bind(self, micros: int, timezone: str) -> str:
         """Give the wall time in `timezone` as text."""

@@ -58,6 +58,7 @@ class PostgreSqlDatabase:
     """A PostgreSQL database; see `database.Database`."""
 
     quote = '"'
+    writers_overlap = True
 
     def __init__(self, target: Target, isolation: str | None, timezone: str) -> None:
         """Remember where to connect; sessions run in `timezone`, so that timestamps of both kinds compare."""
@@ -161,6 +162,22 @@ class PostgreSqlDatabase:
         with self._connected().cursor() as cursor:
             cursor.execute("SELECT CURRENT_TIMESTAMP")
             return cursor.fetchone()[0]
+
+    def horizon(self) -> int:
+        """Give the first transaction id that is not given out yet."""
+        return self._snapshot("xmax")
+
+    def passed(self, horizon: int) -> bool:
+        """Whether every transaction below has ended."""
+        return self._snapshot("xmin") >= horizon
+
+    def _snapshot(self, end: str) -> int:
+        self.commit()
+        with self._connected().cursor() as cursor:
+            cursor.execute(f"SELECT txid_snapshot_{end}(txid_current_snapshot())")
+            number: int = cursor.fetchone()[0]
+        self.commit()
+        return number
 
     def timestamp_bind(self, micros: int, timezone: str) -> dt.datetime:
         """Give the wall time in `timezone`."""

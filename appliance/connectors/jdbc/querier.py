@@ -24,6 +24,7 @@ from appliance.connectors.jdbc.columns import (
     row_schema,
 )
 from appliance.connectors.jdbc.database import Database, Rows, TableId
+from appliance.connectors.jdbc.guard import VisibilityGuard
 from appliance.data import Schema
 from appliance.errors import ConnectError
 
@@ -32,6 +33,7 @@ INCREMENTING_FIELD: Final = "incrementing"
 TIMESTAMP_FIELD: Final = "timestamp"
 NANOS_FIELD: Final = "timestamp_nanos"
 MAX_INCREMENTING: Final = 2**63 - 1
+_LONGEST_COUNT: Final = 10_000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -76,12 +78,13 @@ class Plan:
         columns = ",".join(self.column(name) for name in self.timestamp_columns)
         return columns if len(self.timestamp_columns) == 1 else f"COALESCE({columns})"
 
-    def statement(self) -> str:
-        """Give the SELECT with `?` binds."""
+    def statement(self, *, bounded: bool = False) -> str:
+        """Give the SELECT with `?` binds; `bounded` adds an upper bound for numbers."""
         number = self.column(self.incrementing_column) if self.incrementing_column else ""
         parts = [self.select]
         if self.mode == "incrementing":
-            parts.append(f"WHERE {number} > ? ORDER BY {number} ASC")
+            upper = f" AND {number} <= ?" if bounded else ""
+            parts.append(f"WHERE {number} > ?{upper} ORDER BY {number} ASC")
         elif self.mode == "timestamp":
             time = self.timestamp()
             parts.append(f"WHERE {time} > ? AND {time} < ? ORDER BY {time} ASC")
@@ -95,13 +98,31 @@ class Plan:
             parts.append(self.suffix)
         return " ".join(parts)
 
+    def newest_statement(self) -> str:
+        """Give the SELECT, with one bind, of the largest number beyond a given one."""
+        number = self.column(self.incrementing_column or "")
+        if self.table is not None:
+            source = f"{self.reference.removesuffix('.')} WHERE {number} > ?"
+        else:
+            source = f"({self.select} WHERE {number} > ?) AS guarded"
+        return f"SELECT MAX({number}) FROM {source}"  # noqa: S608 - names are quoted by the caller
+
+    def count_statement(self) -> str:
+        """Give the SELECT, with two binds, of how many rows lie above a number and up to another."""
+        number = self.column(self.incrementing_column or "")
+        source = self.reference.removesuffix(".")
+        return f"SELECT COUNT(*) FROM {source} WHERE {number} > ? AND {number} <= ?"  # noqa: S608 - as above
+
 
 class Querier:
     """Runs a Plan again and again; one result at a time."""
 
-    def __init__(self, plan: Plan, offset: Offset | None) -> None:
-        """Begin after `offset` (None: at the beginning)."""
+    def __init__(
+        self, plan: Plan, offset: Offset | None, guard: VisibilityGuard | None = None
+    ) -> None:
+        """Begin after `offset` (None: at the beginning); `guard` gives upper bounds."""
         self.plan = plan
+        self.guard = guard
         self.due_s = 0.0
         self.failures = 0
         self.polled_ms = SYSTEM_CLOCK.now_ms()
@@ -123,8 +144,8 @@ class Querier:
         """Whether a result is open."""
         return self._rows is not None
 
-    def open(self, database: Database) -> None:
-        """Run the statement. Raises the driver's error."""
+    def open(self, database: Database) -> bool:
+        """Run the statement; False when the guard has nothing to read yet. Raises the driver's error."""
         plan = self.plan
         if (
             plan.initial_ms == -1
@@ -133,22 +154,53 @@ class Querier:
             and plan.timestamp_columns
         ):
             self._micros = self._database_micros(database)
-        rows = database.query(plan.statement(), self._binds(database), plan.table, plan.batch_rows)
+        bound = None
+        if self.guard is not None:
+            bound = self.guard.bound(
+                database,
+                lambda: self._newest(database),
+                lambda upper: self._complete(database, upper),
+            )
+            database.commit()
+            if bound is None:
+                return False
+        statement = plan.statement(bounded=bound is not None)
+        rows = database.query(statement, self._binds(database, bound), plan.table, plan.batch_rows)
         if rows.columns != self._columns:
             self._use_columns(rows.columns)
         self._rows = rows
         self._ahead = []
+        return True
+
+    def _newest(self, database: Database) -> Any | None:
+        """Give the largest number beyond those read, in timestamp modes the end of the range in ms."""
+        if self.plan.mode == "incrementing":
+            return _single(database, self.plan.newest_statement(), [self._number])
+        return self._end_ms(database)
+
+    def _complete(self, database: Database, upper: Any) -> bool:
+        """Whether no number is missing up to `upper`; not looked at when that may take long."""
+        if self.plan.mode != "incrementing" or self.plan.table is None:
+            return False
+        span = int(upper) - self._number
+        if span > _LONGEST_COUNT:
+            return False
+        binds = [self._number, upper]
+        return bool(_single(database, self.plan.count_statement(), binds) == span)
+
+    def _end_ms(self, database: Database) -> int:
+        return self._database_micros(database) // 1000 - self.plan.delay_ms
 
     def _database_micros(self, database: Database) -> int:
         return epoch_micros(database.now(), self.plan.shape.timezone)
 
-    def _binds(self, database: Database) -> list[Any]:
+    def _binds(self, database: Database, bound: Any | None) -> list[Any]:
         plan, zone = self.plan, self.plan.shape.timezone
         if plan.mode == "incrementing":
-            return [self._number]
+            return [self._number] if bound is None else [self._number, bound]
         if plan.mode not in ("timestamp", "timestamp+incrementing"):
             return []
-        end_ms = self._database_micros(database) // 1000 - plan.delay_ms
+        end_ms = self._end_ms(database) if bound is None else bound
         end = database.timestamp_bind(end_ms * 1000, zone)
         begin = database.timestamp_bind(self._micros, zone)
         return [begin, end] if plan.mode == "timestamp" else [end, begin, self._number, begin]
@@ -266,6 +318,15 @@ class Querier:
         """Forget the open result of a broken connection; the next run begins after the last full row."""
         self._rows = None
         self._ahead = []
+        if self.guard is not None:
+            self.guard.forget()
+
+
+def _single(database: Database, statement: str, binds: list[Any]) -> Any:
+    rows = database.query(statement, binds, None, 1)
+    ((value,),) = rows.fetch(2)
+    rows.close()
+    return value
 
 
 def _index(labels: list[str], name: str, plan: Plan) -> int:

@@ -73,6 +73,7 @@ class SqliteDatabase:
     """A SQLite file; see `database.Database`."""
 
     quote = '"'
+    writers_overlap = False
 
     def __init__(self, target: Target, isolation: str | None) -> None:
         """Remember which file."""
@@ -121,6 +122,14 @@ class SqliteDatabase:
         return parse_moment(
             self._connected().execute("SELECT STRFTIME('%Y-%m-%d %H:%M:%f', 'now')").fetchone()[0]
         )
+
+    def horizon(self) -> tuple[()]:
+        """Give nothing: one transaction writes at a time."""
+        return ()
+
+    def passed(self, horizon: tuple[()]) -> bool:
+        """Give True."""
+        return True
 
     def timestamp_bind(self, micros: int, timezone: str) -> str:
         """Give the wall time in `timezone` as SQLite's own functions write it."""

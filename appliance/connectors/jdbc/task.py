@@ -23,6 +23,7 @@ from appliance.connectors.jdbc.database import (
     first_line,
     open_database,
 )
+from appliance.connectors.jdbc.guard import RECHECK_S, VisibilityGuard
 from appliance.connectors.jdbc.querier import Plan, Querier
 from appliance.connectors.jdbc.selection import (
     mapped_columns,
@@ -70,7 +71,17 @@ class JdbcSourceTask(SourceTask):
             if query is not None
             else [self._table_plan(t) for t in tables]
         )
-        self._queriers = [Querier(plan, self._stored(plan)) for plan in plans]
+        self._queriers = [
+            Querier(plan, self._stored(plan), self._guard(plan.described, plan.mode))
+            for plan in plans
+        ]
+
+    def _guard(self, described: str, mode: str) -> VisibilityGuard | None:
+        wanted = self._parsed[keys.GUARD] and self._database.writers_overlap and mode != "bulk"
+        if not wanted:
+            return None
+        hold_s = self._parsed[keys.GUARD_HOLD_MS] / 1000
+        return VisibilityGuard(described, hold_s, self._context.wait)
 
     def _connect(self) -> None:
         attempts = self._parsed[keys.ATTEMPTS]
@@ -172,8 +183,10 @@ class JdbcSourceTask(SourceTask):
         if querier is None:
             return []
         try:
-            if not querier.running:
-                querier.open(self._database)
+            if not querier.running and not querier.open(self._database):
+                querier.failures = 0
+                self._rest(querier)
+                return []
             batch = querier.next_batch()
             if batch is None:
                 self._database.commit()
@@ -203,7 +216,9 @@ class JdbcSourceTask(SourceTask):
         return querier if querier.due_s <= SYSTEM_CLOCK.monotonic_s() else None
 
     def _rest(self, querier: Querier) -> None:
-        querier.due_s = SYSTEM_CLOCK.monotonic_s() + self._parsed[keys.POLL_MS] / 1000
+        held = querier.guard is not None and querier.guard.waiting
+        pause_s = RECHECK_S if held else self._parsed[keys.POLL_MS] / 1000
+        querier.due_s = SYSTEM_CLOCK.monotonic_s() + pause_s
         self._current = None
 
     def _failed(self, querier: Querier, error: Exception) -> None:

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from appliance.api import NULL, Const, Layout, Var
 from appliance.converters.json import JsonConverter
 from appliance.data import Schema, SchemaBuilder, Type
+from appliance.data.values import DATE_SCHEMA as DATE
 from appliance.errors import DataError
 
 ROW = (
@@ -82,6 +83,25 @@ def test_a_row_that_does_not_fit_is_a_data_error(converter: JsonConverter) -> No
     """None in a required field is refused in Connect's words."""
     with pytest.raises(DataError, match="null value for field that is required"):
         converter.encoder("t", ROW)([(1, "a"), (None, "b")], ())
+
+
+@pytest.mark.parametrize(
+    ("days", "written"), [(0, 0), (-3946, -3946), (2**31 - 1, 2**31 - 1), (2**31, -(2**31))]
+)
+def test_days_are_as_in_java_when_a_date_lies_anywhere(
+    converter: JsonConverter, days: int, written: int
+) -> None:
+    """A Date is written as 32 bits of days, before the epoch and beyond their range too."""
+    (encoded,) = converter.encoder("t", DATE)([days * 86_400_000], ())
+
+    assert encoded is not None
+    assert encoded.endswith(b'"payload":%d}' % written)
+
+
+def test_a_date_with_a_time_of_day_is_a_data_error(converter: JsonConverter) -> None:
+    """Milliseconds that are no whole days are refused in Connect's words."""
+    with pytest.raises(DataError, match="should not have any time fields set"):
+        converter.encoder("t", DATE)([86_400_001], ())
 
 
 _FITTING: dict[Type, st.SearchStrategy[Any]] = {
