@@ -66,4 +66,8 @@ _NO_CONFIG = 'Cannot invoke "java.util.Map.get(Object)" because "connectorConfig
 
 
 def _matches(included: str, asked: str) -> bool:
-    return included.removesuffix("Connector").endswith(asked.removesuffix("Connector"))
+    return _without_suffix(included).endswith(_without_suffix(asked))
+
+
+def _without_suffix(name: str) -> str:
+    return name.removesuffix("Connector") or name

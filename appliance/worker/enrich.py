@@ -81,8 +81,11 @@ def enriched(
     return definition
 
 
-def resolve_classes(values: Mapping[str, ConfigValue], plugins: Plugins) -> None:
-    """Put full class names in place of aliases, and errors where a name means no plugin."""
+def resolve_classes(values: Mapping[str, ConfigValue], config: Texts, plugins: Plugins) -> None:
+    """Put full class names in place of aliases, and errors where a name means no plugin.
+
+    `config` has the names as they were given: the errors show them with their blanks.
+    """
     for name, value in values.items():
         kind = _kind_of(name)
         if kind is None or value.value is None:
@@ -97,12 +100,14 @@ def resolve_classes(values: Mapping[str, ConfigValue], plugins: Plugins) -> None
             value.errors.append("This class is abstract and cannot be created.")
         elif other is not None:
             value.value = other
-            value.errors.append(
-                f"Class class {other} does not implement the {_INTERFACES[kind]} interface"
-            )
+            if not value.errors:
+                value.errors.append(
+                    f"Class class {other} does not implement the {_INTERFACES[kind]} interface"
+                )
         else:
             value.value = None
-            value.errors.append(str(ConfigError.invalid(name, text, _not_found(text))))
+            given = config.get(name) or text
+            value.errors.insert(0, str(ConfigError.invalid(name, given, _not_found(given))))
 
 
 def _not_found(text: str) -> str:
@@ -230,15 +235,13 @@ def _type_check(
     prefix: str, kind: Kind, config: Texts, plugin: Plugin | None
 ) -> Callable[[str, Any], None]:
     def check(name: str, _value: Any) -> None:
-        if plugin is None:
-            return
         negate, version = config.get(f"{prefix}negate"), config.get(f"{prefix}plugin.version")
         if kind == "transformation" and negate is not None and f"{prefix}predicate" not in config:
             raise ConfigError(
                 f"Config '{prefix}negate' was provided but there is no config '{prefix}predicate' "
                 "defining a predicate to be negated."
             )
-        if version is not None:
+        if plugin is not None and version is not None:
             _version_check(plugin)(name, version)
 
     return check

@@ -119,7 +119,7 @@ class ConfigChecker:
         base = SOURCE_KEYS if plugin.kind == "source" else SINK_KEYS
         definition = enriched(base, config, plugin, self._worker, self._plugins)
         framework = {value.name: value for value in definition.validate(config)}
-        resolve_classes(framework, self._plugins)
+        resolve_classes(framework, config, self._plugins)
         for side in ("key", "value", "header"):
             converter, version = (
                 framework[f"{side}.converter{tail}"] for tail in ("", ".plugin.version")

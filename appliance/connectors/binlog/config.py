@@ -241,7 +241,7 @@ def _type_errors(key: ConfigKey, text: str) -> list[str]:
     if key.type not in (ConfigType.INT, ConfigType.LONG):
         return []
     word = "long value" if key.name == "database.server.id" else "integer"
-    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else None
+    number = _number(text, 64 if key.type is ConfigType.LONG else 32)
     found = []
     if number is None:
         found.append(f"A{'n' if word == 'integer' else ''} {word} is expected")
@@ -249,6 +249,12 @@ def _type_errors(key: ConfigKey, text: str) -> list[str]:
         positive = "integer value" if word == "integer" else word
         found.append(f"A positive, non-zero {positive} is expected")
     return found
+
+
+def _number(text: str, bits: int) -> int | None:
+    """Give a whole number of so many bits, None for another text."""
+    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else None
+    return None if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1 else number
 
 
 def _bad_prefix(text: str) -> str:
@@ -267,8 +273,9 @@ def _host(text: str, _config: Mapping[str, str | None]) -> list[str]:
 
 
 def _queue(text: str, config: Mapping[str, str | None]) -> list[str]:
-    batch = config.get("max.batch.size") or "2048"
-    if text.strip().isdigit() and batch.strip().isdigit() and int(text) <= int(batch):
+    size, batch = _number(text, 32), _number(config.get("max.batch.size") or "", 32)
+    # The peer compares with its defaults where a text is no number.
+    if (8192 if size is None else size) <= (2048 if batch is None else batch):
         return ["Must be larger than the maximum batch size"]
     return []
 
