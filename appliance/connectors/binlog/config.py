@@ -14,12 +14,12 @@ from typing import Any, Final
 from appliance.config.define import (
     ConfigDef,
     ConfigKey,
-    ConfigType,
     ConfigValue,
     Importance,
     Width,
 )
 from appliance.connectors.binlog import options
+from appliance.connectors.binlog.checks import type_errors, whole_number
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.errors import ConfigError
 
@@ -105,19 +105,14 @@ _REQUIRED: Final = frozenset(
     {"topic.prefix", "database.hostname", "database.user", "database.server.id"}
 )
 _HIDDEN: Final = frozenset({"schema.history.internal", "gtid.source.excludes"})
-_POSITIVE: Final = frozenset(
-    {
-        "poll.interval.ms",
-        "max.batch.size",
-        "connect.timeout.ms",
-        "database.server.id",
-        "incremental.snapshot.chunk.size",
-        "signal.poll.interval.ms",
-    }
-)
 _TWICE: Final = frozenset({"database.port", "time.precision.mode"})
 """Options that the peer checks two times, so that an error stands there twice."""
 
+_MORE_REGEX_LISTS: Final = (
+    "snapshot.include.collection.list",
+    "column.propagate.source.type",
+    "datatype.propagate.source.type",
+)
 _REGEX_LISTS: Final = tuple(
     f"{kind}.{way}.list"
     for kind in ("database", "table", "column")
@@ -220,6 +215,8 @@ def _errors(dialect: Dialect, key: ConfigKey, config: Mapping[str, str | None]) 
     name, text = key.name, config.get(key.name)
     if not text and name in _REQUIRED:
         found = ["A value is required"]
+        if text == "" and name == "database.server.id":
+            found = type_errors(key, text) + found
         if text == "" and name == "topic.prefix":
             found.append(_bad_prefix(text))
         return found
@@ -228,33 +225,11 @@ def _errors(dialect: Dialect, key: ConfigKey, config: Mapping[str, str | None]) 
     special = _SPECIAL.get(name)
     choices = choices_of(dialect, name)
     if choices and _ALIASES.get(text.lower(), text.lower()) not in choices:
-        return [f"Value must be one of {', '.join(choices)}"]
-    return _type_errors(key, text) + (special(text, config) if special else [])
-
-
-def _type_errors(key: ConfigKey, text: str) -> list[str]:
-    text = text.strip()
-    if key.type is ConfigType.BOOLEAN:
-        return (
-            [] if text.lower() in ("true", "false") else ["Either 'true' or 'false' is expected"]
-        )
-    if key.type not in (ConfigType.INT, ConfigType.LONG):
-        return []
-    word = "long value" if key.name == "database.server.id" else "integer"
-    number = _number(text, 64 if key.type is ConfigType.LONG else 32)
-    found = []
-    if number is None:
-        found.append(f"A{'n' if word == 'integer' else ''} {word} is expected")
-    if key.name in _POSITIVE and (number is None or number <= 0):
-        positive = "integer value" if word == "integer" else word
-        found.append(f"A positive, non-zero {positive} is expected")
-    return found
-
-
-def _number(text: str, bits: int) -> int | None:
-    """Give a whole number of so many bits, None for another text."""
-    number = int(text) if re.fullmatch(r"[+-]?\d+", text) else None
-    return None if number is None or not -(1 << bits - 1) <= number < 1 << bits - 1 else number
+        found = [f"Value must be one of {', '.join(choices)}"]
+        if name == "snapshot.locking.mode" and dialect == "mysql":
+            found.insert(0, f"Must be a valid {name} value")
+        return found
+    return type_errors(key, text) + (special(text, config) if special else [])
 
 
 def _bad_prefix(text: str) -> str:
@@ -273,11 +248,14 @@ def _host(text: str, _config: Mapping[str, str | None]) -> list[str]:
 
 
 def _queue(text: str, config: Mapping[str, str | None]) -> list[str]:
-    size, batch = _number(text, 32), _number(config.get("max.batch.size") or "", 32)
+    size, batch = whole_number(text, 32), whole_number(config.get("max.batch.size") or "", 32)
+    found = []
+    if size is not None and size <= 0:
+        found.append("A positive queue size is required")
     # The peer compares with its defaults where a text is no number.
     if (8192 if size is None else size) <= (2048 if batch is None else batch):
-        return ["Must be larger than the maximum batch size"]
-    return []
+        found.append("Must be larger than the maximum batch size")
+    return found
 
 
 def _gtid(text: str, config: Mapping[str, str | None]) -> list[str]:
@@ -325,7 +303,7 @@ _SPECIAL: Final[dict[str, Callable[[str, Mapping[str, str | None]], list[str]]]]
     "database.hostname": _host,
     "max.queue.size": _queue,
     "gtid.source.excludes": _gtid,
-    **{name: _regexes(name) for name in _REGEX_LISTS},
+    **{name: _regexes(name) for name in (*_REGEX_LISTS, *_MORE_REGEX_LISTS)},
 }
 
 
