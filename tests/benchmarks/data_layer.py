@@ -1,9 +1,10 @@
 """What the data layer costs per narrow record: converters and a chain of transforms, without Kafka.
 
-    python -m tests.benchmarks.data_layer [--rows N] [--rounds N]
+    python -m tests.benchmarks.data_layer [--rows N] [--rounds N] [--peer]
 
 Encodes and decodes batches as the runtime does and gives CPU microseconds per record, the best of all rounds,
-beside the limit that is to be kept. The last line is a fixed loop timed in the same run, so that machines can
+beside the limit that is to be kept; with `--peer` also what Kafka Connect's classes take for the same rows in
+the same minute (DataLayer.java; Confluent's Avro converter is on no public repository). The last line is a fixed loop timed in the same run, so that machines can
 be compared. Exits with 1 when a limit is passed.
 """
 
@@ -11,9 +12,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
 import sys
 import time
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 from appliance.api import Batch
@@ -22,6 +25,8 @@ from appliance.data import Schema, SchemaBuilder, Type
 from appliance.schemaregistry.avrodata import avro_encoder, avro_schema
 from appliance.schemaregistry.avroreader import avro_reader
 from appliance.transforms import PLUGINS
+from deploy.parts.connect import obtain_connect
+from deploy.parts.java import obtain_java
 
 NARROW = (
     SchemaBuilder.struct()
@@ -126,15 +131,32 @@ def loop_us() -> float:
     return best_us(loop, 10_000, 20)
 
 
+def peer_us(rows: int) -> dict[str, float]:
+    """Give the microseconds per record of the peer's classes, by the names of our steps."""
+    program = Path(__file__).with_name("DataLayer.java")
+    command = [obtain_java(), "-cp", f"{obtain_connect()}/*", str(program), str(rows)]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise SystemExit(
+            f"{done.stderr.strip()[-500:]}\nThe peer's side is compiled when it runs, which needs a JDK "
+            "of 17 or later: apt-get install default-jdk-headless, or name one in JAVA_HOME."
+        )
+    pairs = (line.split("\t") for line in done.stdout.splitlines())
+    return {name: float(cost) for name, cost in pairs}
+
+
 def main() -> int:
     """Measure, print, and say whether all limits are kept."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rows", type=int, default=500)
     parser.add_argument("--rounds", type=int, default=200)
+    parser.add_argument("--peer", action="store_true", help="the peer's classes beside ours")
     options = parser.parse_args()
     found = measured(rows(options.rows), options.rounds)
+    peer = peer_us(options.rows) if options.peer else {}
     for name, cost, limit in found:
-        print(f"{name:<24} {cost:6.3f} us  (limit {limit:g})")
+        beside = f"  peer {peer[name]:6.3f} us" if name in peer else ""
+        print(f"{name:<24} {cost:6.3f} us  (limit {limit:g}){beside}")
     print(f"{'four additions':<24} {loop_us():6.3f} us")
     return 1 if any(cost > limit for _, cost, limit in found) else 0
 
