@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, urlencode, urlsplit
 
 DEFAULT_URL = "http://127.0.0.1:8083"
+TIMEOUT_S = 95.0
 SILENCE_S = 12.0
 
 
@@ -52,7 +53,7 @@ class Client:
     def __init__(
         self,
         url: str = DEFAULT_URL,
-        timeout_s: float = 95.0,
+        timeout_s: float = TIMEOUT_S,
         headers: Mapping[str, str] | None = None,
         cafile: str | None = None,
         certfile: str | None = None,

@@ -11,7 +11,7 @@ import sys
 from typing import Any, Final
 
 from appliance.client import AnswerError, ClientError, UnreachableError
-from appliance.verbs import change, offsets, records, settings, show
+from appliance.verbs import change, complete, offsets, records, settings, show
 from appliance.verbs.address import client_of
 
 EXIT_FAILED: Final = 1
@@ -22,7 +22,7 @@ EXIT_INTERRUPTED: Final = 130
 
 def add_verbs(commands: Any) -> None:
     """Add the verbs to a parser's subcommands; each sets `act`."""
-    for module in (show, change, offsets, records, settings):
+    for module in (show, change, offsets, records, settings, complete):
         module.add_to(commands)
 
 

@@ -8,7 +8,7 @@ import os
 from collections.abc import Mapping
 from typing import Final
 
-from appliance.client import DEFAULT_URL, Client
+from appliance.client import DEFAULT_URL, TIMEOUT_S, Client
 
 URL_VARIABLE: Final = "INGEST_APPLIANCE_URL"
 USER_VARIABLE: Final = "INGEST_APPLIANCE_USER"
@@ -31,7 +31,12 @@ def address_options() -> argparse.ArgumentParser:
     return parent
 
 
-def client_of(options: argparse.Namespace, environment: Mapping[str, str] = os.environ) -> Client:
+def client_of(
+    options: argparse.Namespace,
+    environment: Mapping[str, str] = os.environ,
+    *,
+    timeout_s: float = TIMEOUT_S,
+) -> Client:
     """Give the client that options and environment ask for."""
     user, token = options.user or environment.get(USER_VARIABLE), environment.get(TOKEN_VARIABLE)
     headers = {}
@@ -42,4 +47,6 @@ def client_of(options: argparse.Namespace, environment: Mapping[str, str] = os.e
         pair = f"{user}:{environment.get(PASSWORD_VARIABLE, '')}"
         headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
     url = options.url or environment.get(URL_VARIABLE) or DEFAULT_URL
-    return Client(url, headers=headers, cafile=options.cafile, certfile=options.cert)
+    return Client(
+        url, headers=headers, cafile=options.cafile, certfile=options.cert, timeout_s=timeout_s
+    )

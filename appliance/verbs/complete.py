@@ -1,0 +1,130 @@
+"""`completion`: scripts that let a shell complete verbs, options and the names of what runs.
+
+    source <(ingest-appliance completion bash)
+
+The scripts call `completion words`, which asks the daemon for names for a second at most and says nothing
+when there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, Final
+
+from appliance.client import Client, ClientError
+from appliance.verbs.address import client_of
+
+_LIVE_S: Final = 1.0
+_NAMES: Final = ("name", "names", "--connector")
+
+_SCRIPTS: Final = {
+    "bash": """_ingest_appliance() {
+    local IFS=$'\\n'
+    COMPREPLY=($(ingest-appliance completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+}
+complete -o default -F _ingest_appliance ingest-appliance""",
+    "zsh": """#compdef ingest-appliance
+_ingest_appliance() {
+    compadd -- ${(f)"$(ingest-appliance completion words -- "${(@)words[2,CURRENT]}" 2>/dev/null)"}
+}
+compdef _ingest_appliance ingest-appliance""",
+    "fish": """function __ingest_appliance
+    set -l typed (commandline -opc) (commandline -ct)
+    ingest-appliance completion words -- $typed[2..] 2>/dev/null
+end
+complete -c ingest-appliance -f -a '(__ingest_appliance)'""",
+}
+
+Live = Callable[[str], Sequence[str]]
+"""Gives the names of connectors or of dead letter queues (`dlq`) and other topics (`topic`)."""
+
+
+def add_to(commands: Any) -> None:
+    """Add the verb."""
+    parser = commands.add_parser("completion", help="a script for the shell: bash, zsh or fish")
+    parser.add_argument("shell", choices=(*_SCRIPTS, "words"), metavar="bash|zsh|fish")
+    parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
+    parser.set_defaults(
+        act=partial(_complete, commands), url=None, user=None, cert=None, cafile=None
+    )
+
+
+def _complete(commands: Any, client: Client, options: argparse.Namespace) -> int:
+    del client
+    if options.shell != "words":
+        print(_SCRIPTS[options.shell])
+        return 0
+    words = list(options.words) or [""]
+    if "--url" in words[:-1]:
+        options.url = words[words.index("--url") + 1]
+    for found in candidates(commands, words, partial(_live, options)):
+        print(found)
+    return 0
+
+
+def _live(options: argparse.Namespace, kind: str) -> Sequence[str]:
+    try:
+        client = client_of(options, timeout_s=_LIVE_S)
+        if kind == "connector":
+            return sorted(client.get("connectors"))
+        return [
+            row["topic"]
+            for row in client.get("appliance", "v1", f"{kind}s".replace("dlqs", "dlq"))
+        ]
+    except (ClientError, OSError, ValueError):
+        return ()
+
+
+def candidates(commands: Any, words: Sequence[str], live: Live) -> list[str]:
+    """Give what the last of the words, maybe empty, can become; the others are complete."""
+    *before, begun = words
+    parsers = commands
+    parser: argparse.ArgumentParser | None = None
+    verb = ""
+    while parsers is not None and before and before[0] in parsers.choices:
+        verb = verb or before[0]
+        parser = parsers.choices[before.pop(0)]
+        actions = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]
+        parsers = actions[0] if actions else None
+    if parsers is not None:
+        found = [] if before else list(parsers.choices)
+    elif parser is None:
+        found = []
+    else:
+        found = _of_parser(parser, verb, before, begun, live)
+    return [name for name in found if name.startswith(begun)]
+
+
+def _of_parser(
+    parser: argparse.ArgumentParser, verb: str, before: list[str], begun: str, live: Live
+) -> list[str]:
+    options = parser._option_string_actions
+    asked = options.get(before[-1]) if before else None
+    if asked is not None and asked.nargs != 0:
+        if asked.choices:
+            return [str(choice) for choice in asked.choices]
+        return list(live("connector")) if before[-1] in _NAMES else []
+    if begun.startswith("-"):
+        return list(options)
+    # a value behind an option is no positional
+    given = sum(
+        not word.startswith("-") and not _takes_value(options, before[at - 1] if at else "")
+        for at, word in enumerate(before)
+    )
+    places = [one for one in parser._actions if not one.option_strings]
+    if not places:
+        return []
+    place = places[min(given, len(places) - 1)]
+    if given >= len(places) and place.nargs not in ("*", "+"):
+        return []
+    if place.choices:
+        return [str(choice) for choice in place.choices]
+    if place.dest == "topic":
+        return list(live("dlq" if verb == "dlq" else "topic"))
+    return list(live("connector")) if place.dest in _NAMES and verb != "plugin" else []
+
+
+def _takes_value(options: dict[str, argparse.Action], word: str) -> bool:
+    return word in options and options[word].nargs != 0

@@ -1,0 +1,56 @@
+"""What a shell is offered for the word that is being typed."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+
+import pytest
+
+from appliance.cli import _parser
+from appliance.verbs.complete import _SCRIPTS, candidates
+
+NAMES = {"connector": ["orders-cdc", "orders-hdfs"], "dlq": ["dlq-orders"], "topic": ["orders"]}
+
+
+def offered(*words: str) -> list[str]:
+    parser = _parser()
+    commands = parser._subparsers._group_actions[0]  # type: ignore[union-attr]  # argparse has no other way in
+
+    def live(kind: str) -> Sequence[str]:
+        return NAMES[kind]
+
+    return candidates(commands, words, live)
+
+
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        (["pau"], ["pause"]),
+        (["pause", ""], ["orders-cdc", "orders-hdfs"]),
+        (["pause", "--wait", "orders-h"], ["orders-hdfs"]),
+        (["pause", "orders-cdc", "orders-h"], ["orders-hdfs"]),
+        (["pause", "--wa"], ["--wait"]),
+        (["restart", "x", "--tasks", "f"], ["failed"]),
+        (["get", "conn"], ["connectors"]),
+        (["get", "offsets", "orders-c"], ["orders-cdc"]),
+        (["describe", "orders-cdc", ""], []),
+        (["dlq", "re"], ["replay"]),
+        (["dlq", "replay", ""], ["dlq-orders"]),
+        (["topic", "peek", "--limit", "5", "o"], ["orders"]),
+        (["logs", "--connector", "orders-c"], ["orders-cdc"]),
+        (["completion", "f"], ["fish"]),
+        (["nothing", ""], []),
+    ],
+)
+def test_names_that_fit_are_offered_when_a_word_is_begun(words, wanted):
+    """Verbs, options, their values, and the names that the daemon knows."""
+    assert offered(*words) == wanted
+
+
+def test_script_is_valid_when_bash_reads_it():
+    """The script defines the function without a complaint."""
+    done = subprocess.run(
+        ["bash", "-n"], check=False, input=_SCRIPTS["bash"], capture_output=True, text=True
+    )
+    assert (done.returncode, done.stderr) == (0, "")
