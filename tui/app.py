@@ -101,7 +101,7 @@ class Console(Handlers):
         yield Static(id="nobody")
         with Horizontal(id="line-bar"):
             yield Static(id="prompt")
-            yield Line(id="line", compact=True)
+            yield Line(id="line", compact=True, select_on_focus=False)
         yield Static(id="keys")
 
     def on_mount(self) -> None:
@@ -160,7 +160,7 @@ class Console(Handlers):
         """Paint what changed since the last time, and fetch what is due."""
         scene, now_s = self.scene, self.scene.clock()
         model = scene.model
-        if not self.view.children:
+        if not self.is_running or not self.view.children:
             # the console is ending: its widgets have gone before its timers
             return
         for key in model.settle(now_s):
@@ -171,6 +171,9 @@ class Console(Handlers):
             if model.loaded:
                 model.add_up()
                 model.flow.append((model.totals.into, model.totals.out))
+        if scene.stale != self._dimmed:
+            self._dimmed = scene.stale
+            self.restyle()
         if not self.frozen:
             self.view.paint(now_s, dirty)
             model.reshaped = False
@@ -183,10 +186,6 @@ class Console(Handlers):
         title = self.query_one("#title", Static)
         title.styles.background = palette.alarm if scene.lost else palette.chrome
         views = self.query_one("#views")
-        if scene.lost != self._dimmed:
-            self._dimmed = scene.lost
-            self.restyle()
-            self.view.paint(now_s, set())
         self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
         tabs, self._ends = chrome.tabs(scene, self.views, self._names, self.view, width)
         self._put("tabs", tabs)
@@ -238,7 +237,8 @@ class Console(Handlers):
     def say(self, text: str, role: str) -> None:
         """Show a sentence where the keys stand, for a while."""
         self._said = (text, role, self.scene.clock() + SAID_S)
-        self._paint_chrome(self.scene.clock())
+        if self.is_running:
+            self._paint_chrome(self.scene.clock())
 
     def show_text(self, title: str, text: Text) -> None:
         """Open a text to read."""

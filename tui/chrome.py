@@ -114,11 +114,11 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
     palette = scene.theme
     common = [pair for pair in COMMON if pair not in hints]
     text = Text(style=palette.grey, no_wrap=True)
-    tail = sum(len(key) + len(word) + 4 for key, word in common)
+    tail = sum(len(keys.shown(key, scene.keymap)) + len(word) + 3 for key, word in common)
     room = width - tail
     for usual, word in (*hints, *common):
         key = keys.shown(usual, scene.keymap)
-        size = len(key) + len(word) + 4
+        size = len(key) + len(word) + 3
         if (usual, word) not in common:
             if room < size:
                 continue

@@ -111,7 +111,9 @@ class Editing:
         text = Text(style=palette.text)
         put_changes(text, palette, before, after)
         tasks = len(model.tasks_of(name))
-        text.append(f"\nThe connector and its {tasks} tasks start again with it.\n")
+        text.append(
+            f"\nThe connector and its {tasks} task{'' if tasks == 1 else 's'} start again with it.\n"
+        )
         text.append(f"{call}\n", palette.grey)
         if not await console.actions.confirmed(1, f"Apply to {name}", text, name):
             return False

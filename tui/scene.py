@@ -57,15 +57,20 @@ class Scene:
     @property
     def palette(self) -> Palette:
         """Give the colours to draw data with: those of the theme, faded while the link is lost."""
-        if not self.lost:
+        if not self.stale:
             return self.theme
         if self._faded is None or self._faded[0] is not self.theme:
             self._faded = self.theme, self.theme.faded()
         return self._faded[1]
 
     @property
+    def stale(self) -> bool:
+        """Tell whether what is shown is no longer current."""
+        return self.lost and self.feed is not None and self.feed.heard_s is not None
+
+    @property
     def lost(self) -> bool:
-        """Tell whether there was a link and is none now."""
+        """Tell whether there is no link now."""
         return self.feed is not None and not self.feed.live
 
     @property

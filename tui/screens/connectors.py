@@ -43,11 +43,11 @@ _LIST: Hints = (
 _DETAIL: Hints = (
     ("Esc", "back"),
     ("[ ]", "tab"),
-    ("Tab", "pane"),
-    ("p", "pause"),
     ("r", "restart"),
     ("e", "edit"),
+    ("p", "pause"),
     ("x", "stop"),
+    ("Tab", "pane"),
     ("u", "apply revision"),
 )
 

@@ -193,7 +193,7 @@ class Ask(Dialog):
         """Give the question and the line."""
         with Vertical(classes="panel"):
             yield Static(Text(self._text))
-            yield Input(self._value, compact=True)
+            yield Input(self._value, compact=True, select_on_focus=False)
 
     def on_mount(self) -> None:
         """Stand in the line."""

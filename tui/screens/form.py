@@ -86,7 +86,7 @@ class Form(Dialog):
             with Horizontal():
                 yield Grid(_COLUMNS, self._cells, self.scene, id="fields", title="")
                 yield Pane(self.scene, "", id="doc")
-            yield Input(id="value", compact=True)
+            yield Input(id="value", compact=True, select_on_focus=False)
             yield Static(id="hints")
 
     def on_mount(self) -> None:
@@ -121,9 +121,10 @@ class Form(Dialog):
         else:
             self.problem = None
             self._entries = {entry["definition"]["name"]: entry for entry in told["configs"]}
-            found = dict.fromkeys(told["groups"])
-            found |= dict.fromkeys(str(entry["definition"]["group"]) for entry in told["configs"])
-            self._groups = [*found, OTHER]
+            used = {self._group_of(key) for key in self._entries}
+            # a connector's own options come first: they are why one opens the form
+            found = dict.fromkeys((OWN, *told["groups"], *sorted(used)))
+            self._groups = [*(name for name in found if name in used), OTHER]
             self._group = min(self._group, len(self._groups) - 1)
         self.paint()
 
@@ -149,9 +150,10 @@ class Form(Dialog):
         panel = self.query_one(Vertical)
         retitle(panel, f"{self.heading}  {changed} changed, {left} errors left")
         subtitle(panel, self.problem or "")
-        hints = "Enter edit  x unset  [ ] group  / search  + low  n error  E $EDITOR  y JSON"
+        # in the order in which they may go where there is no room
+        hints = "ctrl+s save  Esc leave  Enter edit  / search  [ ] group  n error  x unset  + low"
         self.query_one("#hints", Static).update(
-            Text(f"{hints}  ctrl+s save  Esc", palette.grey, no_wrap=True)
+            Text(f"{hints}  E $EDITOR  y JSON", palette.grey, no_wrap=True)
         )
         self._put_doc()
 
@@ -213,7 +215,8 @@ class Form(Dialog):
             definition = entry["definition"]
             text.append(f"{definition['documentation']}\n\n")
             text.append(f"{definition['type'].lower()}, {definition['importance'].lower()}")
-            text.append(f"\ndefault {definition['default_value']}\n", palette.grey)
+            default = definition["default_value"]
+            text.append("\n" if default is None else f"\ndefault {default}\n", palette.grey)
             recommended = entry["value"]["recommended_values"]
             if recommended:
                 text.append(f"one of {', '.join(map(str, recommended))}\n", palette.grey)

@@ -152,7 +152,8 @@ class TasksPage(Page):
         if key is None:
             return "", Text(self.EMPTY, self.scene.palette.grey)
         trace = self._traces.get(key, "")
-        if not trace:
+        # what was fetched may be older than the state
+        if not trace or self.rows.get(key, {}).get("state") != "FAILED":
             return f"Task {key}", self._figures_text(key)
         text = Text(style=self.scene.palette.text)
         for line in trace.splitlines():
