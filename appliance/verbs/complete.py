@@ -19,7 +19,7 @@ from appliance.verbs.address import client_of
 _LIVE_S: Final = 1.0
 _NAMES: Final = ("name", "names", "--connector")
 
-_SCRIPTS: Final = {
+SCRIPTS: Final = {
     "bash": """_ingest_appliance() {
     local IFS=$'\\n'
     COMPREPLY=($(ingest-appliance completion words -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
@@ -44,7 +44,7 @@ Live = Callable[[str], Sequence[str]]
 def add_to(commands: Any) -> None:
     """Add the verb."""
     parser = commands.add_parser("completion", help="a script for the shell: bash, zsh or fish")
-    parser.add_argument("shell", choices=(*_SCRIPTS, "words"), metavar="bash|zsh|fish")
+    parser.add_argument("shell", choices=(*SCRIPTS, "words"), metavar="bash|zsh|fish")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.set_defaults(
         act=partial(_complete, commands), url=None, user=None, cert=None, cafile=None
@@ -54,7 +54,7 @@ def add_to(commands: Any) -> None:
 def _complete(commands: Any, client: Client, options: argparse.Namespace) -> int:
     del client
     if options.shell != "words":
-        print(_SCRIPTS[options.shell])
+        print(SCRIPTS[options.shell])
         return 0
     words = list(options.words) or [""]
     if "--url" in words[:-1]:

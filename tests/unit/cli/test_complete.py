@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from appliance.cli import _parser
-from appliance.verbs.complete import _SCRIPTS, candidates
+from appliance.verbs.complete import SCRIPTS, candidates
 
 NAMES = {"connector": ["orders-cdc", "orders-hdfs"], "dlq": ["dlq-orders"], "topic": ["orders"]}
 
@@ -51,6 +51,6 @@ def test_names_that_fit_are_offered_when_a_word_is_begun(words, wanted):
 def test_script_is_valid_when_bash_reads_it():
     """The script defines the function without a complaint."""
     done = subprocess.run(
-        ["bash", "-n"], check=False, input=_SCRIPTS["bash"], capture_output=True, text=True
+        ["bash", "-n"], check=False, input=SCRIPTS["bash"], capture_output=True, text=True
     )
     assert (done.returncode, done.stderr) == (0, "")
