@@ -2,7 +2,9 @@
 """Takes the pictures of tui/README.md: the real console in tmux, at both sizes.
 
 Start `deploy/quickstart` first, then run `python deploy/pictures.py` from the repository with an
-environment that has the product. Each picture is what tmux shows, as SVG in tui/pictures.
+environment that has the product. Each picture is what tmux shows, as SVG in tui/pictures. For the picture
+of a rebalance one worker process of the daemon at the address is killed (the daemon starts it again); for
+that of a lost link the script's own relay to the daemon is closed.
 """
 
 from __future__ import annotations
@@ -12,11 +14,17 @@ import io
 import os
 import re
 import shlex
+import signal
+import socket
 import subprocess
 import sys
+import tempfile
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from rich.console import Console
 from rich.text import Text
@@ -34,6 +42,8 @@ SHOTS = (
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
 )
+REBALANCE = ("rebalance", ("Escape", "4"), "left")
+LOST = ("lost", ("1",), "lost")
 WAIT_S = 20.0
 CALM_S = 1.5
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -43,9 +53,9 @@ _CLOCK = re.compile(r"\d\d:\d\d:\d\d")
 class Terminal:
     """One console in a tmux server of its own."""
 
-    def __init__(self, width: int, height: int, url: str) -> None:
+    def __init__(self, width: int, height: int, config: Path) -> None:
         self._tmux = ["tmux", "-L", f"ingest-pictures-{os.getpid()}", "-f", "/dev/null"]
-        command = [sys.executable, "-m", "tui", "--url", url]
+        command = [sys.executable, "-m", "tui", "--config", str(config)]
         setting = "COLORTERM=truecolor TERM=xterm-256color LANG=C.UTF-8"
         shell = f"cd {shlex.quote(str(ROOT))} && {setting} {shlex.join(command)}"
         size = ["-x", str(width), "-y", str(height)]
@@ -89,7 +99,7 @@ class Terminal:
             force_terminal=True,
             color_system="truecolor",
         )
-        for line in styled(self._run("capture-pane", "-e", "-p")):
+        for line in styled(self._run("capture-pane", "-e", "-N", "-p")):
             console.print(line, crop=True, overflow="crop", no_wrap=True)
         return console.export_svg(title="ingest-tui", unique_id="tui")
 
@@ -116,6 +126,72 @@ def styled(screen: str) -> Iterator[Text]:
         yield Text.from_ansi(whole)
 
 
+class Relay:
+    """Passes connections on to the daemon until it is closed."""
+
+    def __init__(self, url: str) -> None:
+        parts = urlsplit(url)
+        self._to = (parts.hostname or "127.0.0.1", parts.port or 8083)
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self._open: list[socket.socket] = [self._listener]
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                one, _ = self._listener.accept()
+                other = socket.create_connection(self._to)
+            except OSError:
+                return
+            self._open += [one, other]
+            for pair in ((one, other), (other, one)):
+                threading.Thread(target=_pass_on, args=pair, daemon=True).start()
+
+    def close(self) -> None:
+        """Cut every connection and take no more."""
+        for one in self._open:
+            with suppress(OSError):
+                one.shutdown(socket.SHUT_RDWR)
+            one.close()
+
+
+def _pass_on(one: socket.socket, other: socket.socket) -> None:
+    with suppress(OSError):
+        while chunk := one.recv(1 << 16):
+            other.sendall(chunk)
+    with suppress(OSError):
+        other.shutdown(socket.SHUT_WR)
+
+
+def worker_of(url: str) -> int:
+    """Give a worker process of the daemon that listens at the address, on this machine."""
+    port = urlsplit(url).port or 8083
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    sockets = {
+        f"socket:[{row[9]}]" for row in rows if row[3] == "0A" and row[1].endswith(f":{port:04X}")
+    }
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            name = (folder / "comm").read_text()
+            held = {str(entry.readlink()) for entry in (folder / "fd").iterdir()}
+            if name.startswith("ingest-worker") and held & sockets:
+                return int(folder.name)
+    raise SystemExit(f"pictures: no worker process of this machine listens at {url}")
+
+
+def take(
+    terminal: Terminal, shot: tuple[str, tuple[str, ...], str], path: Path, width: int
+) -> None:
+    """Type the keys, wait for the word, write the picture."""
+    _, keys, word = shot
+    terminal.press(*keys)
+    terminal.wait_for(word)
+    time.sleep(CALM_S)
+    path.write_text(terminal.svg(width), encoding="utf-8")
+    print(path)
+
+
 def main() -> int:
     """Take every picture; gives the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
@@ -123,21 +199,27 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
-    for width, height in SIZES:
-        terminal = Terminal(width, height, options.url)
-        try:
-            terminal.wait_for("live")
-            # trends and lanes want a little past
-            time.sleep(CALM_S * 4)
-            for name, keys, word in SHOTS:
-                terminal.press(*keys)
-                terminal.wait_for(word)
-                time.sleep(CALM_S)
-                path = options.folder / f"{name}-{width}x{height}.svg"
-                path.write_text(terminal.svg(width), encoding="utf-8")
-                print(path)
-        finally:
-            terminal.close()
+    with tempfile.TemporaryDirectory() as folder:
+        for width, height in SIZES:
+            relay = Relay(options.url)
+            config = Path(folder) / "contexts.toml"
+            name = "quickstart"
+            config.write_text(f'current = "{name}"\n[contexts.{name}]\nurl = "{relay.url}"\n')
+            terminal = Terminal(width, height, config)
+            try:
+                terminal.wait_for("live")
+                # trends and lanes want a little past
+                time.sleep(CALM_S * 4)
+                for shot in (*SHOTS, REBALANCE, LOST):
+                    if shot is REBALANCE:
+                        os.kill(worker_of(options.url), signal.SIGKILL)
+                    if shot is LOST:
+                        relay.close()
+                    path = options.folder / f"{shot[0]}-{width}x{height}.svg"
+                    take(terminal, shot, path, width)
+            finally:
+                terminal.close()
+                relay.close()
     return 0
 
 

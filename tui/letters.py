@@ -63,7 +63,8 @@ def _put_why(text: Text, scene: Scene, letter: Letter, same: int) -> None:
     origin = letter["origin"]
     if origin is not None:
         place = f"{origin['topic']}, partition {origin['partition']}, offset {origin['offset']}"
-        line("came from", f"{place}, key {letter['key']['text']}")
+        key = "null" if letter["key"]["text"] is None else letter["key"]["text"]
+        line("came from", f"{place}, key {key}")
     line("error", f"{letter['exception']}: {letter['message']}", palette.style("red"))
     if letter["cause"]:
         line("cause", str(reason(letter["cause"])), palette.style("red"))
@@ -87,7 +88,7 @@ def put_payload(
     text.append(f"payload, {form}, {payload['size']} bytes (v view as)\n", palette.grey)
     if payload.get("decode_error"):
         text.append(f"{payload['decode_error']}\n", palette.style("amber"))
-    lines = str(payload["text"]).splitlines()
+    lines = ("null" if payload["text"] is None else str(payload["text"])).splitlines()
     for line in lines[:most]:
         hit = any(word in line for word in named)
         _put_line(text, scene, line, hit=hit)

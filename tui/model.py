@@ -266,7 +266,7 @@ class Model:
                 continue
             if task.unit == "records":
                 behind += task.lag
-            elif latest is None or task.lag > (latest.lag or 0):
+            elif task.unit == "ms" and (latest is None or task.lag > (latest.lag or 0)):
                 latest = task
         self.totals = Totals(into, out, behind, latest)
 
@@ -291,7 +291,9 @@ class Model:
         for key, rate, lag in changed:
             task = self.tasks.get(key)
             if task is not None:
-                self.tasks[key] = replace(task, rate=rate, lag=lag)
+                # a task that has just started had no figures in the snapshot
+                unit = task.unit or ("ms" if task.kind == "source" else "records")
+                self.tasks[key] = replace(task, rate=rate, lag=lag, unit=unit)
                 self.trends.setdefault(key, deque(maxlen=TREND)).append(rate or 0.0)
                 self.dirty.add(key)
 

@@ -217,7 +217,8 @@ class ConfigPage(Page):
             text.append(f"{error}\n", self.scene.palette.style("red"))
         text.append(str(row.get("doc") or "Not a key that the plugin declares.") + "\n")
         if row.get("type"):
-            text.append(f"\n{row['type']}, default {row['default']}", self.scene.palette.grey)
+            default = "" if row["default"] is None else f", default {row['default']}"
+            text.append(f"\n{row['type']}{default}", self.scene.palette.grey)
         return str(key), text
 
 

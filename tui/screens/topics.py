@@ -53,6 +53,10 @@ _PEEK: Hints = (
 _KEPT: Final = 500
 
 
+def _payload_cell(text: str | None) -> Cell:
+    return Cell("null", "grey") if text is None else Cell(text)
+
+
 class Topics(View):
     """The list, and in its place the records of the topic that was opened."""
 
@@ -304,6 +308,5 @@ class Topics(View):
         return (
             Cell(at, "grey"),
             Cell(key),
-            Cell(str(record["key"]["text"])),
-            Cell(str(record["value"]["text"])),
+            *(_payload_cell(record[side]["text"]) for side in ("key", "value")),
         )
