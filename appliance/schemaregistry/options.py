@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any, Final
 
-from appliance.config import ConfigDef, ConfigType, Importance
+from appliance.config import ConfigDef, ConfigType, Importance, Password
 from appliance.config.validators import OneOf
 from appliance.errors import ConfigError, DataError
 from appliance.schemaregistry.client import ClientOptions, RegistryClient, basic
@@ -79,9 +80,56 @@ for _name, _type, _default, _importance, _doc in (
         _LOW,
         "PEM file of trusted roots.",
     ),
-    ("schema.registry.ssl.truststore.location", ConfigType.STRING, None, _LOW, "PEM trust store."),
-    ("schema.registry.ssl.keystore.location", ConfigType.STRING, None, _LOW, "PEM key and chain."),
+    (
+        "schema.registry.ssl.truststore.location",
+        ConfigType.STRING,
+        None,
+        _LOW,
+        "Store of trusted roots: JKS, PKCS12 or PEM.",
+    ),
+    (
+        "schema.registry.ssl.truststore.password",
+        ConfigType.PASSWORD,
+        None,
+        _LOW,
+        "Password of that store.",
+    ),
+    (
+        "schema.registry.ssl.truststore.type",
+        ConfigType.STRING,
+        "JKS",
+        _LOW,
+        "JKS, PKCS12 or PEM; a PEM file is known by itself.",
+    ),
+    (
+        "schema.registry.ssl.keystore.location",
+        ConfigType.STRING,
+        None,
+        _LOW,
+        "Store with the own key and its certificates.",
+    ),
+    (
+        "schema.registry.ssl.keystore.password",
+        ConfigType.PASSWORD,
+        None,
+        _LOW,
+        "Password of that store.",
+    ),
+    (
+        "schema.registry.ssl.keystore.type",
+        ConfigType.STRING,
+        "JKS",
+        _LOW,
+        "JKS, PKCS12 or PEM; a PEM file is known by itself.",
+    ),
     ("schema.registry.ssl.key.password", ConfigType.PASSWORD, None, _LOW, "Password of the key."),
+    (
+        "schema.registry.ssl.endpoint.identification.algorithm",
+        ConfigType.STRING,
+        "https",
+        _LOW,
+        "Empty: the name in the registry's certificate may be another.",
+    ),
     ("max.retries", ConfigType.INT, 3, _LOW, "Further tries of a request that failed."),
     ("retries.wait.ms", ConfigType.INT, 1000, _LOW, "Longest wait before the second try."),
     ("retries.max.wait.ms", ConfigType.INT, 20000, _LOW, "Longest wait between later tries."),
@@ -151,20 +199,42 @@ def client_of(config: Mapping[str, str], parsed: Mapping[str, Any]) -> RegistryC
 
 
 def _tls(parsed: Mapping[str, Any]) -> ssl.SSLContext | None:
-    prefix = "schema.registry.ssl."
-    roots = parsed[f"{prefix}ca.location"] or parsed[f"{prefix}truststore.location"]
-    chain, secret = parsed[f"{prefix}keystore.location"], parsed[f"{prefix}key.password"]
-    if not roots and not chain:
+    prefix = "schema.registry."
+    given = {
+        name.removeprefix(prefix): value.value if isinstance(value, Password) else str(value)
+        for name, value in parsed.items()
+        if name.startswith(f"{prefix}ssl.") and value is not None
+    }
+    identification = given["ssl.endpoint.identification.algorithm"]
+    files = ("ssl.ca.location", "ssl.truststore.location", "ssl.keystore.location")
+    if identification and not any(given.get(file) for file in files):
         return None
+    # Kept out of the module's imports: most converters need no certificates.
+    from appliance.kafka.keystores import key_material, load_key, trusted_certificates
+
+    for store in ("ssl.truststore", "ssl.keystore"):
+        if _is_pem(given.get(f"{store}.location")):
+            given[f"{store}.type"] = "PEM"
+    roots, own = trusted_certificates(given), key_material(given)
     try:
-        context = ssl.create_default_context(cafile=roots or None)
-        if chain:
-            context.load_cert_chain(chain, password=secret.value if secret else None)
+        context = ssl.create_default_context(cafile=given.get("ssl.ca.location"), cadata=roots)
     except (OSError, ssl.SSLError) as error:
         raise ConfigError(
-            f"Reading the TLS files of the schema registry ({roots}, {chain}): {error}; give PEM files"
+            f"Reading the roots that the schema registry is trusted by: {error}; check the "
+            "schema.registry.ssl.* options"
         ) from error
+    context.check_hostname = bool(identification)
+    if own is not None:
+        load_key(context, own)
     return context
+
+
+def _is_pem(location: str | None) -> bool:
+    """Tell whether a store is a PEM file; one that cannot be read is complained of when it is opened."""
+    try:
+        return location is not None and b"-----BEGIN" in Path(location).read_bytes()
+    except OSError:
+        return False
 
 
 class Subjects:

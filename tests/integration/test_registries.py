@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import decimal
 import threading
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,13 +20,20 @@ from appliance.converters.avro import AvroConverter
 from appliance.converters.protobuf import ProtobufConverter
 from appliance.converters.registry_json import JsonSchemaConverter
 from appliance.data import DECIMAL_NAME, TIMESTAMP_NAME, Schema, SchemaBuilder, Type
-from appliance.errors import DataError
+from appliance.errors import ConnectError, DataError
+from appliance.kafka.keystores import key_material
 from appliance.kafka.log import LogClients
 from appliance.rest.registry import RegistryApp
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from deploy.parts import Apicurio, free_ports
 from tests.waiting import wait_until
 
+STORES = Path(__file__).parents[1] / "golden/keystores"
+TLS = {
+    "ssl.keystore.location": str(STORES / "own.jks"),
+    "ssl.keystore.password": "store-secret",
+    "ssl.key.password": "key-secret",
+}
 CONVERTERS = [AvroConverter, JsonSchemaConverter, ProtobufConverter]
 INNER = SchemaBuilder.struct().name("acme.In").field("x", Schema(Type.INT16)).build()
 PRICE = Schema(Type.BYTES, name=DECIMAL_NAME, version=1, parameters={"scale": "2"})
@@ -73,6 +85,54 @@ def own(broker: Any) -> Iterator[str]:
     server.should_exit = True
     thread.join(10)
     clients.stop()
+
+
+@pytest.fixture(scope="module")
+def locked(own: str, broker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[int]:
+    """Give the port of the same registry behind TLS and a password (ana:s3cret)."""
+    material = key_material(TLS)
+    assert material is not None
+    file = tmp_path_factory.mktemp("registry") / "own.pem"
+    file.write_text(material.key + material.chain)
+    (port,) = free_ports(1)
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        """Pass on what has the password; the registry itself is asked over plain HTTP."""
+        headers = dict(scope["headers"])
+        if headers.get(b"authorization") != b"Basic " + base64.b64encode(b"ana:s3cret"):
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b"{}"})
+            return
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        query = scope["query_string"].decode()
+        url = f"{own}{scope['raw_path'].decode()}{'?' if query else ''}{query}"
+        media = {"Content-Type": "application/vnd.schemaregistry.v1+json"}
+        request = urllib.request.Request(url, body or None, media, method=scope["method"])
+        status, content = await asyncio.to_thread(answer_of, request)
+        await send({"type": "http.response.start", "status": status, "headers": []})
+        await send({"type": "http.response.body", "body": content})
+
+    server = uvicorn.Server(
+        uvicorn.Config(app, port=port, lifespan="off", log_level="warning", ssl_certfile=str(file))
+    )
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_until(lambda: server.started, "the registry behind TLS serves")
+    yield port
+    server.should_exit = True
+    thread.join(10)
+
+
+def answer_of(request: urllib.request.Request) -> tuple[int, bytes]:
+    try:
+        with urllib.request.urlopen(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
 
 
 @pytest.fixture(params=["apicurio", "own"])
@@ -160,3 +220,69 @@ def test_ids_that_do_not_exist_are_data_errors(registry, unique_name, kind):
     """The error names the id."""
     with pytest.raises(DataError, match="1000000"):
         configured(kind, registry).decode(unique_name, [b"\x00\x00\x0f\x42\x40\x00\x00"])
+
+
+TRUSTS = {
+    "jks": {
+        "truststore_location": str(STORES / "trust.jks"),
+        "truststore_password": "store-secret",
+    },
+    "pkcs12": {
+        "truststore_location": str(STORES / "trust.p12"),
+        "truststore_password": "store-secret",
+        "truststore_type": "PKCS12",
+    },
+    "pem": {"truststore_location": str(STORES / "own.crt")},
+    "roots": {"ca_location": str(STORES / "own.crt")},
+}
+
+
+@pytest.mark.parametrize("trust", TRUSTS)
+def test_a_registry_is_reached_behind_a_dead_one_by_tls_and_password(locked, unique_name, trust):
+    """The second address answers where the first is dead, trusted by any kind of store."""
+    (dead,) = free_ports(1)
+    options = {f"schema_registry_ssl_{name}": value for name, value in TRUSTS[trust].items()}
+    converter = configured(
+        AvroConverter,
+        f"https://127.0.0.1:{dead},https://127.0.0.1:{locked}",
+        basic_auth_credentials_source="USER_INFO",
+        basic_auth_user_info="ana:s3cret",
+        **options,
+    )
+
+    payloads = converter.encoder(unique_name, ORDER)([ROWS[0]], ())
+    (run,) = converter.decode(unique_name, payloads)
+
+    assert run.rows == [ROWS[0]]
+
+
+def test_user_and_password_may_stand_in_the_address(locked, unique_name):
+    """Without USER_INFO they are taken out of the URL."""
+    converter = configured(
+        AvroConverter,
+        f"https://ana:s3cret@127.0.0.1:{locked}",
+        schema_registry_ssl_ca_location=str(STORES / "own.crt"),
+    )
+
+    assert converter.encoder(unique_name, ORDER)([ROWS[0]], ())
+
+
+@pytest.mark.parametrize(
+    ("address", "options"),
+    [
+        ("https://ana:wrong@127.0.0.1:{}", {"ca_location": str(STORES / "own.crt")}),
+        ("https://ana:s3cret@127.0.0.1:{}", {}),
+    ],
+    ids=["password", "trust"],
+)
+def test_a_registry_that_may_not_be_used_is_an_error_without_secrets(
+    locked, unique_name, address, options
+):
+    """A wrong password and a certificate that nobody vouches for are told, the password is not."""
+    more = {f"schema_registry_ssl_{name}": value for name, value in options.items()}
+    converter = configured(AvroConverter, address.format(locked), max_retries="0", **more)
+
+    with pytest.raises(ConnectError) as raised:
+        converter.encoder(unique_name, ORDER)([ROWS[0]], ())
+    assert "s3cret" not in str(raised.value)
+    assert "wrong@" not in str(raised.value)
