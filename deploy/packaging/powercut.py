@@ -1,6 +1,6 @@
-"""The power of a machine is cut again and again while rows stream: what the database committed must arrive.
+"""The power of a system is cut again and again while rows stream: what the database committed must arrive.
 
-Database, broker and daemon are in the one machine, installed from the release's packages. Rows are written
+Database, broker and daemon are in the one system, installed from the release's packages. Rows are written
 all the time; each cut comes at a random moment while they flow. At the end every row of the table must be in
 the topic; rows that came twice are counted, a source delivers at least once.
 """
@@ -9,17 +9,12 @@ from __future__ import annotations
 
 import json
 import random
-import shutil
-import subprocess
-import tempfile
 import time
 from collections import Counter
-from pathlib import Path
 
 from deploy.packaging.build import DIST
-from deploy.packaging.machine import Machine, machine_root, write_agent, write_disk
-from deploy.packaging.roots import run_in
-from deploy.parts.folder import PartError, progress, run
+from deploy.packaging.disks import DiskSystem
+from deploy.parts.folder import PartError, progress
 
 CUTS = 10
 _TOPIC = "cut.shop.orders"
@@ -81,89 +76,65 @@ print(json.dumps({"high": high, "ids": ids}))
 
 
 def cut_power(release: str, cuts: int = CUTS, seed: int | None = None) -> int:
-    """Cut a machine's power `cuts` times; give 0, or 1 when a committed row did not arrive."""
-    seed = random.randrange(1 << 32) if seed is None else seed
-    dice = random.Random(seed)
-    progress(f"seed {seed}")
-    folder = Path(tempfile.mkdtemp(prefix="powercut-"))
-    try:
-        machine = _make(release, folder)
-        try:
-            return _Run(machine, dice).judge(cuts)
-        finally:
-            machine.cut()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _make(release: str, folder: Path) -> Machine:
-    """Give the machine: the release with the packages installed, on a disk of its own."""
+    """Cut a system's power `cuts` times; give 0, or 1 when a committed row did not arrive."""
     packages = sorted((DIST / release).glob("*.deb"))
     if not packages:
         raise PartError(f"There are no packages for {release}: run `deploy/package build` first.")
-    lower = machine_root(release)
-    root, disk = folder / "root", folder / "disk.img"
-    for name in ("upper", "work", "root"):
-        (folder / name).mkdir()
-    layers = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
-    run(["mount", "-t", "overlay", "overlay", "-o", layers, str(root)], "mounting a folder")
-    try:
-        for package in packages:
-            shutil.copy(package, root / "tmp")
-        names = [f"/tmp/{package.name}" for package in packages]
-        run_in(root, ["dpkg", "-i", *names], "installing the packages")
-        write_agent(root)
+    seed = random.randrange(1 << 32) if seed is None else seed
+    progress(f"seed {seed}")
+    with DiskSystem(release, packages) as system:
+        return _Run(system, random.Random(seed)).judge(cuts)
+
+
+class _Run:
+    """One system's cuts; `dice` chooses the moments."""
+
+    def __init__(self, system: DiskSystem, dice: random.Random) -> None:
+        self._system = system
+        self._dice = dice
+
+    def _prepare(self) -> None:
+        root, run = self._system.root, self._system.sh
         (root / "etc/mysql/mariadb.conf.d/90-cdc.cnf").write_text(_SETTINGS)
         (root / "etc/systemd/system/load.service").write_text(_LOAD)
         (root / "root/prepare.sql").write_text(_PREPARE)
         (root / "root/insert.sql").write_text("INSERT INTO shop.orders (note) VALUES (1);\n")
         (root / "root/read.py").write_text(_READ)
-        connector = root / "etc/ingest-appliance/connectors.d/rows.properties"
-        connector.write_text(_CONNECTOR)
-        (root / "etc/fstab").write_text("/dev/vda / ext4 defaults 0 1\n")
-        run_in(root, ["chgrp", "ingest", f"/{connector.relative_to(root)}"], "setting a group")
-        progress("writing the disk")
-        write_disk(root, disk, "6G")
-    finally:
-        subprocess.run(["umount", str(root)], check=False)
-    return Machine(folder, lower, disk)
-
-
-class _Run:
-    """One machine's cuts; `dice` chooses the moments."""
-
-    def __init__(self, machine: Machine, dice: random.Random) -> None:
-        self._machine = machine
-        self._dice = dice
+        connector = "etc/ingest-appliance/connectors.d/rows.properties"
+        (root / connector).write_text(_CONNECTOR)
+        run(f"chgrp ingest /{connector}; systemctl restart mariadb; mariadb </root/prepare.sql")
+        run(
+            "systemctl daemon-reload; systemctl start load; systemctl restart ingest-appliance; sync"
+        )
 
     def judge(self, cuts: int) -> int:
         """Cut and start again, then compare table and topic."""
-        self._start()
-        self._machine.sh("mariadb </root/prepare.sql")
-        self._machine.sh("systemctl start load; systemctl restart ingest-appliance", timeout_s=200)
+        self._prepare()
         for number in range(1, cuts + 1):
             before = self._await_stream(0)
-            wait_s = self._dice.uniform(2, 20)
+            wait_s = self._dice.uniform(0.5, 20)
             time.sleep(wait_s)
-            self._machine.cut()
-            progress(f"cut {number}: {wait_s:.1f} s after record {before} was in the topic")
-            self._start()
-            self._machine.sh("systemctl start load")
+            began = time.monotonic()
+            self._system.cut()
+            booted_s = time.monotonic() - began
+            self._system.sh("systemctl start load")
+            self._await_stream(0)
+            progress(
+                f"cut {number}: {wait_s:.1f} s after record {before} was in the topic; booted in "
+                f"{booted_s:.1f} s, streaming after {time.monotonic() - began:.1f} s"
+            )
         self._await_stream(self._high())
-        self._machine.sh("systemctl stop load")
+        self._system.sh("systemctl stop load")
         wanted = [int(line) for line in self._sql("SELECT id FROM shop.orders").split()]
         return self._compare(wanted)
 
-    def _start(self) -> None:
-        progress(f"up after {self._machine.start():.0f} s")
-
     def _sql(self, statement: str) -> str:
-        return self._machine.sh(f"mariadb --batch --skip-column-names -e '{statement}'")
+        return self._system.sh(f"mariadb --batch --skip-column-names -e '{statement}'")
 
     def _topic(self, what: str) -> dict[str, object]:
         python = "$(readlink -f /usr/bin/ingest-appliance | xargs dirname)/python"
         found: dict[str, object] = json.loads(
-            self._machine.sh(f"{python} /root/read.py {what}", timeout_s=300)
+            self._system.sh(f"{python} /root/read.py {what}", timeout_s=300)
         )
         return found
 
@@ -183,7 +154,7 @@ class _Run:
                 return high
             first = high if first is None else first
             time.sleep(1)
-        told = self._machine.sh("journalctl -u ingest-appliance -n 30 --no-pager", check=False)
+        told = self._system.sh("journalctl -u ingest-appliance -n 30 --no-pager", check=False)
         raise PartError(f"Nothing streams after {_STREAM_S:g} s:\n{told}")
 
     def _compare(self, wanted: list[int]) -> int:

@@ -41,6 +41,13 @@ def test_shipped_worker_file_changes_nothing():
     assert config.bootstrap_servers == "127.0.0.1:9092"
 
 
+def test_broker_syncs_before_offsets_are_stored():
+    """What is acknowledged is on the disk within the 3 s for which sources hold offsets back."""
+    options = load_properties(PACKAGING / "server.properties")
+    interval_ms = int(options["log.flush.interval.ms"])
+    assert interval_ms + int(options["log.flush.scheduler.interval.ms"]) < 3000
+
+
 @pytest.mark.parametrize("name", ["ingest-appliance", "ingest-appliance-kafka"])
 def test_unit_is_hardened(name):
     """The switches of the service stay on, and none is newer than systemd 252."""
