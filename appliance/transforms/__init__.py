@@ -61,6 +61,7 @@ PLUGINS: tuple[Plugin, ...] = (
     _debezium("outbox.EventRouter", "outbox"),
     _debezium("ExtractChangedRecordState", "changes"),
     _debezium("HeaderToValue", "headertovalue"),
+    _debezium("SchemaChangeEventFilter", "schemachanges"),
     _debezium("TimezoneConverter", "timezones"),
     _debezium("partitions.PartitionRouting", "partitions"),
     _other(f"{_CONFLUENT}.ExtractTopic$Key", "routing_by_field:ConfluentTopicOfKey"),
