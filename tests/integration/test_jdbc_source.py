@@ -38,6 +38,8 @@ class Context:
     def wait(self, timeout_s):
         return False
 
+    def set_metric(self, name, value): ...
+
     def request_task_reconfiguration(self): ...
 
     def raise_error(self, error):
