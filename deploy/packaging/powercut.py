@@ -168,7 +168,7 @@ class _Run:
                 break
             time.sleep(5)
         missing = sorted(set(wanted) - set(counts))
-        twice = sum(count - 1 for count in counts.values())
+        twice = counts.total() - len(counts)
         shown = f", first {missing[:5]}" if missing else ""
         print(
             f"{'BROKEN' if missing else 'kept  '} nothing that was committed is lost by power cuts "

@@ -336,7 +336,7 @@ class _Trial:
         """Begin to measure how long REST does not answer."""
         (self._system.root / "root/watch.py").write_text(_WATCH)
         self._system.sh(
-            "rm -f /root/done /root/worst; systemd-run -q --collect --unit=watch python3 /root/watch.py"
+            "rm -f /root/done /root/worst; systemd-run -q --collect python3 /root/watch.py"
         )
         time.sleep(0.5)
 
