@@ -45,7 +45,8 @@ class Host(Daemon):
         """Give the tasks that hold their lock on this host now."""
         held = {line.split()[5].rpartition(":")[2] for line in LOCKS.read_text().splitlines()}
         files = (self.folder / "run").rglob("*.lock")
-        return {file.stem for file in files if str(file.stat().st_ino) in held}
+        locked = {file.stem for file in files if str(file.stat().st_ino) in held}
+        return locked - {"daemon"}
 
 
 class Load:
