@@ -21,12 +21,15 @@ from appliance.ids import ConnectorTaskId
 _LONGEST_NAME = 200
 
 
+def task_name(group_id: str, id: ConnectorTaskId) -> str:
+    """Give the name under which a task keeps files on this host: no other task of any group has it."""
+    name = urllib.parse.quote(f"{group_id}.{id}", safe="")
+    return name if len(name) <= _LONGEST_NAME else hashlib.sha256(name.encode()).hexdigest()
+
+
 def lock_path(folder: Path, group_id: str, id: ConnectorTaskId) -> Path:
     """Give the lock file of a task."""
-    name = urllib.parse.quote(f"{group_id}.{id}", safe="")
-    if len(name) > _LONGEST_NAME:
-        name = hashlib.sha256(name.encode()).hexdigest()
-    return folder / f"{name}.lock"
+    return folder / f"{task_name(group_id, id)}.lock"
 
 
 def is_held(path: Path) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from appliance.api import Batch
@@ -38,7 +39,8 @@ class SinkContext:
     config: Mapping[str, str] = {}
     stopping = False
 
-    def __init__(self) -> None:
+    def __init__(self, state_folder: Path = Path("group.sink-0")) -> None:
+        self.state_folder = state_folder
         self.assignment: frozenset[TopicPartition] = frozenset()
         self.sought: dict[TopicPartition, int] = {}
         self.paused: set[TopicPartition] = set()

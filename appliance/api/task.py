@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import abc
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Protocol
 
 from appliance.api.batch import Batch
@@ -75,6 +76,10 @@ class ErrantRecordReporter(Protocol):
 
 class SinkTaskContext(TaskContext, Protocol):
     """What the runtime gives a sink task."""
+
+    @property
+    def state_folder(self) -> Path:
+        """Give the local folder that is this task's alone on this host; it need not exist yet."""
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:

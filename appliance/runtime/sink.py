@@ -21,6 +21,7 @@ from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, RetriableError
 from appliance.ids import State, TopicPartition
+from appliance.lockfile import task_name
 from appliance.runtime.assignment import Assignment
 from appliance.runtime.control import Control, Report, Ticker
 from appliance.runtime.dlq import DeadLetterQueue
@@ -111,8 +112,14 @@ class SinkRunner:
         task: SinkTask = imported(ref.task or ref.target)()
         self._task = task
         assignment = Assignment(self._start.id, self.config, self._worker, task, self)
+        name = task_name(self._worker.group_id, self._start.id)
         context = SinkContext(
-            self._start.id, self._start.config, self._control, self.figures, assignment
+            self._start.id,
+            self._start.config,
+            self._control,
+            self.figures,
+            assignment,
+            self._worker.state_dir / "tasks" / name,
         )
         if self.errors.reporters:
             context.reporter = Reporter(pipeline, assignment, self.errors, task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 
 from appliance.api import Batch, ErrantRecordReporter, SinkTask
 from appliance.ids import ConnectorTaskId, TopicPartition
@@ -26,12 +27,19 @@ class SinkContext(Context):
         control: Control,
         figures: Figures,
         assignment: Assignment,
+        state_folder: Path,
     ) -> None:
         super().__init__(id, config, control, figures)
         self.assignment_ = assignment
+        self._state_folder = state_folder
         self.reporter: ErrantRecordReporter | None = None
         self._retry_ms: int | None = None
         self._commit_requested = False
+
+    @property
+    def state_folder(self) -> Path:
+        """Give the local folder that is this task's alone on this host."""
+        return self._state_folder
 
     @property
     def assignment(self) -> frozenset[TopicPartition]:

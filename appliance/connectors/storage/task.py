@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import abc
 import logging
-import os
 import re
 import shutil
-import tempfile
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -31,25 +29,17 @@ _LOG = logging.getLogger("io.confluent.connect.hdfs.DataWriter")
 _TAKEOVERS = 8
 
 
-def spool_folder(configured: str, task: str) -> Path:
-    """Give the task's own local folder for growing files, empty."""
-    root = Path(configured) if configured else _state_folder() / "spool"
-    folder = root / re.sub(r"[^\w.-]", "_", task)
+def spool_folder(configured: str, own: Path) -> Path:
+    """Give the task's own local folder for growing files, empty: below `own`, or of its name elsewhere."""
+    folder = Path(configured, own.name) if configured else own / "spool"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ConnectError(
-            f"making the spool folder {folder}: {error.strerror}; set spool.dir"
+            f"making the spool folder {folder}: {error.strerror}; set spool.dir or appliance.state.dir"
         ) from error
     return folder
-
-
-def _state_folder() -> Path:
-    state = os.environ.get("STATE_DIRECTORY", "").split(":")[0]
-    return (
-        Path(state) if state else Path(tempfile.gettempdir()) / f"ingest-appliance-{os.getuid()}"
-    )
 
 
 class StorageSinkTask(SinkTask):
@@ -69,7 +59,7 @@ class StorageSinkTask(SinkTask):
         self._parsed = parsed = self.config_def().parse(config)
         self._writers: dict[TopicPartition, PartitionWriter] = {}
         self._store, self._root = self.open_store(parsed)
-        self._spool = spool_folder(parsed[keys.SPOOL_DIR], str(context.id))
+        self._spool = spool_folder(parsed[keys.SPOOL_DIR], context.state_folder)
         self._format = find_format(parsed[keys.FORMAT_CLASS])(parsed)
         self._partitioner = make_partitioner(parsed)
         self._extractor = Extractor(

@@ -43,6 +43,22 @@ def names(root: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("shop+*"))
 
 
+def test_files_grow_in_the_tasks_own_folder_when_no_other_is_configured(tmp_path: Path) -> None:
+    """Two daemons on a host may have connectors of one name: neither touches what the other writes."""
+    own = [tmp_path / "state" / f"group-{number}.sink-0" for number in range(2)]
+    tasks = [FilesSinkTask() for _ in own]
+    for task, folder in zip(tasks, own, strict=True):
+        context = SinkContext(folder)
+        task.start(context, settings(tmp_path, **{"spool.dir": "", "flush.size": "10"}))
+        task.open([PARTITION])
+        task.put([shop_batch(0, 5)])
+    assert all(list((folder / "spool").iterdir()) for folder in own)
+    tasks[0].close()
+    assert not list(own[0].glob("spool/*"))
+    assert list((own[1] / "spool").iterdir())
+    tasks[1].close()
+
+
 def test_nothing_is_begun_when_the_task_is_to_stop(sink: Any, tmp_path: Path) -> None:
     """A rebalance waits for the slowest task: what is not committed is the next owner's."""
     task, context = sink()
