@@ -233,7 +233,7 @@ class SourceRunner:
         if now_s >= self._next_commit_s:
             self._commit(task, delivery, now_s, self._flush_timeout_s)
             self._next_commit_s = now_s + self._flush_every_s
-        elif self._submitted.hold_s and not self._submitted.unacknowledged:
+        elif self._submitted.hold_s and self._submitted.is_due(now_s):
             self._store(task, delivery, now_s, everything=False)
         if self._ticker.tick(now_s, paused=paused):
             active = len(delivery.producer)

@@ -27,10 +27,9 @@ class Submitted:
         """Whether any position is not yet given out to be stored."""
         return bool(self._produced or self._acknowledged)
 
-    @property
-    def unacknowledged(self) -> bool:
-        """Whether any position waits for a flush."""
-        return bool(self._produced)
+    def is_due(self, now_s: float) -> bool:
+        """Whether any acknowledged position has been held long enough."""
+        return bool(self._acknowledged) and now_s - self._acknowledged[0][0] >= self.hold_s
 
     def add(self, partition: Mapping[str, Any], offset: Mapping[str, Any]) -> None:
         """All rows up to `offset` of `partition` have been produced."""
@@ -49,9 +48,7 @@ class Submitted:
     def take(self, now_s: float, *, everything: bool = False) -> list[Position]:
         """Give, and forget, the acknowledged positions that have been held long enough."""
         due: dict[tuple[Any, ...], Position] = {}
-        while self._acknowledged and (
-            everything or now_s - self._acknowledged[0][0] >= self.hold_s
-        ):
+        while self.is_due(now_s) or (everything and self._acknowledged):
             due |= self._acknowledged.pop(0)[1]
         return list(due.values())
 
@@ -59,7 +56,7 @@ class Submitted:
         """Take positions back that could not be stored; newer ones win."""
         if positions:
             again = {_key(partition): (partition, offset) for partition, offset in positions}
-            self._acknowledged.insert(0, (now_s - self.hold_s, again))
+            self._acknowledged.insert(0, (now_s, again))
 
 
 def _key(partition: Mapping[str, Any]) -> tuple[Any, ...]:

@@ -28,7 +28,9 @@ def test_positions_are_held_back_when_a_hold_is_set() -> None:
     submitted.acknowledge(10)
     submitted.add({}, {"p": 2})
     submitted.acknowledge(12)
+    assert not submitted.is_due(12.9)
     assert submitted.take(12.9) == []
+    assert submitted.is_due(13)
     assert submitted.take(13) == [({}, {"p": 1})]
     assert submitted.take(13, everything=True) == [({}, {"p": 2})]
 
