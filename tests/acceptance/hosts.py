@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import os
 import subprocess
-from pathlib import Path
 from types import TracebackType
 from typing import Self
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from deploy.packaging.roots import need
 
@@ -74,33 +66,3 @@ class Hosts:
 def _ip(*words: str) -> None:
     done = subprocess.run(["ip", *words], check=False, capture_output=True, text=True)
     assert done.returncode == 0, f"ip {' '.join(words)}: {done.stderr}"
-
-
-def write_certificate(folder: Path, addresses: list[str]) -> tuple[Path, Path]:
-    """Write a key with its own certificate, and the certificate alone; both PEM. Give the paths."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "ingest")])
-    now = dt.datetime.now(dt.UTC)
-    places = [x509.IPAddress(ipaddress.ip_address(text)) for text in addresses]
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName(places), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    public = certificate.public_bytes(serialization.Encoding.PEM)
-    private = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    own, trusted = folder / "tls.pem", folder / "ca.pem"
-    own.write_bytes(private + public)
-    trusted.write_bytes(public)
-    return own, trusted

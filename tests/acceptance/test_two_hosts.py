@@ -14,8 +14,9 @@ from appliance.client import Client
 from appliance.clock import SYSTEM_CLOCK
 from appliance.rest.users import Role, token_line
 from deploy.parts import Broker, free_ports
-from tests.acceptance.hosts import Hosts, write_certificate
+from tests.acceptance.hosts import Hosts
 from tests.acceptance.pipelines import messages_until
+from tests.certificates import certified
 from tests.daemon import Daemon
 from tests.waiting import wait_until
 
@@ -106,7 +107,10 @@ def test_host_that_is_cut_off_stops_before_the_other_takes_over(
 ):
     """Its tasks end by their lease; the other runs all; with the link back both share; no line is lost."""
     broker, address = reachable
-    own, trusted = write_certificate(tmp_path, [*hosts.addresses, "127.0.0.1"])
+    certificate, key = certified(*hosts.addresses, "127.0.0.1")
+    own, trusted = tmp_path / "tls.pem", tmp_path / "ca.pem"
+    own.write_bytes(key + certificate)
+    trusted.write_bytes(certificate)
     line, token = token_line("test", Role.ADMINISTER)
     (tmp_path / "users").write_text(line)
     shared = {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from pathlib import Path
 
 import pytest
 from rich.cells import cell_len
 
+from tests.certificates import certified
 from tests.tui.still import (
     NOW_MS,
     W1,
@@ -282,7 +282,9 @@ async def test_pane_has_the_whole_screen_when_zoomed():
 
 async def test_private_authority_and_password_are_used_when_given(tmp_path):
     """TLS with a private CA and basic authentication; without the CA the message says what to do."""
-    certificate, key = certified(tmp_path)
+    certificate, key = tmp_path / "ca.pem", tmp_path / "key.pem"
+    for file, text in zip((certificate, key), certified("127.0.0.1"), strict=True):
+        file.write_bytes(text)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(certificate, key)
     asked: list[str] = []
@@ -303,40 +305,6 @@ async def test_private_authority_and_password_are_used_when_given(tmp_path):
         # the server's side of the refused handshake ends a moment later
         await until(lambda: not server._active_count)  # type: ignore[attr-defined]
     assert "Authorization: Basic YW5hOnNlY3JldA==" in asked[0]
-
-
-def certified(folder: Path) -> tuple[Path, Path]:
-    """Give a certificate for 127.0.0.1 that is its own authority, and its key."""
-    import datetime as dt
-    import ipaddress
-
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = dt.datetime.now(dt.UTC)
-    address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([address]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    certificate, secret = folder / "ca.pem", folder / "key.pem"
-    certificate.write_bytes(made.public_bytes(serialization.Encoding.PEM))
-    form = serialization.PrivateFormat.PKCS8
-    secret.write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, form, serialization.NoEncryption())
-    )
-    return certificate, secret
 
 
 @pytest.mark.parametrize(

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import logging
 import threading
 import time
 import uuid
 from collections import Counter
-from ipaddress import ip_address
 
 import pytest
 from confluent_kafka.admin import AdminClient
@@ -17,9 +15,6 @@ from confluent_kafka.admin._scram import (
     ScramMechanism,
     UserScramCredentialUpsertion,
 )
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
 
 from appliance.config.types import Password
 from appliance.errors import ConnectError
@@ -30,6 +25,7 @@ from appliance.kafka.membership import GroupEvent
 from appliance.kafka.security import Security
 from deploy.parts.kafka import Broker, KafkaCluster
 from deploy.parts.server import HOST, free_ports
+from tests.certificates import certified
 from tests.integration.kafka.worker import Worker, configured, group_settings
 from tests.waiting import wait_until
 
@@ -42,33 +38,12 @@ class SecuredBroker(Broker):
     secured = encrypted = ""
 
 
-def write_certificate(path):
-    """Write a key and a self-signed certificate for the broker's address; give the path."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "broker")])
-    now = dt.datetime.now(dt.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(days=1))
-        .not_valid_after(now + dt.timedelta(days=1))
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address(HOST))]), False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    pem = serialization.Encoding.PEM
-    form, secret = serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    path.write_bytes(key.private_bytes(pem, form, secret) + certificate.public_bytes(pem))
-    return path
-
-
 @pytest.fixture(scope="module")
 def own_broker(tmp_path_factory):
     """A broker that these tests may pause and restart, and with logins."""
     data = tmp_path_factory.mktemp("group-broker")
+    certificate, key = certified(HOST)
+    (data / "broker.pem").write_bytes(key + certificate)
     port, controller, secured, encrypted = free_ports(4)
     login = "org.apache.kafka.common.security"
     sasl = "listener.name.sasl_plaintext"
@@ -79,7 +54,7 @@ def own_broker(tmp_path_factory):
         "listener.security.protocol.map": "CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,"
         "SASL_PLAINTEXT:SASL_PLAINTEXT,SSL:SSL",
         "ssl.keystore.type": "PEM",
-        "ssl.keystore.location": write_certificate(data / "broker.pem"),
+        "ssl.keystore.location": data / "broker.pem",
         f"{sasl}.sasl.enabled.mechanisms": "PLAIN,SCRAM-SHA-256,SCRAM-SHA-512",
         f"{sasl}.plain.sasl.jaas.config": f"{login}.plain.PlainLoginModule required"
         ' username="b" password="b" user_ann="right";',
