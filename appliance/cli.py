@@ -9,7 +9,6 @@ failed, 3 a connector of the command line failed; `doctor` 1 a problem, 2 warnin
 from __future__ import annotations
 
 import argparse
-import getpass
 import logging
 import os
 import sys
@@ -98,6 +97,8 @@ def _care(options: argparse.Namespace) -> int:
 
 def _user(options: argparse.Namespace) -> int:
     """Print a line for the file of those who may call REST; the secret is never an argument."""
+    from getpass import getpass
+
     from appliance.rest.users import Role, password_line, token_line
 
     role = Role[options.role.upper()]
@@ -106,8 +107,8 @@ def _user(options: argparse.Namespace) -> int:
             line, token = token_line(options.name, role)
             print(f"The token, which is shown this once: {token}", file=sys.stderr)
         else:
-            prompt = "Password: " if sys.stdin.isatty() else None
-            password = getpass.getpass(prompt) if prompt else sys.stdin.readline().rstrip("\n")
+            typed = sys.stdin.isatty()
+            password = getpass("Password: ") if typed else sys.stdin.readline().rstrip("\n")
             if not password:
                 print("ingest-appliance: the password is empty", file=sys.stderr)
                 return EXIT_USAGE

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 import time
 from typing import Protocol
@@ -88,4 +87,7 @@ def let_timers_be_late(by_s: float) -> None:
     The kernel then wakes many threads at once instead of one by one, which is what threads that mostly
     wait cost. What arrives (data, an event) wakes them as before. Semantics: prctl(2) PR_SET_TIMERSLACK.
     """
+    # it takes a while to import, and what only speaks to a daemon needs none of it
+    import ctypes
+
     ctypes.CDLL(None).prctl(_PR_SET_TIMERSLACK, ctypes.c_ulong(int(by_s * 1e9)), 0, 0, 0)

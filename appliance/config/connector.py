@@ -22,7 +22,7 @@ from appliance.config.validators import (
     ValidRegex,
     at_least,
 )
-from appliance.config.worker_keys import PARTITIONS, REPLICATION
+from appliance.config.worker_checks import PARTITIONS, REPLICATION
 from appliance.data.regex import regex_fault
 from appliance.errors import ConfigError
 

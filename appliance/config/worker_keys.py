@@ -1,4 +1,4 @@
-"""The options of a worker: Kafka Connect's for both modes, then ours with the prefix `appliance.`.
+"""The options of a worker: Kafka Connect's for both modes, and ours (`appliance_keys.py`).
 
 Names, types, defaults and ranges: Kafka 4.3.1 WorkerConfig, RestServerConfig, DistributedConfig and
 StandaloneConfig.
@@ -6,60 +6,17 @@ StandaloneConfig.
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Final
 
+from appliance.config.appliance_keys import APPLIANCE_KEYS
 from appliance.config.client_keys import CLIENT_KEYS, SSL_KEYS, key
 from appliance.config.define import NO_DEFAULT, ConfigDef, ConfigType, Importance
-from appliance.config.listeners import parse_listener
-from appliance.config.validators import Check, NonEmptyString, OneOf, Range, at_least
-from appliance.errors import ConfigError
+from appliance.config.validators import OneOf, Range, at_least
+from appliance.config.worker_checks import LISTENERS, PARTITIONS, REPLICATION
 
 _T = ConfigType
 _HIGH, _MEDIUM, _LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
 
-
-def _check_listeners(name: str, value: Any) -> None:
-    if value is None:
-        return
-    if not value and name == "listeners":
-        raise ConfigError.invalid(name, value, "At least one listener must be configured.")
-    for text in value:
-        parse_listener(name, text)
-
-
-def _check_count(meaning: str) -> Check:
-    def check(name: str, value: Any) -> None:
-        if value is None:
-            raise ConfigError.invalid(name, value, f"{meaning} must be non-null")
-        if value != -1 and value < 1:
-            raise ConfigError.invalid(
-                name, value, f"{meaning} must be positive, or -1 to use the broker's default"
-            )
-
-    return Check(check, "Positive number, or -1 to use the broker's default")
-
-
-def _check_replication(name: str, value: Any) -> None:
-    if value is None or (value != -1 and value < 1):
-        raise ConfigError.invalid(
-            name,
-            value,
-            "Replication factor must be positive and not larger than the number of brokers in the "
-            "Kafka cluster, or -1 to use the broker's default",
-        )
-
-
-_PARTITIONS: Final = _check_count("Number of partitions")
-REPLICATION: Final = Check(
-    _check_replication,
-    "Positive number not larger than the number of brokers in the Kafka cluster, "
-    "or -1 to use the broker's default",
-)
-PARTITIONS: Final = _PARTITIONS
-_LISTENERS: Final = Check(
-    _check_listeners,
-    "List of comma-separated URLs, ex: http://localhost:8080,https://localhost:8443.",
-)
 
 _COMMON: Final = (
     key("bootstrap.servers", _T.LIST, NO_DEFAULT, _HIGH, "Brokers to begin with, host:port each."),
@@ -198,7 +155,7 @@ _COMMON: Final = (
         "http://:8083",
         _LOW,
         "Addresses on which REST is served.",
-        _LISTENERS,
+        LISTENERS,
     ),
     key(
         "rest.advertised.host.name",
@@ -251,7 +208,7 @@ _COMMON: Final = (
         None,
         _LOW,
         "Addresses of /admin; unset: the same as REST, empty: none.",
-        _LISTENERS,
+        LISTENERS,
     ),
 )
 
@@ -263,7 +220,7 @@ _STORAGE: Final = (
         25,
         _LOW,
         "Partitions of that topic if it has to be made.",
-        _PARTITIONS,
+        PARTITIONS,
     ),
     key(
         "offset.storage.replication.factor",
@@ -301,7 +258,7 @@ _STORAGE: Final = (
         5,
         _LOW,
         "Partitions of that topic if it has to be made.",
-        _PARTITIONS,
+        PARTITIONS,
     ),
     key(
         "status.storage.replication.factor",
@@ -403,170 +360,6 @@ _GROUP: Final = (
         "HmacSHA256",
         _LOW,
         "Algorithms accepted in signed calls.",
-    ),
-)
-
-APPLIANCE_KEYS: Final = (
-    key(
-        "appliance.workers",
-        _T.INT,
-        2,
-        _MEDIUM,
-        "Worker processes of the daemon on this host.",
-        Range(1, 64),
-    ),
-    key(
-        "appliance.task.isolation",
-        _T.STRING,
-        "task",
-        _MEDIUM,
-        "Whether each task has its own process (task) or those of a connector share one (connector).",
-        OneOf(("task", "connector")),
-    ),
-    key(
-        "appliance.state.dir",
-        _T.STRING,
-        None,
-        _MEDIUM,
-        "Folder for what must outlive the daemon; unset: systemd's state folder.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.runtime.dir",
-        _T.STRING,
-        None,
-        _LOW,
-        "Folder for lock files and sockets; unset: systemd's runtime folder.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.connectors.dir",
-        _T.STRING,
-        None,
-        _MEDIUM,
-        "Folder of connector files; a connector there can only be changed there.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.log.level",
-        _T.STRING,
-        "INFO",
-        _MEDIUM,
-        "Level of the root logger.",
-        OneOf(
-            ("OFF", "FATAL", "ERROR", "WARN", "INFO", "DEBUG", "TRACE", "ALL"), ignore_case=True
-        ),
-    ),
-    key(
-        "appliance.log.format",
-        _T.STRING,
-        "text",
-        _LOW,
-        "Form of log lines.",
-        OneOf(("text", "json")),
-    ),
-    key(
-        "appliance.journal.enable",
-        _T.BOOLEAN,
-        True,
-        _MEDIUM,
-        "Whether rebalances, transitions and changes are kept in a topic.",
-    ),
-    key(
-        "appliance.journal.topic",
-        _T.STRING,
-        None,
-        _LOW,
-        "That topic; unset: <group.id>-journal.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.journal.replication.factor",
-        _T.SHORT,
-        -1,
-        _LOW,
-        "Replicas of that topic if it has to be made.",
-        REPLICATION,
-    ),
-    key(
-        "appliance.journal.retention.ms",
-        _T.LONG,
-        1209600000,
-        _LOW,
-        "How long its records are kept, in milliseconds.",
-        at_least(60000),
-    ),
-    key(
-        "appliance.registry.listeners",
-        _T.LIST,
-        [],
-        _MEDIUM,
-        "Addresses of the built-in schema registry (http://127.0.0.1:8081); none: there is no registry.",
-        Check(_check_listeners, "list of URLs"),
-    ),
-    key(
-        "appliance.registry.topic",
-        _T.STRING,
-        "_schemas",
-        _LOW,
-        "Compacted topic of the registry, in Confluent's format; every host of the cluster may serve it.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.registry.replication.factor",
-        _T.SHORT,
-        -1,
-        _LOW,
-        "Replicas of that topic if it has to be made.",
-        REPLICATION,
-    ),
-    key(
-        "appliance.jaas.file",
-        _T.STRING,
-        "",
-        _LOW,
-        "File with the JAAS entry KafkaConnect for basic authentication; empty: the one that KAFKA_OPTS "
-        "names.",
-    ),
-    key(
-        "appliance.rest.users.file",
-        _T.STRING,
-        None,
-        _MEDIUM,
-        "File of those who may call REST, each with a role: view, operate or administer; a line is "
-        "written by `ingest-appliance user`. Unset: nobody is asked who he is.",
-        NonEmptyString(),
-    ),
-    key(
-        "appliance.rest.open",
-        _T.BOOLEAN,
-        False,
-        _MEDIUM,
-        "Whether REST may be served beyond this machine without TLS and authentication, which `run` "
-        "otherwise refuses.",
-    ),
-    key(
-        "appliance.rest.hosts",
-        _T.LIST,
-        [],
-        _LOW,
-        "Further names of this machine by which REST may be called where nobody is asked who he is.",
-    ),
-    key(
-        "appliance.validation.timeout.ms",
-        _T.LONG,
-        60000,
-        _LOW,
-        "Longest time a connector may take to check a configuration, in milliseconds.",
-        at_least(1000),
-    ),
-    key(
-        "appliance.rest.timeout.ms",
-        _T.LONG,
-        90000,
-        _LOW,
-        "Longest time a REST request waits for the worker, in milliseconds.",
-        at_least(1000),
     ),
 )
 

@@ -38,7 +38,7 @@ complete -c ingest-appliance -f -a '(__ingest_appliance)'""",
 }
 
 Live = Callable[[str], Sequence[str]]
-"""Gives the names of connectors or of dead letter queues (`dlq`) and other topics (`topic`)."""
+"""Gives the names of `connectors`, of dead letter queues (`dlq`) or of `topics`."""
 
 
 def add_to(commands: Any) -> None:
@@ -67,12 +67,9 @@ def _complete(commands: Any, client: Client, options: argparse.Namespace) -> int
 def _live(options: argparse.Namespace, kind: str) -> Sequence[str]:
     try:
         client = client_of(options, timeout_s=_LIVE_S)
-        if kind == "connector":
-            return sorted(client.get("connectors"))
-        return [
-            row["topic"]
-            for row in client.get("appliance", "v1", f"{kind}s".replace("dlqs", "dlq"))
-        ]
+        if kind == "connectors":
+            return sorted(client.get(kind))
+        return [row["topic"] for row in client.get("appliance", "v1", kind)]
     except (ClientError, OSError, ValueError):
         return ()
 
@@ -105,7 +102,7 @@ def _of_parser(
     if asked is not None and asked.nargs != 0:
         if asked.choices:
             return [str(choice) for choice in asked.choices]
-        return list(live("connector")) if before[-1] in _NAMES else []
+        return list(live("connectors")) if before[-1] in _NAMES else []
     if begun.startswith("-"):
         return list(options)
     # a value behind an option is no positional
@@ -122,8 +119,8 @@ def _of_parser(
     if place.choices:
         return [str(choice) for choice in place.choices]
     if place.dest == "topic":
-        return list(live("dlq" if verb == "dlq" else "topic"))
-    return list(live("connector")) if place.dest in _NAMES and verb != "plugin" else []
+        return list(live("dlq" if verb == "dlq" else "topics"))
+    return list(live("connectors")) if place.dest in _NAMES and verb != "plugin" else []
 
 
 def _takes_value(options: dict[str, argparse.Action], word: str) -> bool:

@@ -10,7 +10,6 @@ Semantics: Kafka Connect 4.3.1 Worker.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import threading
 from collections.abc import Collection, Mapping, Sequence
@@ -56,6 +55,7 @@ from appliance.worker.offsets import ConnectorOffsets
 from appliance.worker.plugins import Plugins
 from appliance.worker.processes import Spawner
 from appliance.worker.references import references
+from appliance.worker.resident import DEATHS_WITHIN_S, Resident
 from appliance.worker.starts import Kind, Starts
 from appliance.worker.valueleases import ValueLeases
 
@@ -63,7 +63,6 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.Worker")
 
 Offset = Mapping[str, Any]
 
-_CONNECTORS: Final = "connectors"
 _STARTERS: Final = 4
 _REFRESH_S: Final = 10.0
 _RETRY_S: Final = 1.0
@@ -74,7 +73,6 @@ _SIBLINGS_S: Final = 2.0
 _LAPSED_STATUS: Final = 75
 _FENCING_TIMEOUT_S: Final = 30.0
 _DEATHS_ALLOWED: Final = 5
-_DEATHS_WITHIN_S: Final = 60.0
 
 
 class WorkerListener(Protocol):
@@ -95,31 +93,6 @@ class WorkerListener(Protocol):
 
     def on_topic_used(self, id: ConnectorTaskId, topic: str) -> None:
         """A task uses `topic` for the first time since it started."""
-
-
-@dataclasses.dataclass(slots=True, eq=False, repr=False)
-class _Resident:
-    """A connector or task of this worker, from its start to its end. Configurations are stored texts."""
-
-    id: ConnectorTaskId | str
-    config: Mapping[str, str]
-    task_config: Mapping[str, str]
-    target: TargetState
-    state: State | None = None
-    host: Host | None = None
-    launch: Future[None] | None = None
-    started: Future[State] = dataclasses.field(default_factory=Future)
-    ended: threading.Event = dataclasses.field(default_factory=threading.Event)
-    starting: bool = True
-    stopping: bool = False
-    moving: bool = False
-    lapsed: bool = False
-    deaths: list[float] = dataclasses.field(default_factory=list)
-    figures: dict[str, float | int | str] = dataclasses.field(default_factory=dict)
-
-    @property
-    def host_key(self) -> str:
-        return _CONNECTORS if isinstance(self.id, str) else f"task {self.id}"
 
 
 class Worker:
@@ -146,7 +119,7 @@ class Worker:
             config.text("appliance.task.isolation") == "connector"
         )
         self._lock = threading.RLock()
-        self._residents: dict[ConnectorTaskId | str, _Resident] = {}
+        self._residents: dict[ConnectorTaskId | str, Resident] = {}
         self._lease: float | None = None
         self._closing = threading.Event()
         self._starters = ThreadPoolExecutor(_STARTERS, "worker-starter")
@@ -194,7 +167,7 @@ class Worker:
         self, name: str, config: Mapping[str, str], target: TargetState
     ) -> Future[State]:
         """Start a connector; the future gives its state, or a ConnectError with the trace."""
-        return self._start(_Resident(name, dict(config), {}, target)).started
+        return self._start(Resident(name, dict(config), {}, target)).started
 
     def connector_task_configs(self, name: str, max_tasks: int) -> Future[list[dict[str, str]]]:
         """Ask for task configurations, `task.class` and a sink's topics included."""
@@ -251,7 +224,7 @@ class Worker:
         target: TargetState,
     ) -> None:
         """Start a task; returns at once, the listener hears RUNNING, PAUSED or FAILED."""
-        self._start(_Resident(id, dict(connector_config), dict(task_config), target))
+        self._start(Resident(id, dict(connector_config), dict(task_config), target))
 
     def set_task_target(self, id: ConnectorTaskId, target: TargetState) -> None:
         """Pause or resume a task; the listener hears the new state."""
@@ -272,7 +245,7 @@ class Worker:
         """Give what stands on values of config providers that have changed since it started."""
         return self._leases.expired(self.connectors | self.tasks)
 
-    def _start(self, resident: _Resident) -> _Resident:
+    def _start(self, resident: Resident) -> Resident:
         with self._lock:
             if resident.id in self._residents:
                 raise ConnectError(f"starting {resident.id}: it runs here already")
@@ -280,7 +253,7 @@ class Worker:
         resident.launch = self._starters.submit(self._launch, resident)
         return resident
 
-    def _launch(self, resident: _Resident) -> None:
+    def _launch(self, resident: Resident) -> None:
         """Put a resident into a process; a failure is told as FAILED."""
         resident.starting = True
         try:
@@ -295,7 +268,7 @@ class Worker:
             resident.ended.set()
             self._tell(resident, State.FAILED, java_trace(error), None)
 
-    def _start_message(self, resident: _Resident) -> StartTask | StartConnector:
+    def _start_message(self, resident: Resident) -> StartTask | StartConnector:
         config = self._providers.resolve(resident.config)
         self._leases.take(resident.id, resident.config, config)
         refs = references(config, self._config, self._plugins)
@@ -318,7 +291,7 @@ class Worker:
         )
 
     def _stored(
-        self, resident: _Resident, config: Mapping[str, str]
+        self, resident: Resident, config: Mapping[str, str]
     ) -> list[tuple[bytes, bytes | None]]:
         """Give the stored offsets, read to the end; waits for the brokers as long as it takes.
 
@@ -342,7 +315,7 @@ class Worker:
                 break
         return [(stored.key, stored.value) for stored in self._offsets.all_of(name)]
 
-    def _await_former_copy(self, id: ConnectorTaskId, resident: _Resident) -> None:
+    def _await_former_copy(self, id: ConnectorTaskId, resident: Resident) -> None:
         path = lock_path(self._lock_dir, self._config.group_id, id)
         deadline = self._clock.monotonic_s() + _FORMER_COPY_S
         while is_held(path) and not resident.stopping and self._clock.monotonic_s() < deadline:
@@ -353,12 +326,12 @@ class Worker:
     def _lock_dir(self) -> Path:
         return self._config.runtime_dir / "locks"
 
-    def _host_key(self, resident: _Resident) -> str:
+    def _host_key(self, resident: Resident) -> str:
         if self._shared and isinstance(resident.id, ConnectorTaskId):
             return f"tasks of {resident.id.connector}"
         return resident.host_key
 
-    def _resident(self, id: ConnectorTaskId | str) -> _Resident | None:
+    def _resident(self, id: ConnectorTaskId | str) -> Resident | None:
         with self._lock:
             return self._residents.get(id)
 
@@ -392,7 +365,7 @@ class Worker:
             log.warning("%s did not stop within %.1f s and was killed", resident.id, timeout_s)
             resident.ended.wait(_KILL_WAIT_S)
 
-    def _ask_to_stop(self, resident: _Resident, deadline: float) -> None:
+    def _ask_to_stop(self, resident: Resident, deadline: float) -> None:
         if resident.launch is not None:
             try:
                 resident.launch.result(max(0.0, deadline - self._clock.monotonic_s()))
@@ -424,7 +397,7 @@ class Worker:
                 sibling.ended.wait(max(0.0, deadline - self._clock.monotonic_s()))
         host.kill()
 
-    def _leave(self, resident: _Resident) -> None:
+    def _leave(self, resident: Resident) -> None:
         host = resident.host
         if host is not None:
             self._hosts.leave(host, resident.id)
@@ -505,7 +478,7 @@ class Worker:
             )
             return
         key = getattr(message, "id", None) or message.name
-        resident: _Resident | None = host.residents.get(key)
+        resident: Resident | None = host.residents.get(key)
         if resident is None or resident.host is not host:
             return
         if isinstance(message, (TaskStatus, ConnectorStatus)):
@@ -520,7 +493,7 @@ class Worker:
         elif isinstance(message, Committed):
             self._offsets.append(message.offsets)
 
-    def _on_status(self, resident: _Resident, message: TaskStatus | ConnectorStatus) -> None:
+    def _on_status(self, resident: Resident, message: TaskStatus | ConnectorStatus) -> None:
         task = isinstance(message, TaskStatus)
         over = message.state is State.UNASSIGNED or (task and message.state is State.FAILED)
         if not over:
@@ -533,7 +506,7 @@ class Worker:
         resident.ended.set()
 
     def _tell(
-        self, resident: _Resident, state: State, trace: str | None, version: str | None
+        self, resident: Resident, state: State, trace: str | None, version: str | None
     ) -> None:
         resident.state = state
         self._count_start(resident, state)
@@ -547,7 +520,7 @@ class Worker:
             else:
                 resident.started.set_result(state)
 
-    def _count_start(self, resident: _Resident, state: State) -> None:
+    def _count_start(self, resident: Resident, state: State) -> None:
         if resident.starting and state not in (State.RESTARTING, State.UNASSIGNED):
             resident.starting = False
             kind: Kind = "connector" if isinstance(resident.id, str) else "task"
@@ -561,7 +534,7 @@ class Worker:
         for resident in residents:
             self._on_death(resident, status)
 
-    def _on_death(self, resident: _Resident, status: int) -> None:
+    def _on_death(self, resident: Resident, status: int) -> None:
         resident.host = None
         resident.ended.set()
         if resident.stopping or self._closing.is_set():
@@ -575,23 +548,21 @@ class Worker:
             resident.moving = False
             self._relaunch(resident, 0.0)
             return
-        now_s = self._clock.monotonic_s()
-        resident.deaths = [at for at in resident.deaths if now_s - at < _DEATHS_WITHIN_S]
-        resident.deaths.append(now_s)
+        deaths = resident.count_death(self._clock.monotonic_s())
         how = f"signal {-status}" if status < 0 else f"exit code {status}"
-        if len(resident.deaths) > _DEATHS_ALLOWED:
+        if deaths > _DEATHS_ALLOWED:
             trace = (
                 f"{ConnectError.java_class}: the process of {resident.id} died of {how}, for the"
-                f" {len(resident.deaths)}th time within {_DEATHS_WITHIN_S:.0f} s; see the log for what"
+                f" {deaths}th time within {DEATHS_WITHIN_S:.0f} s; see the log for what"
                 " it said, then restart it\n"
             )
             self._tell(resident, State.FAILED, trace, None)
             return
         log.error("The process of %s died of %s; it is started again", resident.id, how)
         self._tell(resident, State.RESTARTING, None, None)
-        self._relaunch(resident, 0.1 * 4 ** (len(resident.deaths) - 1))
+        self._relaunch(resident, 0.1 * 4 ** (deaths - 1))
 
-    def _relaunch(self, resident: _Resident, delay_s: float) -> None:
+    def _relaunch(self, resident: Resident, delay_s: float) -> None:
         resident.ended.clear()
 
         def launch() -> None:

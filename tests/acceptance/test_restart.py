@@ -85,7 +85,7 @@ def test_all_runs_again_in_seconds_when_everything_is_killed(
                 killed_s = time.monotonic()
                 daemon.process.wait()
                 append(f"after kill {kill}")
-                time.sleep(RESTART_S)  # what systemd waits is a part of what is promised
+                time.sleep(RESTART_S)  # the unit's RestartSec, part of the time promised
                 daemon.start(ready=False)
                 took_s = []
                 for what, condition in (

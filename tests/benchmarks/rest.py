@@ -91,7 +91,7 @@ def puts(client: Client, daemon: Daemon, count: int, pause_s: float) -> float:
         config = daemon.client.get("connectors", name, "config")
         body = {**config, "errors.retry.delay.max.ms": str(60_000 + number)}
         times_ms.append(client.took_ms("PUT", f"/connectors/{name}/config", body))
-        time.sleep(pause_s)  # the pace of the load
+        time.sleep(pause_s)  # else each change waits for the rebalance of the one before
     print(f"  PUT config p50 {share(times_ms, 0.5):.0f} ms, slowest {max(times_ms):.0f} ms")
     return share(times_ms, 0.95)
 

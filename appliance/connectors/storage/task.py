@@ -30,8 +30,8 @@ _TAKEOVERS = 8
 
 
 def spool_folder(configured: str, own: Path) -> Path:
-    """Give the task's own local folder for growing files, empty: below `own`, or of its name elsewhere."""
-    folder = Path(configured, own.name) if configured else own / "spool"
+    """Give the task's local folder for growing files, empty: `own`, or one of its name elsewhere."""
+    folder = Path(configured, own.name) if configured else own
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)

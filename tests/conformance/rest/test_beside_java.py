@@ -72,7 +72,7 @@ class Beside:
             found = self._ours.compare(step, self._java.placeless(theirs.result()), ours)
             if not self._may_change(step, theirs.result(), found) or time.monotonic() > deadline:
                 return found
-            time.sleep(0.05)  # nothing but the answers tells when either has got there
+            time.sleep(0.05)  # asked again at once, both would only lag longer
 
     def _may_change(self, step: dict[str, Any], theirs: Answer, found: list[str]) -> bool:
         """Tell whether to ask again: something is on its way, or a rebalance refused the change."""

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 from collections.abc import Sequence
 
 import pytest
 
-from appliance.cli import _parser
+from appliance.verbs import add_verbs
 from appliance.verbs.complete import SCRIPTS, candidates
 
-NAMES = {"connector": ["orders-cdc", "orders-hdfs"], "dlq": ["dlq-orders"], "topic": ["orders"]}
+NAMES = {"connectors": ["orders-cdc", "orders-hdfs"], "dlq": ["dlq-orders"], "topics": ["orders"]}
 
 
 def offered(*words: str) -> list[str]:
-    parser = _parser()
-    commands = parser._subparsers._group_actions[0]  # type: ignore[union-attr]  # argparse has no other way in
+    commands = argparse.ArgumentParser().add_subparsers()
+    add_verbs(commands)
 
     def live(kind: str) -> Sequence[str]:
         return NAMES[kind]

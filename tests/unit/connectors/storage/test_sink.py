@@ -52,10 +52,10 @@ def test_files_grow_in_the_tasks_own_folder_when_no_other_is_configured(tmp_path
         task.start(context, settings(tmp_path, **{"spool.dir": "", "flush.size": "10"}))
         task.open([PARTITION])
         task.put([shop_batch(0, 5)])
-    assert all(list((folder / "spool").iterdir()) for folder in own)
+    assert all(list(folder.iterdir()) for folder in own)
     tasks[0].close()
-    assert not list(own[0].glob("spool/*"))
-    assert list((own[1] / "spool").iterdir())
+    assert not own[0].exists()
+    assert list(own[1].iterdir())
     tasks[1].close()
 
 
