@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import json
 import logging
+import random
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
-from appliance.errors import ConnectError, NotLeaderError
+from appliance.clock import SYSTEM_CLOCK, Clock
+from appliance.errors import ConnectError
 from appliance.kafka.log import LogTopic
 from appliance.schemaregistry.server.faults import (
     RegistryFault,
@@ -43,7 +45,9 @@ from appliance.schemaregistry.server.schematypes import TYPES
 
 _LOG = logging.getLogger(__name__)
 _TIMEOUT_S: Final = 15.0
-_TRIES: Final = 5
+_PATIENCE_S: Final = 20.0
+_FIRST_PAUSE_S: Final = 0.2
+_LONGEST_PAUSE_S: Final = 3.0
 _LARGEST_TEXT: Final = 5 << 20
 R = TypeVar("R")
 
@@ -77,9 +81,11 @@ def registry_topic(name: str, replication_factor: int) -> LogTopic:
 class RegistryService:
     """One method per request; they raise RegistryFault."""
 
-    def __init__(self, log: SchemaLog) -> None:
+    def __init__(self, log: SchemaLog, clock: Clock = SYSTEM_CLOCK) -> None:
         """Follow the log; nothing is read yet."""
         self._log = log
+        self._clock = clock
+        self._never = threading.Event()
         self._registry = Registry()
         self._lock = threading.Condition()
         self._awaited: list[Record] = []
@@ -104,21 +110,24 @@ class RegistryService:
             return question(self._registry)
 
     def _change(self, decide: Callable[[Registry], tuple[R, list[Record]]]) -> R:
-        """Decide on the newest state, write, and read that back. Blocks."""
+        """Decide on the newest state, write, and read that back; anew if another host wrote. Blocks."""
         with self._writing:
-            for _ in range(_TRIES):
+            deadline_s = self._clock.monotonic_s() + _PATIENCE_S
+            pause_s = _FIRST_PAUSE_S
+            while True:
                 try:
                     return self._change_once(decide)
-                except NotLeaderError:
-                    self._claimed = False
                 except RegistryFault:
                     raise
                 except ConnectError as error:
                     self._claimed = False
-                    raise RegistryFault(
-                        50001, f"Error in the backend data store - {error}"
-                    ) from error
-        raise RegistryFault(50001, "Other hosts write to the registry all the time; try again")
+                    if self._clock.monotonic_s() >= deadline_s:
+                        raise RegistryFault(
+                            50001, f"Error in the backend data store - {error}"
+                        ) from error
+                # hosts that claim in turn, each before the other has written, would do so for ever
+                self._clock.wait(self._never, pause_s * random.random())
+                pause_s = min(2 * pause_s, _LONGEST_PAUSE_S)
 
     def _change_once(self, decide: Callable[[Registry], tuple[R, list[Record]]]) -> R:
         if not self._claimed:
