@@ -18,7 +18,7 @@ from concurrent.futures import Future
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, NotFoundError
 from appliance.herder.entities import RestartRequest
-from appliance.herder.grouprole import GroupRole, configured_work
+from appliance.herder.grouprole import GroupRole, work_change
 from appliance.herder.herder import JournalSink
 from appliance.herder.inbox import (
     Changes,
@@ -115,9 +115,9 @@ class ChangeHandler:
         if stale:
             with self._tick.doing("stopping tasks whose configuration has changed"):
                 self.stop(stale)
-        settled = self._tick.settled_state
-        if stale or _has_other_work(changes, state, settled):
-            self._tick.rejoin(_cause(changes, state, settled))
+        cause = work_change(self._tick.settled_state, state)
+        if stale or cause:
+            self._tick.rejoin(cause or "the configuration has changed")
         for name in sorted(changes.updated):
             if lifecycle.runs(name) and not lifecycle.is_current(name, state):
                 with self._tick.doing(f"restarting connector {name}"):
@@ -256,32 +256,6 @@ class ChangeHandler:
             delay_s=retry_s,
             anytime=True,
         )
-
-
-def _has_other_work(
-    changes: Changes, state: ClusterConfigState, settled: ClusterConfigState
-) -> bool:
-    """Tell whether work was added or taken away, or some task is configured anew."""
-    return configured_work(state) != configured_work(settled) or any(
-        state.task_config(task) is not settled.task_config(task)
-        for connector in changes.tasks
-        for task in state.tasks(connector)
-    )
-
-
-def _cause(changes: Changes, state: ClusterConfigState, before: ClusterConfigState) -> str:
-    """Say in a sentence why a rebalance is asked for."""
-    added = sorted(state.connectors - before.connectors)
-    removed = sorted(before.connectors - state.connectors)
-    parts = [
-        f"connector {', '.join(names)} {what}"
-        for what, names in (("added", added), ("removed", removed))
-        if names
-    ]
-    retasked = sorted(changes.tasks & state.connectors)
-    if retasked:
-        parts.append(f"connector {', '.join(retasked)} has new task configurations")
-    return "; ".join(parts) or "the configuration has changed"
 
 
 def _ignore(event: StateEvent) -> None:

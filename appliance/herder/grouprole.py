@@ -193,3 +193,26 @@ def configured_work(state: ClusterConfigState) -> Work:
     names = sorted(state.connectors)
     tasks: list[ConnectorTaskId] = [task for name in names for task in state.tasks(name)]
     return Work(tuple(names), tuple(tasks))
+
+
+def work_change(before: ClusterConfigState, after: ClusterConfigState) -> str:
+    """Say what work came, went or has new task configurations between two states; "" when none."""
+    stayed = before.connectors & after.connectors
+    retasked = {
+        name
+        for name in stayed
+        if before.tasks(name) != after.tasks(name)
+        or any(
+            after.task_config(task) is not before.task_config(task) for task in after.tasks(name)
+        )
+    }
+    parts = [
+        f"connector {', '.join(sorted(names))} {what}"
+        for what, names in (
+            ("added", after.connectors - before.connectors),
+            ("removed", before.connectors - after.connectors),
+            ("has new task configurations", retasked),
+        )
+        if names
+    ]
+    return "; ".join(parts)

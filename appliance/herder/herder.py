@@ -66,7 +66,8 @@ class JournalSink(Protocol):
     def rebalance(self, event: Mapping[str, Any]) -> None:
         """Take a rebalance as this worker saw it.
 
-        Members: `generation`, `leader_url`, `is_leader`, `cause` (a sentence), `started_ms`, `took_ms`,
+        Members: `generation`, `leader_url`, `is_leader`, `cause` (what began it, a sentence),
+        `changed` (what work came or went since the last one, "" for nothing), `started_ms`, `took_ms`,
         `assigned`, `revoked` (texts of connectors and task ids), `lost` (leader only), `delay_ms`,
         `standstill_ms` (text of task id -> ms from its stop here to its start here).
         """

@@ -21,7 +21,7 @@ from typing import Any
 from appliance.clock import Clock
 from appliance.errors import ConnectError, RetriableError
 from appliance.herder.entities import Stage
-from appliance.herder.grouprole import GroupRole
+from appliance.herder.grouprole import GroupRole, work_change
 from appliance.herder.herder import JournalSink
 from appliance.herder.inbox import Inbox
 from appliance.herder.lifecycle import Lifecycle
@@ -50,6 +50,7 @@ class _Rebalance:
     assignment: Assignment
     cause: str
     started_s: float
+    changed: str = ""
 
 
 class Tick:
@@ -92,6 +93,7 @@ class Tick:
         self._rebalance: _Rebalance | None = None
         self._rejoin_cause = "joining the group"
         self._settled = False
+        self._settled_once = False
         self._threads: list[threading.Thread] = []
         inbox.wake_with(self.wake)
 
@@ -306,7 +308,12 @@ class Tick:
         if again is not None:
             self._rebalance = None
             self.rejoin(again)
+            # this one comes to nothing: its cause is that of the next
+            self._rejoin_cause = rebalance.cause
             return
+        if self._settled_once:
+            rebalance.changed = work_change(self.settled_state, role.state)
+        self._settled_once = True
         self._start_work(assignment)
         self._rebalance, self._settled = None, True
         self._record(rebalance)
@@ -350,6 +357,7 @@ class Tick:
             "leader_url": assignment.leader_url,
             "is_leader": joined.is_leader,
             "cause": rebalance.cause,
+            "changed": rebalance.changed,
             "started_ms": self._clock.now_ms() - took_ms,
             "took_ms": took_ms,
             "assigned": _texts(assignment.work),

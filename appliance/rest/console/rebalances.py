@@ -29,6 +29,7 @@ class _Generation:
     started_ms: int
     ended_ms: int
     causes: dict[str, str] = field(default_factory=dict)
+    changed: str = ""
     reporters: set[str] = field(default_factory=set)
     assigned: dict[str, str] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
@@ -71,6 +72,7 @@ def _generations(events: Iterable[Event]) -> list[_Generation]:
         last.started_ms = min(last.started_ms, started_ms)
         last.ended_ms = max(last.ended_ms, started_ms + int(body.get("took_ms", 0)))
         last.causes[worker] = str(body.get("cause", ""))
+        last.changed = last.changed or str(body.get("changed", ""))
         last.assigned.update(dict.fromkeys(body.get("assigned", ()), worker))
         last.revoked.update(dict.fromkeys(body.get("revoked", ()), worker))
         last.delay_ms = max(last.delay_ms, int(body.get("delay_ms", 0)))
@@ -166,25 +168,29 @@ def _cause(
     left: Sequence[str],
     lost: Sequence[str],
 ) -> dict[str, str | None]:
+    also = f"; {now.changed}" if now.changed else ""
     if left:
         kept = f"; its {len(lost)} tasks wait {now.delay_ms / 1000:g} s" if now.delay_ms else ""
-        return {"kind": "left", "worker": left[0], "detail": f"{', '.join(left)} left{kept}"}
+        return {"kind": "left", "worker": left[0], "detail": f"{', '.join(left)} left{kept}{also}"}
     if joined:
         detail = f"{', '.join(joined)} joined"
         if now.revoked:
             detail += f": {len(now.revoked)} revoked to level the load"
-        return {"kind": "joined", "worker": joined[0], "detail": detail}
-    said = next((text for text in now.causes.values() if text not in {_UNSAID, ""}), None)
+        return {"kind": "joined", "worker": joined[0], "detail": detail + also}
+    reporter, said = next(
+        (told for told in now.causes.items() if told[1] not in {_UNSAID, ""}), (None, _UNSAID)
+    )
+    if said == _JOINING and past and reporter in past:
+        # it was away for less than a generation: the group never saw it missing
+        detail = f"{reporter} was restarted and is back: its tasks start again{also}"
+        return {"kind": "rejoined", "worker": reporter, "detail": detail}
+    if now.changed:
+        return {"kind": "config", "worker": reporter, "detail": now.changed}
     if before is not None and before.revoked and now.assigned:
         detail = "what was revoked before goes to its new workers"
         return {"kind": "follow_up", "worker": None, "detail": detail}
-    if said is None:
-        return {"kind": "unknown", "worker": None, "detail": _UNSAID}
-    reporter = next(worker for worker, text in now.causes.items() if text == said)
-    if said == _JOINING and past and reporter in past:
-        # it was away for less than a generation: the group never saw it missing
-        detail = f"{reporter} was restarted and is back: its tasks start again"
-        return {"kind": "rejoined", "worker": reporter, "detail": detail}
+    if reporter is None:
+        return {"kind": "unknown", "worker": None, "detail": said}
     kind = "delay_over" if said.startswith("the delay") else "config"
     return {"kind": kind, "worker": reporter, "detail": said}
 

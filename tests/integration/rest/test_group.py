@@ -313,10 +313,11 @@ def test_events_go_on_at_another_worker_when_a_console_resumes(pair, unique_name
     assert started.id is not None
     assert first.id is not None
     assert started.id > first.id
-    moves = pair.leader.client.get(
-        "appliance", "v1", "connectors", unique_name, "tasks", "0", "transitions"
+    path = ("appliance", "v1", "connectors", unique_name, "tasks", "0", "transitions")
+    wait_until(
+        lambda: "RUNNING" in [move["to"] for move in pair.leader.client.get(*path)],
+        "the other worker knows of the transition too",
     )
-    assert "RUNNING" in [move["to"] for move in moves]
     pair.leader.client.delete("connectors", unique_name)
 
 

@@ -97,3 +97,29 @@ def test_restarted_worker_is_the_cause_when_the_group_never_missed_it():
         {"a"},
     )
     assert (found[0]["cause"]["kind"], found[0]["cause"]["worker"]) == ("rejoined", W2)
+
+
+def test_change_of_work_is_told_when_it_came_with_another_cause():
+    """A connector that came while work moved on, or while a worker joined, is named."""
+    found = history(
+        [
+            seen(1, W1, 0, owned=owned(["a", "a-0"]), revoked=["b-0"]),
+            seen(
+                2,
+                W1,
+                10,
+                owned=owned(["a", "a-0", "c"]),
+                assigned=["c"],
+                changed="connector c added",
+            ),
+            seen(3, W1, 20, owned=owned(["a", "a-0", "c"], []), changed="connector d added"),
+        ],
+        {"a", "c"},
+    )
+    assert found[1]["cause"]["kind"] == "config"
+    assert found[1]["cause"]["detail"] == "connector c added"
+    assert found[0]["cause"] == {
+        "kind": "joined",
+        "worker": W2,
+        "detail": f"{W2} joined; connector d added",
+    }
