@@ -6,8 +6,9 @@ marked `prod` moves each one up.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Final
+import asyncio
+from collections.abc import Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.text import Text
 
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
 
 OPERATE: Final = "operate"
 ADMINISTER: Final = "administer"
+_WAYS: Final = {"PAUSED": "/pause", "RUNNING": "/resume", "STOPPED": "/stop"}
+
+T = TypeVar("T")
 
 
 class Actions:
@@ -30,38 +34,28 @@ class Actions:
 
     def __init__(self, console: Handlers) -> None:
         self._console = console
-        self._undo: list[Call] = []
+        self._undo: dict[str, str] = {}
+        self._turn = asyncio.Lock()
+        self._going: set[asyncio.Task[Any]] = set()
         self.last: Call | None = None
 
     async def pause(self) -> None:
-        """Pause what runs, resume what is paused or stopped."""
+        """Pause what runs, resume what is paused or stopped, or about to be."""
         chosen = self._names()
-        model = self._console.scene.model
         if not chosen or not self.allowed(OPERATE):
             return
-        resumes = [
-            name for name in chosen if model.connectors[name].state in {"PAUSED", "STOPPED"}
-        ]
-        pauses = [name for name in chosen if name not in resumes]
-        calls = [connector("PUT", name, "/pause") for name in pauses]
-        calls += [connector("PUT", name, "/resume") for name in resumes]
-        undo = [connector("PUT", name, "/resume") for name in pauses]
-        undo += [connector("PUT", name, "/pause") for name in resumes]
-        word = "Pause" if pauses else "Resume"
-        if await self._confirmed(0, word, chosen, calls, "Tasks stay where they are."):
-            expected = dict.fromkeys(pauses, "PAUSED") | dict.fromkeys(resumes, "RUNNING")
-            await self._run(calls, expected, undo)
+        targets = {
+            name: "PAUSED" if self._target(name) == "RUNNING" else "RUNNING" for name in chosen
+        }
+        word = "Pause" if "PAUSED" in targets.values() else "Resume"
+        await self._change(0, word, targets, "Tasks stay where they are.")
 
     async def stop(self) -> None:
         """Stop connectors: their tasks go, configuration and offsets stay."""
         chosen = self._names()
-        if not chosen or not self.allowed(OPERATE):
-            return
-        calls = [connector("PUT", name, "/stop") for name in chosen]
-        undo = [connector("PUT", name, "/resume") for name in chosen]
-        text = "Tasks are taken away; configuration and offsets stay. p resumes."
-        if await self._confirmed(1, "Stop", chosen, calls, text):
-            await self._run(calls, dict.fromkeys(chosen, "STOPPED"), undo)
+        if chosen and self.allowed(OPERATE):
+            text = "Tasks are taken away; configuration and offsets stay. p resumes."
+            await self._change(1, "Stop", dict.fromkeys(chosen, "STOPPED"), text)
 
     async def restart(self) -> None:
         """Restart one task, or what failed of a connector."""
@@ -82,7 +76,7 @@ class Actions:
         tier = 0 if len(calls) == 1 else 1
         names = [str(call.path) for call in calls]
         if await self._confirmed(tier, "Restart", names, calls, "Each commits first."):
-            await self._run(calls, expected, [])
+            await self._run(calls, expected)
 
     async def _restart_options(self, name: str) -> None:
         console = self._console
@@ -106,7 +100,7 @@ class Actions:
         text = f"All {len(tasks)} tasks commit, stop and start again."
         if await self._confirmed(tier, "Restart", [name], [call], text):
             touched = failed if answer == "failed" else len(tasks)
-            await self._run([call], {name: RESTART} if touched else {}, [])
+            await self._run([call], {name: RESTART} if touched else {})
 
     async def delete(self) -> None:
         """Delete connectors, after their name has been typed."""
@@ -125,7 +119,7 @@ class Actions:
             )
             if not await self._confirmed(2, "Delete", [name], [call], about):
                 return
-            await self._run([call], {}, [])
+            await self._run([call], {})
 
     async def options(self) -> None:
         """Offer all that can be done with the row."""
@@ -164,27 +158,38 @@ class Actions:
         if not self._undo:
             self._console.say("nothing to undo", "grey")
         elif self.allowed(OPERATE):
-            calls, self._undo = self._undo, []
-            await self._run(calls, {}, [])
+            targets, self._undo = self._undo, {}
+            await self._run(_ways(targets), targets)
 
-    async def perform(self, call: Call, expected: dict[str, str] | None = None) -> Any:
+    async def perform(self, call: Call) -> Any:
         """Send one call and say how it went; gives the answer, None when it failed."""
-        console = self._console
-        self.last = call
-        scene = console.scene
-        for key, state in (expected or {}).items():
-            scene.model.expect(key, state, scene.clock())
+        return await self._whole(self._perform(call))
+
+    async def _perform(self, call: Call) -> Any:
         try:
-            answer = await send(scene.client, call, lambda text: console.say(text, "amber"))
+            answer = await self._send(call)
         except ClientError as error:
-            for key in expected or {}:
-                scene.model.pending.pop(key, None)
-                scene.model.reshaped = True
-            status = f"{error.status} " if isinstance(error, AnswerError) else ""
-            console.say(f"{call}: {status}{error}", "red")
+            self._console.say(_failure(call, error), "red")
             return None
-        console.say(f"{call}: done", "green")
+        self._console.say(f"{call}: done", "green")
         return {} if answer is None else answer
+
+    async def _send(self, call: Call) -> Any:
+        self.last = call
+        console = self._console
+        return await send(console.scene.client, call, lambda text: console.say(text, "amber"))
+
+    async def _whole(self, doing: Coroutine[Any, Any, T]) -> T:
+        """Do it after what was asked for before, to its end: another key may end the one who waits."""
+
+        async def in_turn() -> T:
+            async with self._turn:
+                return await doing
+
+        task = asyncio.ensure_future(in_turn())
+        self._going.add(task)
+        task.add_done_callback(self._going.discard)
+        return await asyncio.shield(task)
 
     async def ask(self, call: Call) -> Any:
         """Give the answer to a question, None when it failed, which is said."""
@@ -229,23 +234,65 @@ class Actions:
         title = f"{word} {names[0] if len(names) == 1 else f'{len(names)} connectors'}"
         return await self.confirmed(tier, title, text, names[0])
 
+    def _target(self, name: str) -> str:
+        """Give the state that a connector is to be in: the one asked for last, else PAUSED or STOPPED
+        where it is so, else RUNNING.
+        """
+        model = self._console.scene.model
+        asked = model.pending.get(name)
+        state = model.connectors[name].state if asked is None else asked.state
+        return state if state in _WAYS else "RUNNING"
+
+    async def _change(self, tier: int, word: str, targets: Mapping[str, str], about: str) -> None:
+        """Bring connectors into the states of `targets`, once that is confirmed."""
+        calls = _ways(targets)
+        if await self._confirmed(tier, word, list(targets), calls, about):
+            # kept before it is done: u may come before the answer, and then waits for it
+            back = self._undo = {name: self._target(name) for name in targets}
+            if not await self._run(calls, targets, "  u undoes") and self._undo is back:
+                self._undo = {}
+
     async def _run(
-        self, calls: Sequence[Call], expected: dict[str, str], undo: list[Call]
-    ) -> None:
+        self, calls: Sequence[Call], expected: Mapping[str, str], hint: str = ""
+    ) -> bool:
+        """Send calls, the first ones for the keys of `expected`; tell whether all went well."""
         scene = self._console.scene
         for key, state in expected.items():
             scene.model.expect(key, state, scene.clock())
-        failed = 0
+        return await self._whole(self._send_all(calls, expected, hint))
+
+    async def _send_all(
+        self, calls: Sequence[Call], expected: Mapping[str, str], hint: str
+    ) -> bool:
+        console, scene = self._console, self._console.scene
+        failures = []
+        wanted = iter(expected.items())
         for call in calls:
-            failed += await self.perform(call) is None
-        if failed:
-            scene.model.pending.clear()
-            scene.model.reshaped = True
-            return
-        self._undo = undo
-        hint = "  u undoes" if undo else ""
+            key, state = next(wanted, ("", ""))
+            try:
+                await self._send(call)
+            except ClientError as error:
+                failures.append(_failure(call, error))
+                scene.model.give_up(key, state)
+            else:
+                scene.model.answered(key, state, scene.clock())
         what = str(calls[0]) if len(calls) == 1 else f"{len(calls)} calls"
-        self._console.say(f"{what}: done{hint}", "green")
+        if failures:
+            more = f"{len(failures)} of {what} failed: " if len(calls) > 1 else ""
+            console.say(f"{more}{failures[0]}", "red")
+        else:
+            console.say(f"{what}: done{hint}", "green")
+        return not failures
+
+
+def _failure(call: Call, error: ClientError) -> str:
+    status = f"{error.status} " if isinstance(error, AnswerError) else ""
+    return f"{call}: {status}{error}"
+
+
+def _ways(targets: Mapping[str, str]) -> list[Call]:
+    """Give the calls that bring connectors into states."""
+    return [connector("PUT", name, _WAYS[state]) for name, state in targets.items()]
 
 
 def _restart(name: str, *, tasks: bool, failed: bool) -> Call:

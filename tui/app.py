@@ -164,7 +164,12 @@ class Console(Handlers):
             # the console is ending: its widgets have gone before its timers
             return
         for key in model.settle(now_s):
-            self.say(f"{key}: asked for 10 s ago and not yet so; see its state and log", "amber")
+            self.say(f"{key}: asked for 10 s ago and not yet so; l shows its log", "amber")
+            if scene.feed is not None:
+                scene.feed.reload()
+        waiting = model.unanswered(now_s)
+        if waiting is not None and self._said_nothing(now_s):
+            self.say(f"{waiting}: the daemon has not answered yet; still waiting for it", "amber")
         dirty, model.dirty = model.dirty, set()
         if int(now_s) != self._flow_s:
             self._flow_s = int(now_s)
@@ -189,7 +194,7 @@ class Console(Handlers):
         self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
         tabs, self._ends = chrome.tabs(scene, self.views, self._names, self.view, width)
         self._put("tabs", tabs)
-        if self._said is not None and now_s < self._said[2]:
+        if self._said is not None and not self._said_nothing(now_s):
             self._put("keys", Text(f" {self._said[0]}", palette.style(self._said[1])))
         else:
             self._put("keys", chrome.key_bar(scene, self.view.HINTS, width))
@@ -239,6 +244,9 @@ class Console(Handlers):
         self._said = (text, role, self.scene.clock() + SAID_S)
         if self.is_running:
             self._paint_chrome(self.scene.clock())
+
+    def _said_nothing(self, now_s: float) -> bool:
+        return self._said is None or now_s >= self._said[2]
 
     def show_text(self, title: str, text: Text) -> None:
         """Open a text to read."""

@@ -16,6 +16,8 @@ from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlsplit
 
 TIMEOUT_S = 10.0
+CHANGE_TIMEOUT_S = 100.0
+"""A change waits for a rebalance to end; the daemon itself gives up after 90 s."""
 SILENCE_S = 12.0
 PREFIX = "/appliance/v1"
 
@@ -84,15 +86,21 @@ class Client:
 
     async def request(self, method: str, path: str, body: Any = None) -> Any:
         """Give the JSON of the answer, None when it is empty."""
+        writer: asyncio.StreamWriter | None = None
         try:
-            async with asyncio.timeout(TIMEOUT_S):
-                reader, writer = await self._connect()
+            async with asyncio.timeout(TIMEOUT_S if method == "GET" else CHANGE_TIMEOUT_S):
+                async with asyncio.timeout(TIMEOUT_S):
+                    reader, writer = await self._connect()
                 try:
                     answer = await self._send(reader, writer, method, path, body, {})
                     content = b"".join([chunk async for chunk in _body(answer)])
                 finally:
                     writer.close()
         except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+            if writer is not None and isinstance(error, TimeoutError):
+                what = "" if method == "GET" else " What was asked for may still come about."
+                message = f"The daemon at {self.url} did not answer in time.{what}"
+                raise UnreachableError(message) from error
             raise UnreachableError(self._unreachable(error)) from error
         if answer.status >= 400:
             raise AnswerError(answer.status, _message(answer.status, content))

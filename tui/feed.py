@@ -34,6 +34,7 @@ class Feed:
         self._model = model
         self._clock = clock
         self._again = asyncio.Event()
+        self._doubtful = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the daemon until cancelled."""
@@ -55,6 +56,10 @@ class Feed:
         """Try the daemon at once, where the feed waits to."""
         self._again.set()
 
+    def reload(self) -> None:
+        """Take a new snapshot: what is shown may not be so."""
+        self._doubtful.set()
+
     async def _load(self) -> None:
         self._model.load(await self.client.get(f"{PREFIX}/snapshot"))
         self._heard()
@@ -66,14 +71,21 @@ class Feed:
         """
         loop = asyncio.get_running_loop()
         loaded_s, behind = loop.time(), False
+        self._doubtful.clear()
         # closed here, not by the garbage collector: the connection goes with it
         async with aclosing(self.client.events(self._model.seq)) as events:
             coming = asyncio.ensure_future(anext(events))
+            doubt = asyncio.ensure_future(self._doubtful.wait())
             try:
                 while True:
                     wait_s = max(0.0, loaded_s + _RELOAD_S - loop.time()) if behind else None
-                    await asyncio.wait({coming}, timeout=wait_s)
+                    waited = {coming} if behind else {coming, doubt}
+                    await asyncio.wait(waited, timeout=wait_s, return_when=asyncio.FIRST_COMPLETED)
+                    behind = behind or self._doubtful.is_set()
                     if behind and loop.time() >= loaded_s + _RELOAD_S:
+                        self._doubtful.clear()
+                        doubt.cancel()
+                        doubt = asyncio.ensure_future(self._doubtful.wait())
                         await self._load()
                         loaded_s, behind = loop.time(), False
                     if coming.done():
@@ -83,8 +95,9 @@ class Feed:
                         if event is not None and not self._model.apply(*event):
                             behind = True
             finally:
+                doubt.cancel()
                 coming.cancel()
-                await asyncio.wait({coming})
+                await asyncio.wait({coming, doubt})
 
     def _heard(self) -> None:
         self.live = True

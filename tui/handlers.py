@@ -203,6 +203,7 @@ class Handlers(App[str]):
         """Try the daemon at once, or read everything again."""
         if self.scene.feed is not None:
             self.scene.feed.retry_now()
+            self.scene.feed.reload()
         for view in self.views:
             view.loaded_s = float("-inf")
 

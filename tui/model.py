@@ -98,6 +98,14 @@ class News:
     role: str
 
 
+class Asked(NamedTuple):
+    """A state that was asked for, since when (epoch seconds), and whether the daemon has said yes."""
+
+    state: str
+    since_s: float
+    answered: bool = False
+
+
 class Totals(NamedTuple):
     """Sums over all tasks: records a second into Kafka and out of it, records that sinks are behind,
     and the source that is furthest behind.
@@ -130,8 +138,8 @@ class Model:
     seen: Counter[str] = field(default_factory=Counter)
     nicknames: dict[str, str] = field(default_factory=dict)
     by_connector: dict[str, list[str]] = field(default_factory=dict)
-    pending: dict[str, tuple[str, float]] = field(default_factory=dict)
-    """Connectors and tasks whose state was asked for: the state wanted and when, epoch seconds."""
+    pending: dict[str, Asked] = field(default_factory=dict)
+    """Connectors and tasks that are on their way to a state that was asked for."""
 
     def load(self, snapshot: Mapping[str, Any]) -> None:
         """Take a snapshot in place of everything but the events already told."""
@@ -176,19 +184,41 @@ class Model:
 
     def expect(self, key: str, state: str, now_s: float) -> None:
         """Show a connector or task as on its way to `state`, which was asked for."""
-        self.pending[key] = (state, now_s)
+        self.pending[key] = Asked(state, now_s)
         self.dirty.update(self.by_connector.get(key, [key]))
 
+    def answered(self, key: str, state: str, now_s: float) -> None:
+        """Note that the daemon will bring a connector or task to `state`: from now on it may be there."""
+        asked = self.pending.get(key)
+        if asked is not None and asked.state == state:
+            self.pending[key] = Asked(state, now_s, answered=True)
+
+    def give_up(self, key: str, state: str) -> None:
+        """Expect it no longer, unless another state was asked for since."""
+        asked = self.pending.get(key)
+        if asked is not None and asked.state == state:
+            self._forget(key)
+            self.reshaped = True
+
     def settle(self, now_s: float) -> list[str]:
-        """Forget what has come about; give what has not within PATIENCE_S, and forget that too."""
+        """Forget what has come about; give what has not PATIENCE_S after the answer, and forget that too."""
         late = []
-        for key, (wanted, asked_s) in list(self.pending.items()):
-            if self._reached(key, wanted):
+        for key, asked in list(self.pending.items()):
+            if not asked.answered:
+                continue
+            if self._reached(key, asked.state):
                 self._forget(key)
-            elif now_s - asked_s > PATIENCE_S:
+            elif now_s - asked.since_s > PATIENCE_S:
                 self._forget(key)
                 late.append(key)
         return late
+
+    def unanswered(self, now_s: float) -> str | None:
+        """Give what was asked for more than PATIENCE_S ago and not answered since, None when nothing was."""
+        for key, asked in self.pending.items():
+            if not asked.answered and now_s - asked.since_s > PATIENCE_S:
+                return key
+        return None
 
     def _forget(self, key: str) -> None:
         del self.pending[key]
@@ -317,7 +347,8 @@ class Model:
         self.dirty.add(task.key)
         if body["to"] in {"RUNNING", "FAILED"}:
             for key in (task.key, task.connector):
-                if self.pending.get(key, ("", 0.0))[0] == RESTART:
+                asked = self.pending.get(key)
+                if asked is not None and asked.state == RESTART:
                     self._forget(key)
         return True
 

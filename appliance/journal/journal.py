@@ -56,6 +56,7 @@ class Journal:
         self._clock = clock
         self._lock = threading.Lock()
         self._ring: collections.deque[Event] = collections.deque(maxlen=RING)
+        self._came_s: collections.deque[float] = collections.deque(maxlen=RING)
         self._subscribers: set[Subscriber] = set()
         self._changed_ms: dict[str, int] = {}
         self._discarded: dict[str, set[tuple[int, int]]] = {}
@@ -117,6 +118,15 @@ class Journal:
         with self._lock:
             return self._ring[-1].id if self._ring else -1
 
+    def recent(self, within_s: float) -> tuple[int, list[Event]]:
+        """Give the id of the newest event, and the events that came here within `within_s`, oldest first."""
+        since_s = self._clock.monotonic_s() - within_s
+        with self._lock:
+            both = zip(reversed(self._ring), reversed(self._came_s), strict=True)
+            fresh = itertools.takewhile(lambda entry: entry[1] >= since_s, both)
+            found = [event for event, _ in fresh]
+            return (self._ring[-1].id if self._ring else -1), found[::-1]
+
     def newest(self, type_: str, limit: int, key: str | None = None) -> list[Event]:
         """Give at most `limit` events of a type (and key), newest first."""
         return list(itertools.islice(self._reversed(type_, key), limit))
@@ -166,6 +176,7 @@ class Journal:
     def _take(self, event: Event) -> None:
         with self._lock:
             self._ring.append(event)
+            self._came_s.append(self._clock.monotonic_s())
             if event.type == "task":
                 self._changed_ms[str(event.body.get("key"))] = event.body["ts"]
             elif event.type == "discard":

@@ -61,12 +61,20 @@ def task_event(key: str, to: str, trace: str | None = None) -> dict[str, Any]:
 
 
 class Daemon:
-    """Listens on a port of its own inside `async with`; `state` is what the snapshot answers."""
+    """Listens on a port of its own inside `async with`; `state` is what the snapshot answers.
+
+    Changes are noted in `changes` when they come, and answered while `answering` is set: 202, or 500 for
+    paths in `refused`.
+    """
 
     def __init__(self, state: dict[str, Any] | None = None) -> None:
         self.state = state or snapshot()
         self.asked_after: list[str | None] = []
         self.snapshots = 0
+        self.changes: list[str] = []
+        self.refused: set[str] = set()
+        self.answering = asyncio.Event()
+        self.answering.set()
         self.port = 0
         self._streams: list[asyncio.StreamWriter] = []
         self._server: asyncio.Server | None = None
@@ -114,7 +122,7 @@ class Daemon:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
-        path = request.split()[1]
+        method, path = request.split()[:2]
         if path == "/appliance/v1/events":
             lines = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if line)
             self.asked_after.append(lines.get("Last-Event-ID"))
@@ -125,6 +133,12 @@ class Daemon:
         if path == "/appliance/v1/snapshot":
             self.snapshots += 1
             status, answer = "200 OK", self.state
+        elif method != "GET":
+            self.changes.append(f"{method} {path}")
+            await self.answering.wait()
+            status, answer = "202 Accepted", {}
+            if path in self.refused:
+                status, answer = "500 No", {"error_code": 500, "message": "it cannot"}
         body = json.dumps(answer).encode()
         head = f"HTTP/1.1 {status}\r\ncontent-length: {len(body)}\r\n\r\n"
         writer.write(head.encode() + body)

@@ -241,6 +241,12 @@ class StillFeed:
     async def run(self) -> None:
         """Learn nothing."""
 
+    def retry_now(self) -> None:
+        """Try nothing."""
+
+    def reload(self) -> None:
+        """Ask for nothing."""
+
 
 REFUSED = "Cannot reach http://appliance-01:8083: [Errno 111] Connect call failed. "
 REFUSED += "Is the daemon running, and is this its address?"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
 
@@ -11,7 +12,7 @@ from tests.tui.still import until
 from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
 from tui.feed import Feed
-from tui.model import Model
+from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
 from tui.widgets.grid import Grid
@@ -94,6 +95,63 @@ async def test_view_changes_when_its_tab_is_clicked():
             await until(lambda: app.view.NAME == "Logs")
             await pilot.click("#tabs", offset=(app._ends[2] + 2, 0))
             await until(lambda: app.view.NAME == "Workers")
+
+
+def connector_event(key: str, to: str) -> dict[str, Any]:
+    return {"key": key, "ts": 1, "from": None, "to": to, "worker": "10.0.4.11:8083"}
+
+
+async def test_changes_are_made_in_order_when_keys_come_before_their_answers():
+    """A key never ends a change that is under way: the next one waits until it is answered."""
+    async with daemon.Daemon(daemon.snapshot(connectors=1, tasks=1, failed=0)) as server:
+        app, model, _ = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: server.followed and grid(app).key is not None)
+            server.answering.clear()
+            await pilot.press("p")
+            await until(lambda: len(server.changes) == 1)
+            assert model.health("orders-0") == "RESTARTING"
+            await pilot.press("u")
+            await until(lambda: model.pending["orders-0"].state == "RUNNING")
+            await pilot.press("p")
+            await until(lambda: model.pending["orders-0"].state == "PAUSED")
+            assert len(server.changes) == 1
+            server.answering.set()
+            await until(lambda: len(server.changes) == 3)
+            server.send("connector", connector_event("orders-0", "PAUSED"), 8)
+            server.send("task", daemon.task_event("orders-0-0", "PAUSED"), 9)
+            await until(lambda: model.health("orders-0") == "PAUSED")
+    assert [change.rpartition("/")[2] for change in server.changes] == ["pause", "resume", "pause"]
+
+
+async def test_failure_is_said_when_one_of_several_changes_fails():
+    """What went wrong is not covered by what went well after it, and is no longer expected."""
+    async with daemon.Daemon(daemon.snapshot(connectors=3, tasks=1, failed=0)) as server:
+        server.refused.add("/connectors/orders-0/pause")
+        app, model, _ = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: server.followed and grid(app).key is not None)
+            await pilot.press("asterisk", "p")
+            await until(lambda: "1 of 3 calls failed" in shown(app, "keys"))
+            assert "PUT /connectors/orders-0/pause: 500 it cannot" in shown(app, "keys")
+            assert sorted(model.pending) == ["orders-1", "orders-2"]
+
+
+async def test_everything_is_read_anew_when_what_was_asked_for_does_not_come():
+    """What the events have not told ten seconds after the answer is said, and asked for."""
+    now_s = [daemon.NOW_S]
+    async with daemon.Daemon(daemon.snapshot(connectors=1, tasks=1, failed=0)) as server:
+        app, model, feed = console(server.url)
+        feed._clock = app.scene.clock = lambda: now_s[0]
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: server.followed and grid(app).key is not None)
+            await pilot.press("p")
+            await until(lambda: "orders-0" in model.pending and model.pending["orders-0"].answered)
+            server.state["connectors"][0]["state"] = "PAUSED"
+            now_s[0] += PATIENCE_S + 1
+            await until(lambda: "not yet so" in shown(app, "keys"))
+            await until(lambda: model.health("orders-0") == "PAUSED")
+            assert server.snapshots == 2
 
 
 async def test_reason_is_given_when_nobody_answers():

@@ -17,7 +17,7 @@ from appliance.rest.console.jobs import Jobs
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
-from appliance.rest.console.snapshot import snapshot, worker_entries
+from appliance.rest.console.snapshot import Told, snapshot, worker_entries
 from appliance.rest.console.stream import events
 from appliance.rest.context import Context
 from appliance.rest.errors import FrameworkError, RestError
@@ -89,9 +89,12 @@ class _Resources:
 
     async def snapshot(self, request: Request, _members: Members) -> Response:
         """Everything that the console shows first."""
+        journal = self._context.journal
+        # in this order: what is told while the other workers are asked comes after the snapshot
+        told = Told.by(journal)
         seen = self._context.herder.snapshot()
         workers = await self._peers.workers(seen, request.headers.get("authorization"))
-        return json_response(snapshot(seen, self._context.journal, workers))
+        return json_response(snapshot(seen, told, journal, workers))
 
     async def local(self, _request: Request, _members: Members) -> Response:
         """What this worker alone knows, for the others."""

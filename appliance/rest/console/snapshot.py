@@ -1,13 +1,18 @@
-"""The snapshot: group, workers, connectors and tasks at one moment, in the console's form."""
+"""The snapshot: group, workers, connectors and tasks at one moment, in the console's form.
+
+It and the events after its `seq` must be the whole truth, while statuses and events come over different
+topics: an event that came lately may be about a state whose status is not here yet. So what the latest
+events say stands above the statuses.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final, NamedTuple
 
-from appliance.herder.entities import ConnectorInfo, ConnectorStateInfo, HerderSnapshot, TaskState
-from appliance.journal.journal import Journal
+from appliance.herder.entities import ConnectorInfo, HerderSnapshot
+from appliance.journal.journal import Event, Journal
 
 _RATES: Final = ("source-record-write-rate", "sink-record-read-rate", "source-record-poll-rate")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
@@ -17,23 +22,49 @@ _LAGS: Final = (
     ("sink-record-lag-max", "records"),
 )
 _STEP_MS: Final = 10_000
+STATUS_LAG_S: Final = 10.0
+"""How long after its event a status may come; later on the status alone counts."""
 
 Figures = Mapping[str, float | int | str]
+Key = tuple[str, int | None]
+"""A connector, or one of its tasks by number."""
+
+
+class Told(NamedTuple):
+    """What the journal had told at one moment: the id of its last event, and the latest events."""
+
+    seq: int
+    latest: Iterable[Event]
+
+    @classmethod
+    def by(cls, journal: Journal) -> Told:
+        """Give it as of now; to be taken before the statuses that it is to be put above."""
+        return cls(*journal.recent(STATUS_LAG_S))
+
+
+class _State(NamedTuple):
+    state: str
+    worker: str | None
+    trace: str | None
 
 
 def snapshot(
-    seen: HerderSnapshot, journal: Journal, workers: Mapping[str, Mapping[str, Any]]
+    seen: HerderSnapshot,
+    told: Told,
+    journal: Journal,
+    workers: Mapping[str, Mapping[str, Any]],
 ) -> dict[str, Any]:
     """Give the console's snapshot; `seq` is the id of the last event it contains.
 
-    `workers` holds the figures of each worker that answered, by its id.
+    `seen` was taken after `told`; `workers` holds the figures of each worker that answered, by its id.
     """
     group = seen.group
     metrics: dict[str, Figures] = {}
     for figures in workers.values():
         metrics.update(figures["metrics"])
+    states = _states(seen, told.latest)
     return {
-        "seq": journal.last_id,
+        "seq": told.seq,
         "ts": seen.taken_ms,
         "group": {
             "id": group.group_id,
@@ -45,14 +76,42 @@ def snapshot(
         },
         "workers": worker_entries(seen, workers),
         "connectors": [
-            _connector(name, info, seen.states.get(name)) for name, info in seen.connectors.items()
+            _connector(name, info, states.get((name, None)))
+            for name, info in seen.connectors.items()
         ],
         "tasks": [
-            task_entry(name, task, metrics, journal, seen.taken_ms)
-            for name, states in seen.states.items()
-            for task in states.tasks
+            _task(name, task.task, states[name, task.task], metrics, journal, seen.taken_ms)
+            for name, info in seen.connectors.items()
+            for task in info.tasks
+            if (name, task.task) in states
         ],
     }
+
+
+def _states(seen: HerderSnapshot, latest: Iterable[Event]) -> dict[Key, _State]:
+    """Give the state of each connector and task: its status, and above it what events told lately."""
+    states: dict[Key, _State] = {}
+    for name, known in seen.states.items():
+        own = known.connector
+        states[name, None] = _State(own.state, own.worker_id, own.trace)
+        for task in known.tasks:
+            states[name, task.id] = _State(task.state, task.worker_id, task.trace)
+    for event in latest:
+        if event.type not in {"connector", "task"}:
+            continue
+        body = event.body
+        key: Key = body["key"], None
+        if event.type == "task":
+            name, _, number = str(body["key"]).rpartition("-")
+            key = name, int(number)
+        before = states.get(key)
+        # what its former worker says of something that another one has taken counts no more
+        late = (
+            body["to"] == "UNASSIGNED" and before is not None and before.worker != body["worker"]
+        )
+        if not late:
+            states[key] = _State(body["to"], body["worker"], body.get("trace"))
+    return states
 
 
 def worker_entries(
@@ -78,17 +137,15 @@ def worker_entries(
     return found
 
 
-def _connector(
-    name: str, info: ConnectorInfo, states: ConnectorStateInfo | None
-) -> dict[str, Any]:
+def _connector(name: str, info: ConnectorInfo, known: _State | None) -> dict[str, Any]:
     queue = info.config.get("errors.deadletterqueue.topic.name")
     topics = info.config.get("topics") or info.config.get("topic") or ""
     return {
         "name": name,
         "type": info.type,
-        "state": "UNASSIGNED" if states is None else states.connector.state,
-        "worker": None if states is None else states.connector.worker_id,
-        "trace": None if states is None else states.connector.trace,
+        "state": "UNASSIGNED" if known is None else known.state,
+        "worker": None if known is None else known.worker,
+        "trace": None if known is None else known.trace,
         "plugin": info.config.get("connector.class"),
         "topics": [topic.strip() for topic in topics.split(",") if topic.strip()],
         "tasks": len(info.tasks),
@@ -96,25 +153,26 @@ def _connector(
     }
 
 
-def task_entry(
+def _task(
     connector: str,
-    task: TaskState,
+    number: int,
+    known: _State,
     metrics: Mapping[str, Figures],
     journal: Journal,
     now_ms: int,
 ) -> dict[str, Any]:
     """Give one task; rate and lag are null where its worker is another one."""
-    figures = metrics.get(f"{connector}-{task.id}", {})
+    figures = metrics.get(f"{connector}-{number}", {})
     lag, unit = lag_of(figures, now_ms)
     return {
-        "id": f"{connector}:{task.id}",
-        "worker": task.worker_id,
-        "state": task.state,
+        "id": f"{connector}:{number}",
+        "worker": known.worker,
+        "state": known.state,
         "rate": rate_of(figures),
         "lag": lag,
         "unit": unit,
-        "error": None if task.trace is None else reason(task.trace),
-        "since": journal.changed_ms(f"{connector}-{task.id}"),
+        "error": None if known.trace is None else reason(known.trace),
+        "since": journal.changed_ms(f"{connector}-{number}"),
     }
 
 

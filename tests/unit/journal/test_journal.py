@@ -61,6 +61,18 @@ def test_gap_is_told_when_older_events_are_forgotten():
     assert not journal.after(12)[1]
 
 
+def test_recent_events_are_given_when_they_came_lately():
+    """What came within the time asked for, oldest first, with the id of the newest of all."""
+    clock = ManualClock()
+    journal = Journal(None, "w1", clock)
+    for number in range(3):
+        journal.append("task", {"key": f"a-{number}"})
+        clock.advance(4000)
+
+    assert journal.recent(9.0) == (2, journal.after(0)[0])
+    assert journal.recent(1.0) == (2, [])
+
+
 def test_one_warning_is_logged_when_events_cannot_be_written(caplog):
     """An outage costs events, not the herder, and not the log's readability."""
     log = FakeLog()

@@ -69,6 +69,8 @@ class FakeHerder:
         self.started = True
         self.pending: Future[Any] | None = None
         self.session_key: SessionKey | None = None
+        self.meanwhile: Callable[[], None] = lambda: None
+        """Called when the snapshot has been taken and before it is given."""
 
     def _answer(self, make: Callable[[], Any]) -> Future[Any]:
         if self.pending is not None:
@@ -219,6 +221,11 @@ class FakeHerder:
 
     def snapshot(self):
         states = {name: self._state(name) for name in self.configs}
+        taken = self._snapshot(states)
+        self.meanwhile()
+        return taken
+
+    def _snapshot(self, states):
         return HerderSnapshot(
             taken_ms=1,
             group=GroupSnapshot("g", 3, f"http://{WORKER}/", True, "m", "stable"),

@@ -127,3 +127,35 @@ async def test_rates_are_sent_when_events_never_pause():
         journal.append("task", {"key": "in-0"})
         seen.add(parsed(await anext(stream))[1])
     await stream.aclose()
+
+
+def test_event_comes_after_the_snapshot_when_it_is_told_while_that_is_made(client, context):
+    """Nothing falls between a snapshot, which takes its time, and the events after its `seq`."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    before = context.journal.last_id
+    context.herder.meanwhile = lambda: context.journal.transition(
+        "in", State.RUNNING, State.STOPPED, None, "told"
+    )
+
+    seen = client.get("/appliance/v1/snapshot").json()
+
+    assert (seen["seq"], seen["connectors"][0]["state"]) == (before, "RUNNING")
+    assert [event.body["to"] for event in context.journal.after(seen["seq"])[0]] == ["STOPPED"]
+
+
+def test_snapshot_shows_what_events_say_when_its_status_is_not_here_yet(client, context):
+    """The status topic may be read later than the journal; what its former worker says is no news."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    task = ConnectorTaskId("in", 0)
+    context.journal.transition("in", State.RUNNING, State.PAUSED, None, "told")
+    context.journal.transition(task, State.RUNNING, State.FAILED, "a.b.IOException: no", "told")
+    other = {"worker": "gone:8083", "from": "RUNNING", "to": "UNASSIGNED"}
+    context.journal.append("task", {**other, "key": "in-0"})
+
+    seen = client.get("/appliance/v1/snapshot").json()
+
+    assert seen["seq"] == context.journal.last_id
+    assert seen["connectors"][0]["state"] == "PAUSED"
+    assert [(one["state"], one["error"]) for one in seen["tasks"]] == [
+        ("FAILED", "IOException: no")
+    ]
