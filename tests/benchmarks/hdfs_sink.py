@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.hdfs_sink [--rows N] [--rounds N] [--formats avro,parquet,json]
 
-A topic of narrow rows (JSON with schema, lz4) goes into four files on a real NameNode and DataNode, by a
+A topic of narrow rows (as Connect's JsonConverter writes them, with schema, lz4) goes into four files on a real NameNode and DataNode, by a
 new connector each round. Counted is the CPU of all processes of the daemon from its creation until the
 last file has its name. The best round counts.
 """
@@ -10,7 +10,6 @@ last file has its name. The best round counts.
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import random
 import time
@@ -20,6 +19,9 @@ from typing import Any
 from confluent_kafka import Producer
 from hdfs import InsecureClient
 
+from appliance.converters.json import JsonConverter
+from appliance.data import SchemaBuilder
+from appliance.data.schema import INT32_SCHEMA, STRING_SCHEMA
 from deploy.parts import Hdfs
 from tests.benchmarks import workloads
 from tests.benchmarks.contestants import Contestant, broker, folder, ours
@@ -36,22 +38,22 @@ FIELDS = ("emp_no", "birth_date", "first_name", "last_name", "gender", "hire_dat
 
 
 def fill(bootstrap: str, topic: str, rows: int) -> None:
-    """Write narrow rows with their schema into a topic."""
+    """Write narrow rows into a topic, byte for byte as Kafka Connect's JsonConverter writes them."""
     producer = Producer(
         {"bootstrap.servers": bootstrap, "compression.type": "lz4", "linger.ms": 20}
     )
-    fields = [
-        {"type": "int32" if name == "emp_no" else "string", "optional": False, "field": name}
-        for name in FIELDS
-    ]
-    schema = json.dumps({"type": "struct", "fields": fields, "optional": False, "name": "t"})
+    schema = SchemaBuilder.struct().name("t")
+    for name in FIELDS:
+        schema.field(name, INT32_SCHEMA if name == "emp_no" else STRING_SCHEMA)
+    converter = JsonConverter()
+    converter.configure({}, is_key=False)
+    encode = converter.encoder(topic, schema.build())
     dice = random.Random(7)
     for number in range(rows):
-        payload = json.dumps(dict(zip(FIELDS, workloads.narrow(number, dice), strict=True)))
-        text = f'{{"schema":{schema},"payload":{payload}}}'.encode()
+        (record,) = encode([workloads.narrow(number, dice)], ())
         while True:
             try:
-                producer.produce(topic, text)
+                producer.produce(topic, record)
                 break
             except BufferError:
                 producer.poll(0.1)
