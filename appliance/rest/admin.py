@@ -9,7 +9,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from appliance.rest.answers import empty_response, json_response
-from appliance.rest.bodies import parse_json, text_map
+from appliance.rest.bodies import read_body, text_map
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
@@ -32,7 +32,7 @@ def routes(context: Context) -> list[Route]:
         return json_response(_entity(level))
 
     async def put(request: Request, members: Mapping[str, str]) -> Response:
-        level = _wanted(parse_json(await request.body()))
+        level = _wanted(read_body(await request.body(), text_map))
         name = members["logger"]
         if request.query_params.get("scope", "").lower() == "cluster":
             await context.wait(context.herder.set_cluster_log_level(name, level))
@@ -52,12 +52,12 @@ def _entity(level: LoggerLevel) -> dict[str, Any]:
     return {"level": level.level, "last_modified": level.last_modified}
 
 
-def _wanted(body: Any) -> str:
+def _wanted(body: Mapping[str, str | None] | None) -> str:
     if body is None:
         raise RestError(
             500, 'Cannot invoke "java.util.Map.get(Object)" because "levelMap" is null'
         )
-    level = text_map(body).get("level")
+    level = body.get("level")
     if level is None:
         raise RestError(400, "Desired 'level' parameter was not specified in request.")
     if not level:

@@ -6,13 +6,15 @@ Semantics: Kafka Connect 4.3.1 with Jackson 2.21 as configured there (unknown me
 
 from __future__ import annotations
 
+import codecs
+import contextlib
 import json
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Final, TypeVar
 
 from appliance.rest.errors import RestError
-from appliance.rest.jsonfaults import fault_text, source_at
+from appliance.rest.jsonfaults import fault_text, read_so_far, source_at
 
 _ENTITIES: Final = "org.apache.kafka.connect.runtime.rest.entities."
 CREATE_REQUEST: Final = f"{_ENTITIES}CreateConnectorRequest"
@@ -26,6 +28,17 @@ _TOO_DEEP: Final = (
 TEXT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.String>"
 _LONG: Final = 1 << 63
 OBJECT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.Object>"
+_HOLDERS: Final = {
+    TEXT_MAP: (HASH_MAP,),
+    CREATE_REQUEST: (CREATE_REQUEST, HASH_MAP),
+    OFFSETS: (OFFSETS, "java.util.ArrayList", OFFSET, HASH_MAP),
+}
+"""What holds what in the entities, from the outside in."""
+T = TypeVar("T")
+
+
+class UnknownMemberError(RestError):
+    """A member that an entity does not have: told only when all others are bound."""
 
 
 class Literal(str):
@@ -34,30 +47,44 @@ class Literal(str):
     __slots__ = ()
 
 
-def parse_json(body: bytes, java_type: str | None = TEXT_MAP) -> Any:
-    """Give the value of a body that stands for a `java_type` (None: an array), None for an empty one.
+def read_body(body: bytes, bind: Callable[[Any], T], java_type: str | None = TEXT_MAP) -> T | None:
+    """Give what `bind` makes of the value of a body, None for an empty one.
 
-    Raises RestError 500 with Jackson's words.
+    The body stands for a `java_type` (None: an array). Raises RestError 500 with Jackson's words, as `bind`
+    does: Jackson binds while it reads, so what stands before a fault of the text is bound first.
     """
+    body = body.removeprefix(codecs.BOM_UTF8)
     if not body.strip():
         return None
     try:
         text = body.decode()
-        return json.loads(text, parse_int=Literal, parse_float=Literal, parse_constant=_refuse)
+        value = _loaded(text)
     except UnicodeDecodeError as error:
         raise RestError(500, f"Invalid UTF-8 middle byte{_at()}") from error
     except json.JSONDecodeError as error:
-        # Jackson binds while it reads: what is no object is refused before a later fault is seen.
-        begins = error.doc.lstrip()[:1]
-        if java_type is not None and begins == "[":
-            raise RestError(500, _mismatch([], java_type, "")) from error
-        if java_type is not None and error.msg == "Extra data" and begins != "{":
-            value = parse_json(error.doc[: error.pos].encode(), None)
-            raise RestError(500, _mismatch(value, java_type, "")) from error
+        so_far, path = read_so_far(error)
+        if so_far:
+            with contextlib.suppress(UnknownMemberError):
+                bind(_loaded(so_far))
         bound = "java.util.Map" if java_type == TEXT_MAP else java_type or "java.util.List"
-        raise RestError(500, fault_text(error, bound)) from error
+        chain = _chain(java_type, path)
+        raise RestError(500, fault_text(error, bound) + chain) from error
     except RecursionError as error:
         raise RestError(500, _TOO_DEEP) from error
+    return bind(value)
+
+
+def _loaded(text: str) -> Any:
+    return json.loads(text, parse_int=Literal, parse_float=Literal, parse_constant=_refuse)
+
+
+def _chain(java_type: str | None, path: Sequence[str]) -> str:
+    """Give Jackson's words for where in the entity a fault is; `path` are steps like `["name"]` and `[0]`."""
+    steps = [
+        holder + step
+        for holder, step in zip(_HOLDERS.get(java_type or "", ()), path, strict=False)
+    ]
+    return f" (through reference chain: {'->'.join(steps)})" if steps else ""
 
 
 def text_map(value: Any, chain: str = "") -> dict[str, str | None]:
@@ -79,13 +106,13 @@ def text_value(value: Any, chain: str) -> str | None:
 def known_members(
     value: Mapping[str, Any], entity: str, known: tuple[str, ...], chain: str = ""
 ) -> None:
-    """Raise RestError 500 for a member that the entity does not have."""
+    """Raise UnknownMemberError for a member that the entity does not have."""
     before = f"{chain}->" if chain else ""
     for name in value:
         if name not in known:
             names = ", ".join(f'"{member}"' for member in known)
             count = f"{len(known)} known properties" if len(known) > 1 else "one known property"
-            raise RestError(
+            raise UnknownMemberError(
                 500,
                 f'Unrecognized field "{name}" (class {entity}), not marked as ignorable '
                 f'({count}: {names}){_at()} (through reference chain: {before}{entity}["{name}"])',

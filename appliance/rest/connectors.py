@@ -27,7 +27,7 @@ from appliance.rest.bodies import (
     CREATE_REQUEST,
     entity_map,
     known_members,
-    parse_json,
+    read_body,
     text_map,
     text_value,
     wrong_enum,
@@ -143,21 +143,15 @@ class Connectors:
 
     async def create(self, request: Request, _members: Members) -> Response:
         """Make a connector."""
-        body = parse_json(await request.body(), CREATE_REQUEST)
-        if body is None:
+        asked = read_body(await request.body(), _create_request, CREATE_REQUEST)
+        if asked is None:
             raise RestError(500, _NO_REQUEST)
-        body = entity_map(body, CREATE_REQUEST)
-        known_members(body, CREATE_REQUEST, ("config", "name", "initial_state"))
-        name = (text_value(body.get("name"), f'{CREATE_REQUEST}["name"]') or "").strip()
-        raw = body.get("config")
-        config = None if raw is None else text_map(raw, f'{CREATE_REQUEST}["config"]')
-        target = _initial_state(body.get("initial_state"))
+        name, config, target = asked
         return await self._put(request, name, config, target, allow_replace=False)
 
     async def put_config(self, request: Request, members: Members) -> Response:
         """Make a connector or replace its configuration."""
-        body = parse_json(await request.body())
-        config = None if body is None else text_map(body)
+        config = read_body(await request.body(), text_map)
         return await self._put(request, members["name"], config, None, allow_replace=True)
 
     async def _put(
@@ -181,11 +175,11 @@ class Connectors:
 
     async def patch_config(self, request: Request, members: Members) -> Response:
         """Change some options."""
-        body = parse_json(await request.body())
-        if body is None:
+        asked = read_body(await request.body(), text_map)
+        if asked is None:
             raise RestError(500, _NO_PATCH)
         name = members["name"]
-        patch = await self._secrets.restored(name, without_owner(request, text_map(body)))
+        patch = await self._secrets.restored(name, without_owner(request, asked))
         await self._ownership.check(request, name)
         created = await self._context.wait(self._herder.patch_connector_config(name, patch))
         return self._written(request, name, created)
@@ -292,6 +286,22 @@ def _check_name(name: str, config: dict[str, str | None]) -> None:
             f"Connector name configuration ({included}) doesn't match connector name in the URL "
             f"({name})"
         )
+
+
+def _create_request(value: Any) -> tuple[str, dict[str, str | None] | None, TargetState | None]:
+    """Bind the entity, its members in the order in which they stand. Raises RestError 500."""
+    body = entity_map(value, CREATE_REQUEST)
+    name, config, target = "", None, None
+    for member, item in body.items():
+        match member:
+            case "name":
+                name = (text_value(item, f'{CREATE_REQUEST}["name"]') or "").strip()
+            case "config" if item is not None:
+                config = text_map(item, f'{CREATE_REQUEST}["config"]')
+            case "initial_state":
+                target = _initial_state(item)
+    known_members(body, CREATE_REQUEST, ("config", "name", "initial_state"))
+    return name, config, target
 
 
 def _initial_state(value: Any) -> TargetState | None:

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from appliance.herder.entities import InternalSignature
 from appliance.rest.answers import empty_response
-from appliance.rest.bodies import entity_list, parse_json, text_map
+from appliance.rest.bodies import entity_list, read_body, text_map
 from appliance.rest.connectors import Connectors
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
@@ -32,10 +32,9 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
 
     async def put_tasks(request: Request, members: Mapping[str, str]) -> Response:
         body = await request.body()
-        configs = parse_json(body, None)
-        if configs is None:
+        texts = read_body(body, _task_configs, None)
+        if texts is None:
             raise RestError(500, _NO_CONTENT)
-        texts = [_task_config(config) for config in entity_list(configs, _TASK_CONFIG)]
         signature = _signature(request, body)
         await context.wait(context.herder.put_task_configs(members["name"], texts, signature))
         return empty_response(204)
@@ -51,8 +50,11 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
     ]
 
 
-def _task_config(config: object) -> dict[str, str]:
-    return {name: value for name, value in text_map(config).items() if value is not None}
+def _task_configs(value: object) -> list[dict[str, str]]:
+    return [
+        {name: text for name, text in text_map(config).items() if text is not None}
+        for config in entity_list(value, _TASK_CONFIG)
+    ]
 
 
 def _signature(request: Request, body: bytes) -> InternalSignature:

@@ -10,9 +10,11 @@ import json
 import re
 from typing import Final
 
+_IN_TEXT: Final = ("Unterminated", "Invalid control", "Invalid \\")
 _NUMERIC: Final = "in numeric value"
 _KINDS: Final = "JSON String, Number, Array, Object or token 'null', 'true' or 'false'"
 _VALUE: Final = f"expected a valid value ({_KINDS})"
+_TOKENS_OF: Final = re.compile(r'"(?:[^"\\]|\\.)*"?|[\[\]{}:,]|[^\s\[\]{}:,"]+', re.DOTALL)
 _TOKENS: Final = {"{": "START_OBJECT", "[": "START_ARRAY", '"': "VALUE_STRING"}
 
 
@@ -27,6 +29,56 @@ def source_at(line: int = 1, column: int = 1) -> str:
 def fault_text(error: json.JSONDecodeError, bound: str) -> str:
     """Give the message for `error`; `bound` is the Java class that the body stands for."""
     return f"{_fault(error.doc, error.pos, error.msg, bound)}\n at {_place(error.doc, error.pos)}"
+
+
+def read_so_far(error: json.JSONDecodeError) -> tuple[str, list[str]]:
+    """Give what stands whole before a fault, closed, and the steps to where the fault is.
+
+    The steps are those into the containers that are open there; into a text as well, since Jackson reads
+    it only when it binds it. Nothing whole: "".
+    """
+    if error.msg == "Extra data":
+        return error.doc[: error.pos], []
+    whole, in_text = 0, False
+    stack: list[_Open] = []
+    for found in _TOKENS_OF.finditer(error.doc):
+        token = found[0]
+        if found.end() > error.pos:
+            in_text = token[0] == '"' and error.msg.startswith(_IN_TEXT)
+            break
+        if token in ("{", "["):
+            stack.append(_Open(token))
+        elif token in ("}", "]"):
+            stack.pop()
+        elif token == ",":
+            stack[-1].next()
+            continue
+        elif token == ":":
+            stack[-1].awaits_name = False
+            continue
+        elif stack and stack[-1].awaits_name:
+            stack[-1].step = f"[{token}]"
+            continue
+        whole = found.end()
+    into = stack if in_text and stack and not stack[-1].awaits_name else stack[:-1]
+    closed = error.doc[:whole] + "".join(opened.close for opened in reversed(stack))
+    return (closed if whole else ""), [opened.step for opened in into]
+
+
+class _Open:
+    """A container that is being read."""
+
+    def __init__(self, bracket: str) -> None:
+        self.close = "}" if bracket == "{" else "]"
+        self.awaits_name = bracket == "{"
+        self.step = "" if self.awaits_name else "[0]"
+
+    def next(self) -> None:
+        """Go on to the next member."""
+        if self.close == "}":
+            self.awaits_name = True
+        else:
+            self.step = f"[{int(self.step[1:-1]) + 1}]"
 
 
 def _fault(text: str, pos: int, message: str, bound: str) -> str:
@@ -88,7 +140,11 @@ def _between(text: str, pos: int, char: str, opened: tuple[str, int] | None) -> 
 
 def _no_value(rest: str, opened: tuple[str, int] | None) -> str:
     char, after = rest[:1], rest[1:2]
+    if char == ",":
+        return _unexpected(char, "expected a value")
     if char in "}]":
+        if opened is not None and char == "]" and opened[0] == "{":
+            return _unexpected(char, _VALUE)
         if opened is not None:
             return _unexpected(char, "expected a value")
         kind = "Object" if char == "}" else "Array"

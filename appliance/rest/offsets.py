@@ -19,7 +19,7 @@ from appliance.rest.bodies import (
     entity_map,
     known_members,
     numbers,
-    parse_json,
+    read_body,
 )
 from appliance.rest.connectors import Connectors
 from appliance.rest.context import Context
@@ -27,6 +27,7 @@ from appliance.rest.errors import STALE, RestError
 from appliance.rest.routing import Route
 
 _NO_BODY: Final = f'Cannot invoke "{OFFSETS}.offsets()" because "offsets" is null'
+_MEMBERS: Final = ("partition", "offset")
 _NO_ENTRY: Final = f'Cannot invoke "{OFFSET}.partition()" because "offset" is null'
 _EMPTY: Final = "Partitions / offsets need to be provided for an alter offsets request"
 
@@ -39,7 +40,7 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
         return json_response(await context.wait(herder.connector_offsets(members["name"])))
 
     async def alter(request: Request, members: Mapping[str, str]) -> Response:
-        offsets = _offsets(parse_json(await request.body(), OFFSETS))
+        offsets = _offsets(read_body(await request.body(), _entries, OFFSETS))
         return json_response(await context.wait(herder.alter_offsets(members["name"], offsets)))
 
     async def reset(_request: Request, members: Mapping[str, str]) -> Response:
@@ -53,30 +54,36 @@ def routes(context: Context, connectors: Connectors) -> list[Route]:
     ]
 
 
-def _offsets(body: Any) -> list[ConnectorOffset]:
-    if body is None:
+def _offsets(entries: list[ConnectorOffset | None] | None) -> list[ConnectorOffset]:
+    if entries is None:
         raise RestError(500, _NO_BODY)
-    body = entity_map(body, OFFSETS)
-    known_members(body, OFFSETS, ("offsets",))
-    chain = f'{OFFSETS}["offsets"]'
-    entries = body.get("offsets")
-    if entries is not None:
-        entries = entity_list(entries, OFFSET, chain)
-    if None in (entries or ()):
+    offsets = [entry for entry in entries if entry is not None]
+    if len(offsets) < len(entries):
         raise RestError(500, _NO_ENTRY)
-    offsets = [
-        _offset(entry, f"{chain}->java.util.ArrayList[{number}]")
-        for number, entry in enumerate(entries or ())
-    ]
     if not offsets:
         raise BadRequestError(_EMPTY)
     return offsets
 
 
-def _offset(entry: Any, chain: str) -> ConnectorOffset:
-    entry = entity_map(entry, OFFSET, chain)
-    known_members(entry, OFFSET, ("partition", "offset"), chain)
-    return ConnectorOffset(_object(entry, "partition", chain), _object(entry, "offset", chain))
+def _entries(value: Any) -> list[ConnectorOffset | None]:
+    """Bind the entity. Raises RestError 500."""
+    body = entity_map(value, OFFSETS)
+    chain = f'{OFFSETS}["offsets"]'
+    found = body.get("offsets")
+    entries = [] if found is None else entity_list(found, OFFSET, chain)
+    offsets = [
+        None if entry is None else _offset(entry, f"{chain}->java.util.ArrayList[{number}]")
+        for number, entry in enumerate(entries)
+    ]
+    known_members(body, OFFSETS, ("offsets",))
+    return offsets
+
+
+def _offset(value: Any, chain: str) -> ConnectorOffset:
+    entry = entity_map(value, OFFSET, chain)
+    found = {member: _object(entry, member, chain) for member in entry if member in _MEMBERS}
+    known_members(entry, OFFSET, _MEMBERS, chain)
+    return ConnectorOffset(found.get("partition"), found.get("offset"))
 
 
 def _object(entry: Mapping[str, Any], member: str, chain: str) -> dict[str, Any] | None:

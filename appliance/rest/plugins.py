@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from appliance.errors import ConnectError
 from appliance.rest.answers import json_response
-from appliance.rest.bodies import parse_json, text_map
+from appliance.rest.bodies import read_body, text_map
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError, wrapped
 from appliance.rest.routing import Route
@@ -39,8 +39,7 @@ def routes(context: Context) -> list[Route]:
         return json_response(keys)
 
     async def validate(request: Request, members: Mapping[str, str]) -> Response:
-        body = parse_json(await request.body())
-        config = None if body is None else text_map(body)
+        config = read_body(await request.body(), text_map)
         if config is None:
             raise RestError(500, _NO_CONFIG)
         included = config.get("connector.class")

@@ -96,8 +96,12 @@ def resolve_classes(values: Mapping[str, ConfigValue], config: Texts, plugins: P
             value.value = plugins.class_of(kind, plugin, text)
             continue
         other = plugins.other_kind(kind, text)
-        if text in BASE_CLASSES:
-            value.errors.append("This class is abstract and cannot be created.")
+        nested = [
+            found for found in plugins.classes(kind) if found.rpartition("$")[0] == text.strip()
+        ]
+        if text in BASE_CLASSES or nested:
+            hint = f" Did you mean {', '.join(nested)}?" if nested else ""
+            value.errors.append(f"This class is abstract and cannot be created.{hint}")
         elif other is not None:
             value.value = other
             if not value.errors:

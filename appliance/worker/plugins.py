@@ -97,10 +97,11 @@ class Plugins:
         exact = self._by_name.get((kind, name))
         if exact is not None:
             return exact
+        # a class of several kinds has the short names of each: StringConverter is also `String` for headers
         matches = {
-            java_class: plugin
-            for (found_kind, java_class), plugin in self._by_name.items()
-            if found_kind == kind and name in aliases(kind, java_class)
+            java_class: self._by_name[kind, java_class]
+            for found_kind, java_class in self._by_name
+            if name in aliases(found_kind, java_class) and (kind, java_class) in self._by_name
         }
         # Debezium's Filter, which a Connect installation seldom has, must not take Kafka's alias away
         own = {java_class: p for java_class, p in matches.items() if java_class.startswith(_KAFKA)}

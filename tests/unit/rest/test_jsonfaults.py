@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.rest.bodies import parse_json
+from appliance.rest.bodies import OFFSETS, read_body, text_map
 from appliance.rest.errors import RestError
 
 
@@ -69,6 +69,7 @@ from appliance.rest.errors import RestError
             '{"a":"b"} x',
             "Unrecognized token 'x': was expecting (JSON String, Number, Array, Object",
         ),
+        ('{"a":,1}', "Unexpected character (',' (code 44)): expected a value"),
         (
             "[1,2",
             "Cannot deserialize value of type `java.util.LinkedHashMap<java.lang.String,java.l",
@@ -78,7 +79,7 @@ from appliance.rest.errors import RestError
 def test_fault_is_named_as_jackson_names_it_when_a_body_is_no_json(body, message):
     """Status 500, and what stands in the body says what is wrong with it."""
     with pytest.raises(RestError) as refused:
-        parse_json(body.encode())
+        read_body(body.encode(), text_map)
 
     assert refused.value.status == 500
     assert message in str(refused.value)
@@ -87,6 +88,25 @@ def test_fault_is_named_as_jackson_names_it_when_a_body_is_no_json(body, message
 def test_place_is_told_when_a_body_is_no_json():
     """The text ends with line and column, the body itself is kept out of it."""
     with pytest.raises(RestError) as refused:
-        parse_json(b'{"a": 1,\n "b": }')
+        read_body(b'{"a": 1,\n "b": }', text_map)
 
     assert str(refused.value).endswith("disabled); line: 2, column: 7]")
+
+
+def test_what_stands_before_a_fault_is_bound_first():
+    """A text map with an object in it is refused for that, though a later member is no JSON."""
+    with pytest.raises(RestError, match="from Object value"):
+        read_body(b'{"a": {}, "b": nul}', text_map)
+
+
+def test_fault_has_the_way_to_it_when_it_is_inside_of_an_entity():
+    """Every container that is open is named with the member that it is in."""
+    with pytest.raises(RestError) as refused:
+        read_body(b'{"offsets": [{}, {"partition": {"a": 1} "offset": 1}]}', dict, OFFSETS)
+
+    assert str(refused.value).endswith('ConnectorOffsets["offsets"]->java.util.ArrayList[1])')
+
+
+def test_body_is_read_when_it_begins_with_a_byte_order_mark():
+    """Editors of Windows put one there."""
+    assert read_body(b'\xef\xbb\xbf{"a": "b"}', text_map) == {"a": "b"}
