@@ -29,11 +29,10 @@ TEXT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.String>"
 _LONG: Final = 1 << 63
 OBJECT_MAP: Final = f"{HASH_MAP}<java.lang.String,java.lang.Object>"
 _HOLDERS: Final = {
-    TEXT_MAP: (HASH_MAP,),
-    CREATE_REQUEST: (CREATE_REQUEST, HASH_MAP),
-    OFFSETS: (OFFSETS, "java.util.ArrayList", OFFSET, HASH_MAP),
+    CREATE_REQUEST: (CREATE_REQUEST,),
+    OFFSETS: (OFFSETS, "java.util.ArrayList", OFFSET),
 }
-"""What holds what in the entities, from the outside in."""
+"""What holds what in the entities, from the outside in; a map adds nothing to a fault in it."""
 T = TypeVar("T")
 
 
@@ -48,7 +47,7 @@ class Literal(str):
 
 
 def read_body(body: bytes, bind: Callable[[Any], T], java_type: str | None = TEXT_MAP) -> T | None:
-    """Give what `bind` makes of the value of a body, None for an empty one.
+    """Give what `bind` makes of the value of a body, None for an empty one and for null.
 
     The body stands for a `java_type` (None: an array). Raises RestError 500 with Jackson's words, as `bind`
     does: Jackson binds while it reads, so what stands before a fault of the text is bound first.
@@ -64,14 +63,15 @@ def read_body(body: bytes, bind: Callable[[Any], T], java_type: str | None = TEX
     except json.JSONDecodeError as error:
         so_far, path = read_so_far(error)
         if so_far:
-            with contextlib.suppress(UnknownMemberError):
+            whole = error.msg == "Extra data"
+            with contextlib.nullcontext() if whole else contextlib.suppress(UnknownMemberError):
                 bind(_loaded(so_far))
         bound = "java.util.Map" if java_type == TEXT_MAP else java_type or "java.util.List"
         chain = _chain(java_type, path)
         raise RestError(500, fault_text(error, bound) + chain) from error
     except RecursionError as error:
         raise RestError(500, _TOO_DEEP) from error
-    return bind(value)
+    return None if value is None else bind(value)
 
 
 def _loaded(text: str) -> Any:

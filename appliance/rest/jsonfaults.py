@@ -111,6 +111,8 @@ def _fault(text: str, pos: int, message: str, bound: str) -> str:
         return _unexpected(char, "was expecting a colon to separate field name and value")
     if "',' delimiter" in message:
         return _between(text, pos, char, opened)
+    if char == "}" and opened is not None and text[:pos].rstrip()[-1:] == "[":
+        return _wrong_close(text, char, opened)
     return _no_value(rest, opened)
 
 
@@ -130,12 +132,20 @@ def _between(text: str, pos: int, char: str, opened: tuple[str, int] | None) -> 
         return _unexpected(after, "Decimal point not followed by a digit", _NUMERIC)
     if before.isdigit() and char in "eE":
         return _unexpected(after, "Exponent indicator not followed by a digit", _NUMERIC)
-    kind = "Array" if opened is not None and opened[0] == "[" else "Object"
     if char in "}]" and opened is not None:
-        close = "]" if kind == "Array" else "}"
-        start = _place(text, opened[1])
-        return f"Unexpected close marker '{char}': expected '{close}' (for {kind} starting at {start})"
+        return _wrong_close(text, char, opened)
+    literal = re.search(r"(?:null|true|false)$", text[:pos])
+    word = re.match(r"\w+", text[pos:])
+    if literal is not None and word is not None:
+        return f"Unrecognized token '{literal[0]}{word[0]}': was expecting ({_KINDS})"
+    kind = "Array" if opened is not None and opened[0] == "[" else "Object"
     return _unexpected(char, f"was expecting comma to separate {kind} entries")
+
+
+def _wrong_close(text: str, char: str, opened: tuple[str, int]) -> str:
+    kind, close = ("Array", "]") if opened[0] == "[" else ("Object", "}")
+    start = _place(text, opened[1])
+    return f"Unexpected close marker '{char}': expected '{close}' (for {kind} starting at {start})"
 
 
 def _no_value(rest: str, opened: tuple[str, int] | None) -> str:

@@ -96,9 +96,7 @@ def resolve_classes(values: Mapping[str, ConfigValue], config: Texts, plugins: P
             value.value = plugins.class_of(kind, plugin, text)
             continue
         other = plugins.other_kind(kind, text)
-        nested = [
-            found for found in plugins.classes(kind) if found.rpartition("$")[0] == text.strip()
-        ]
+        nested = [found for found in plugins.classes(kind) if found.startswith(f"{text.strip()}$")]
         if text in BASE_CLASSES or nested:
             hint = f" Did you mean {', '.join(nested)}?" if nested else ""
             value.errors.append(f"This class is abstract and cannot be created.{hint}")
@@ -145,14 +143,17 @@ def _add_converter(
     version = None if used is None else used.version
     text = config.get(name) or ""
     exists = bool(version) or text in BASE_CLASSES or plugins.other_kind(kind, text) is not None
+    given = config.get(name) is not None
     keys[name] = dataclasses.replace(
         keys[name], default=default, recommender=_Offer(tuple(plugins.classes(kind)))
     )
     keys[f"{name}.plugin.version"] = dataclasses.replace(
         keys[f"{name}.plugin.version"],
         default=version,
-        recommender=_Offer((version,) if version else (), exists),
-        validator=_version_check(used),
+        recommender=_Offer(
+            (version,) if version else (), exists and (given or name not in config)
+        ),
+        validator=_version_check(used if given else None),
     )
 
 
