@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -62,7 +63,9 @@ def _offsets(entries: list[ConnectorOffset | None] | None) -> list[ConnectorOffs
         raise RestError(500, _NO_ENTRY)
     if not offsets:
         raise BadRequestError(_EMPTY)
-    return offsets
+    # as in Java's map: of entries for the same partition the last one counts
+    last = {json.dumps(offset.partition, sort_keys=True): offset for offset in offsets}
+    return list(last.values())
 
 
 def _entries(value: Any) -> list[ConnectorOffset | None]:

@@ -23,7 +23,7 @@ from appliance.config.define import (
 from appliance.config.types import parse_type
 from appliance.config.validators import Check
 from appliance.config.worker import WorkerConfig
-from appliance.errors import ConfigError
+from appliance.errors import BadRequestError, ConfigError
 from appliance.worker.plugins import Plugins, PluginVersionError, check_version
 
 Texts = Mapping[str, str | None]
@@ -99,7 +99,8 @@ def resolve_classes(values: Mapping[str, ConfigValue], config: Texts, plugins: P
         nested = [found for found in plugins.classes(kind) if found.startswith(f"{text.strip()}$")]
         if text in BASE_CLASSES or nested:
             hint = f" Did you mean {', '.join(nested)}?" if nested else ""
-            value.errors.append(f"This class is abstract and cannot be created.{hint}")
+            if not value.errors:
+                value.errors.append(f"This class is abstract and cannot be created.{hint}")
         elif other is not None:
             value.value = other
             if not value.errors:
@@ -153,25 +154,35 @@ def _add_converter(
         recommender=_Offer(
             (version,) if version else (), exists and (given or name not in config)
         ),
-        validator=_version_check(used if given else None),
+        validator=_version_check(used if given else None, plugins),
     )
 
 
 def _version_fits(plugin: Plugin, wanted: str | None) -> bool:
     try:
         check_version(plugin.java_class, plugin.version, wanted)
-    except PluginVersionError:
+    except (PluginVersionError, BadRequestError):
         return False
     return True
 
 
-def _version_check(plugin: Plugin | None) -> Check:
+def _version_check(plugin: Plugin | None, plugins: Plugins) -> Check:
+    """Check that a version can be read, and that there is one of `plugin` that it allows."""
+
     def check(_name: str, value: Any) -> None:
-        if plugin is not None and value is not None:
-            try:
-                check_version(plugin.java_class, plugin.version, str(value))
-            except PluginVersionError as error:
+        if value is None:
+            return
+        name, version, known = "", str(value), ""
+        if plugin is not None:
+            name, version = plugin.java_class, plugin.version
+            known = plugins.versions(name)
+        try:
+            check_version(name, version, str(value), known)
+        except PluginVersionError as error:
+            if plugin is not None:
                 raise ConfigError(str(error)) from error
+        except BadRequestError as error:
+            raise ConfigError(str(error)) from error
 
     return Check(check, "version range")
 
@@ -201,7 +212,7 @@ def _add_stage(
         f"{prefix}type",
         ConfigType.CLASS,
         NO_DEFAULT,
-        validator=Check(_type_check(prefix, kind, config, plugin), ""),
+        validator=Check(_type_check(prefix, kind, config, plugin, plugins), ""),
         importance=Importance.HIGH,
         doc=f"Class of the {word.lower()} {alias}.",
         group=group,
@@ -215,7 +226,7 @@ def _add_stage(
         f"{prefix}plugin.version",
         ConfigType.STRING,
         version,
-        validator=_version_check(plugin),
+        validator=_version_check(plugin, plugins),
         importance=Importance.HIGH,
         doc=f"Version of that class; unset takes the newest ({alias}).",
         group=group,
@@ -237,7 +248,7 @@ _CONDITION: Final = (
 
 
 def _type_check(
-    prefix: str, kind: Kind, config: Texts, plugin: Plugin | None
+    prefix: str, kind: Kind, config: Texts, plugin: Plugin | None, plugins: Plugins
 ) -> Callable[[str, Any], None]:
     def check(name: str, _value: Any) -> None:
         negate, version = config.get(f"{prefix}negate"), config.get(f"{prefix}plugin.version")
@@ -246,8 +257,8 @@ def _type_check(
                 f"Config '{prefix}negate' was provided but there is no config '{prefix}predicate' "
                 "defining a predicate to be negated."
             )
-        if plugin is not None and version is not None:
-            _version_check(plugin)(name, version)
+        if version is not None:
+            _version_check(plugin, plugins)(name, version)
 
     return check
 

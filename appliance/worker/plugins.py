@@ -156,6 +156,11 @@ class Plugins:
             plugin.java_class,
         )
 
+    def versions(self, java_class: str) -> str:
+        """Give the version of a class, once for each kind of plugin that it is."""
+        kinds = [kind for kind in KINDS if (kind, java_class) in self._by_name]
+        return ", ".join(self._by_name[kind, java_class].version for kind in kinds)
+
     def _is_hidden(self, kind: Kind, name: str) -> bool:
         plugin = self._by_name[kind, name]
         return plugin.hidden and name != plugin.java_class
@@ -179,10 +184,12 @@ def aliases(kind: Kind, java_class: str) -> tuple[str, ...]:
     return (simple, pruned) if pruned and pruned != simple else (simple,)
 
 
-def check_version(java_class: str, available: str, wanted: str | None) -> None:
+def check_version(
+    java_class: str, available: str, wanted: str | None, known: str | None = None
+) -> None:
     """Raise PluginVersionError when `available` is not in the range `wanted` (Maven's notation).
 
-    Raises BadRequestError for a range that cannot be read.
+    `known` are the versions to name then. Raises BadRequestError for a range that cannot be read.
     """
     if wanted is None or not wanted.strip() or wanted.strip() == "latest":
         return
@@ -191,7 +198,7 @@ def check_version(java_class: str, available: str, wanted: str | None) -> None:
         shown = ",".join(str(bounds) for bounds in ranges)
         raise PluginVersionError(
             f"Plugin {java_class} not found that matches the version range {shown}, "
-            f"available versions: [{available}]"
+            f"available versions: [{known or available}]"
         )
 
 
@@ -203,6 +210,19 @@ class _Range:
         low, comma, high = text[1:-1].partition(",")
         self._low = low.strip()
         self._high = high.strip() if comma else self._low
+        closed = self._low_closed and self._high_closed
+        if not comma and not closed:
+            raise BadRequestError(f"Single version must be surrounded by []: {text}")
+        if self._low and self._high:
+            bounds = _version_key(self._low), _version_key(self._high)
+            if bounds[1] < bounds[0] or (bounds[0] == bounds[1] and not closed):
+                raise BadRequestError(f"Range defies version ordering: {text}")
+
+    def begins_after(self, before: _Range) -> bool:
+        """Tell whether this one has nothing in common with the one before it."""
+        if not before._high:
+            return True
+        return bool(self._low) and _version_key(self._low) >= _version_key(before._high)
 
     def contains(self, version: str) -> bool:
         key = _version_key(version)
@@ -222,12 +242,23 @@ class _Range:
 
 
 def _ranges(text: str) -> list[_Range]:
-    if text[0] not in "[(":
-        return [_Range(f"[{text}]")]
-    parts = re.findall(r"[\[(][^\])]*[\])]", text)
-    if not parts or not re.fullmatch(r"([\[(][^\])]*[\])],?)+", text):
-        raise BadRequestError(f"Unbounded range: {text}")
-    return [_Range(part) for part in parts]
+    """Read a specification; a bare version means it alone. Raises BadRequestError in Maven's words."""
+    spec = left = text if text[0] in "[(" else f"[{text}]"
+    found: list[_Range] = []
+    while left[:1] in ("[", "("):
+        end = min((at for at in (left.find(")"), left.find("]")) if at >= 0), default=None)
+        if end is None:
+            raise BadRequestError(f"Unbounded range: {spec}")
+        one = _Range(left[: end + 1])
+        if found and not one.begins_after(found[-1]):
+            raise BadRequestError(f"Ranges overlap: {spec}")
+        found.append(one)
+        left = left[end + 1 :].strip().removeprefix(",").strip()
+    if left:
+        raise BadRequestError(
+            f"Only fully-qualified sets allowed in multiple set scenario: {spec}"
+        )
+    return found
 
 
 def _version_key(version: str) -> list[tuple[int, int, str]]:

@@ -124,14 +124,16 @@ class ConfigChecker:
             converter, version = (
                 framework[f"{side}.converter{tail}"] for tail in ("", ".plugin.version")
             )
-            converter.errors += [e for e in version.errors if e not in converter.errors]
+            converter.errors += [
+                error
+                for error in version.errors
+                if error.startswith("Plugin ") and error not in converter.errors
+            ]
         if plugin.kind == "source":
             self._check_source(connector, config, framework)
         else:
             self._check_sink(config, framework)
-        for name, text in config.items():
-            if text is None:
-                framework.setdefault(name, ConfigValue(name)).errors.append(NULL_VALUE)
+        _refuse_nulls(config, framework)
         keys = {**definition.keys, **connector.config_def.keys}
         groups = [*definition.groups, *connector.config_def.groups]
         values = [*framework.values(), *connector.validate(config)]
@@ -163,6 +165,8 @@ class ConfigChecker:
         for name in ("connector.class", "connector.plugin.version"):
             values[name].errors.append(error)
         values["connector.plugin.version"].recommended_values = [plugin.version]
+        resolve_classes(values, config, self._plugins)
+        _refuse_nulls(config, values)
         for side in ("key", "value", "header"):
             values[f"{side}.converter.plugin.version"].visible = False
         return _joined(class_name, [(CONNECTOR_KEYS.groups, _merge(keys, list(values.values())))])
@@ -351,6 +355,12 @@ def value_info(key: ConfigKey | None, value: ConfigValue) -> dict[str, Any]:
         "errors": value.errors,
         "visible": value.visible,
     }
+
+
+def _refuse_nulls(config: Mapping[str, str | None], values: dict[str, ConfigValue]) -> None:
+    for name, text in config.items():
+        if text is None:
+            values.setdefault(name, ConfigValue(name)).errors.append(NULL_VALUE)
 
 
 def _merge(keys: Mapping[str, ConfigKey], values: Sequence[ConfigValue]) -> list[dict[str, Any]]:
