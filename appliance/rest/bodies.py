@@ -62,10 +62,11 @@ def read_body(body: bytes, bind: Callable[[Any], T], java_type: str | None = TEX
         raise RestError(500, f"Invalid UTF-8 middle byte{_at()}") from error
     except json.JSONDecodeError as error:
         so_far, path = read_so_far(error)
-        if so_far:
+        begun = _loaded(so_far) if so_far else None
+        if begun is not None:
             whole = error.msg == "Extra data"
             with contextlib.nullcontext() if whole else contextlib.suppress(UnknownMemberError):
-                bind(_loaded(so_far))
+                bind(begun)
         bound = "java.util.Map" if java_type == TEXT_MAP else java_type or "java.util.List"
         chain = _chain(java_type, path)
         raise RestError(500, fault_text(error, bound) + chain) from error

@@ -85,6 +85,8 @@ def _fault(text: str, pos: int, message: str, bound: str) -> str:
     rest = text[pos:].lstrip()
     char, opened = rest[:1], _open_container(text, pos)
     if message.startswith("Unterminated string"):
+        if pos + 1 == len(text) and _is_name(text, pos):
+            return "Unexpected end-of-input: was expecting closing '\"' for name"
         where = "field name" if _is_name(text, pos) else "VALUE_STRING"
         return f"Unexpected end-of-input in {where}"
     if message.startswith("Invalid control character"):

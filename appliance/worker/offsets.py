@@ -68,6 +68,9 @@ class ConnectorOffsets:
             AlterOffsets(self._calls.number(), name, config, refs, orjson.dumps(pairs), reset)
         )
         if source:
+            # the connector has had its say first
+            if any(partition is None and offset is not None for partition, offset in pairs):
+                raise ConnectError("Partition objects cannot be null")
             self._store.put(name, [pair for pair in pairs if pair[0] is not None])
         verb = "reset" if reset else "altered"
         if consented:
@@ -80,10 +83,8 @@ class ConnectorOffsets:
 
 
 def check_source_pairs(pairs: Sequence[Pair]) -> None:
-    """Raise ConnectError for a null partition or an offset that is not flat."""
+    """Raise ConnectError for a partition or an offset that is not flat."""
     for partition, offset in pairs:
-        if partition is None and offset is not None:
-            raise ConnectError("Partition objects cannot be null")
         for field, value in [*(partition or {}).items(), *(offset or {}).items()]:
             if isinstance(value, (dict, list)):
                 kind = "MAP" if isinstance(value, dict) else "ARRAY"

@@ -69,6 +69,8 @@ from appliance.rest.errors import RestError
             '{"a":"b"} x',
             "Unrecognized token 'x': was expecting (JSON String, Number, Array, Object",
         ),
+        ("null x", "Unrecognized token 'x': was expecting (JSON String"),
+        ('{"', "Unexpected end-of-input: was expecting closing '\"' for name"),
         ('{"a": null0}', "Unrecognized token 'null0': was expecting (JSON String"),
         ("[}", "Cannot deserialize value of type `java.util.LinkedHashMap<"),
         ('{"a":,1}', "Unexpected character (',' (code 44)): expected a value"),
