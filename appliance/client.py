@@ -57,16 +57,19 @@ class Client:
         headers: Mapping[str, str] | None = None,
         cafile: str | None = None,
         certfile: str | None = None,
+        keyfile: str | None = None,
     ) -> None:
         """Take the address; `headers` go with every request (for example Authorization).
 
-        `cafile` are the authorities believed, `certfile` the own certificate with its key, all PEM.
+        `cafile` are the authorities believed, `certfile` the own certificate with its key,
+        which may also stand in `keyfile`; all PEM.
         """
         self._parts = urlsplit(url if "//" in url else f"http://{url}")
         self._timeout_s = timeout_s
         self._headers = {"Accept": "application/json", **(headers or {})}
         self._cafile = cafile
         self._certfile = certfile
+        self._keyfile = keyfile
 
     @property
     def url(self) -> str:
@@ -117,14 +120,16 @@ class Client:
         Raises UnreachableError when the line breaks or stays silent for SILENCE_S: call again with the
         last id seen.
         """
+        yield from self.stream("appliance", "v1", "events", after=after)
+
+    def stream(self, *path: str, after: int | None = None, **query: Any) -> Iterator[ServerEvent]:
+        """Give the events of a stream as they come. Raises as `events`."""
         connection = self._connection(SILENCE_S)
         headers = {"Accept": "text/event-stream"}
         if after is not None:
             headers["Last-Event-ID"] = str(after)
         try:
-            response = self._send(
-                connection, "GET", _target(("appliance", "v1", "events"), {}), None, headers
-            )
+            response = self._send(connection, "GET", _target(path, query), None, headers)
             if response.status != 200:
                 raise AnswerError(response.status, _message(response.status, response.read()))
             yield from _parsed(response)
@@ -153,7 +158,7 @@ class Client:
         if self._parts.scheme == "https":
             context = ssl.create_default_context(cafile=self._cafile)
             if self._certfile is not None:
-                context.load_cert_chain(self._certfile)
+                context.load_cert_chain(self._certfile, self._keyfile)
             return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(host, port, timeout=timeout_s)
 

@@ -22,20 +22,22 @@ def main(argv: Sequence[str] | None = None) -> int:
             "use ingest-appliance in scripts and plain terminals.\n"
         )
         return 2
-    from tui.contexts import DEFAULT_URL, Context, ContextError, Contexts, default_path
+    from tui.contexts import ContextError, Contexts, chosen, default_path
 
-    url = options.url or os.environ.get("INGEST_URL")
     name = options.context
     try:
         contexts = Contexts(options.config or default_path(os.environ), os.environ)
         while True:
-            chosen = name or (None if url else contexts.current)
-            context = contexts.get(chosen) if chosen else Context(url or DEFAULT_URL)
+            context = chosen(
+                os.environ,
+                context=name,
+                url=None if name else options.url,
+                user=options.user,
+                cafile=options.cafile,
+                contexts=contexts,
+            )
             context = replace(
                 context,
-                cafile=options.cafile or context.cafile,
-                user=options.user or context.user,
-                password=os.environ.get("INGEST_PASSWORD") or context.password,
                 read_only=options.read_only or context.read_only,
                 theme=options.theme or context.theme,
             )
@@ -53,7 +55,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--context", help="a context of the config file")
     parser.add_argument("--config", type=Path, help="another file of contexts")
     parser.add_argument(
-        "--user", help="for basic authentication; INGEST_PASSWORD has the password"
+        "--user",
+        help="for basic authentication; INGEST_APPLIANCE_PASSWORD has the password. "
+        "INGEST_APPLIANCE_TOKEN has a bearer token to use instead",
     )
     parser.add_argument("--cafile", help="certificate authority of the daemon's TLS certificate")
     parser.add_argument("--read-only", action="store_true", help="refuse every change")
@@ -80,14 +84,7 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
     assert isinstance(context, Context)  # noqa: S101
     assert isinstance(contexts, Contexts)  # noqa: S101
     model = Model()
-    client = Client(
-        context.url,
-        context.cafile,
-        user=context.user,
-        password=context.password,
-        certificate=context.certfile,
-        key=context.keyfile,
-    )
+    client = Client.of(context)
     feed = Feed(client, model, time.time)
     try:
         keymap = remapped(contexts.keys)

@@ -12,8 +12,11 @@ import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
+
+if TYPE_CHECKING:
+    from tui.contexts import Context
 
 TIMEOUT_S = 10.0
 CHANGE_TIMEOUT_S = 100.0
@@ -64,6 +67,7 @@ class Client:
         *,
         user: str | None = None,
         password: str | None = None,
+        token: str | None = None,
         certificate: str | None = None,
         key: str | None = None,
     ) -> None:
@@ -73,7 +77,21 @@ class Client:
         self._key = key
         in_url = self._parts.username
         self._user = user if user is not None or in_url is None else unquote(in_url)
+        self._token = token
         self._password = password or unquote(self._parts.password or "")
+
+    @classmethod
+    def of(cls, context: Context) -> Self:
+        """Give the client of a context."""
+        return cls(
+            context.url,
+            context.cafile,
+            user=context.user,
+            password=context.password,
+            token=context.token,
+            certificate=context.certfile,
+            key=context.keyfile,
+        )
 
     @property
     def url(self) -> str:
@@ -166,7 +184,9 @@ class Client:
         content = b"" if body is None else json.dumps(body).encode()
         sent = {"Host": f"{self._host}:{self._port}", "Accept": "application/json", **headers}
         sent["Connection"] = "close"
-        if self._user is not None:
+        if self._token is not None:
+            sent["Authorization"] = f"Bearer {self._token}"
+        elif self._user is not None:
             pair = f"{self._user}:{self._password}"
             sent["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
         if method not in {"GET", "DELETE"} or content:

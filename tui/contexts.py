@@ -1,4 +1,4 @@
-"""Contexts: named daemons in a config file, with how to log in to each.
+"""Contexts: named daemons in a config file, with how to log in to each; console and verbs share it.
 
 The file is `$XDG_CONFIG_HOME/ingest-tui/contexts.toml`:
 
@@ -9,12 +9,15 @@ The file is `$XDG_CONFIG_HOME/ingest-tui/contexts.toml`:
     url = "https://appliance-01:8443"
     user = "ana"
     password_file = "~/.config/ingest-tui/prod.password"  # or password_env, password_command
+    # or, instead of user and password, token_file, token_env, token_command
     cafile = "/etc/ssl/private-ca.pem"
     prod = true          # each confirmation one tier stricter
     read_only = false
     theme = "contrast"
     [keys]
     stop = "X"           # another key for an action, by its name in tui.keys
+
+A secret never stands in the file or among arguments. Imports the standard library alone.
 """
 
 from __future__ import annotations
@@ -22,13 +25,16 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from tui.client import ClientError
-
 DEFAULT_URL: Final = "http://127.0.0.1:8083"
+VARIABLES: Final = {
+    name: (f"INGEST_APPLIANCE_{name.upper()}", f"INGEST_{name.upper()}")
+    for name in ("url", "user", "password", "token", "context")
+}
+"""Environment variables by what they give; the first one that is set counts."""
 _KEYS: Final = frozenset(
     {
         "url",
@@ -36,6 +42,9 @@ _KEYS: Final = frozenset(
         "password_file",
         "password_env",
         "password_command",
+        "token_file",
+        "token_env",
+        "token_command",
         "cafile",
         "certfile",
         "keyfile",
@@ -46,8 +55,8 @@ _KEYS: Final = frozenset(
 )
 
 
-class ContextError(ClientError):
-    """The file of contexts, or a password it points to, will not do."""
+class ContextError(Exception):
+    """The file of contexts, or a secret it points to, will not do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,12 +67,48 @@ class Context:
     name: str = ""
     user: str | None = None
     password: str | None = None
+    token: str | None = None
     cafile: str | None = None
     certfile: str | None = None
     keyfile: str | None = None
     prod: bool = False
     read_only: bool = False
     theme: str | None = None
+
+
+def given(environ: Mapping[str, str], what: str) -> str | None:
+    """Give what the environment says of `url`, `user`, `password`, `token` or `context`."""
+    return next((environ[name] for name in VARIABLES[what] if environ.get(name)), None)
+
+
+def chosen(
+    environ: Mapping[str, str],
+    path: Path | None = None,
+    *,
+    context: str | None = None,
+    url: str | None = None,
+    user: str | None = None,
+    cafile: str | None = None,
+    contexts: Contexts | None = None,
+) -> Context:
+    """Give the daemon that options and environment mean, and how to log in there. Raises ContextError.
+
+    The address: `context` or `url` of the options, then of the environment, then the file's current
+    context, then this host. Secrets of the environment are for where the context has none of its own.
+    """
+    known = contexts if contexts is not None else Contexts(path or default_path(environ), environ)
+    url = url or (None if context else given(environ, "url"))
+    name = context or (None if url else given(environ, "context") or known.current)
+    found = known.get(name) if name else Context()
+    token = None if user else found.token or (None if found.user else given(environ, "token"))
+    return replace(
+        found,
+        url=url or found.url,
+        user=None if token else user or found.user or given(environ, "user"),
+        password=None if token else found.password or given(environ, "password"),
+        token=token,
+        cafile=cafile or found.cafile,
+    )
 
 
 def default_path(environ: Mapping[str, str]) -> Path:
@@ -104,7 +149,7 @@ class Contexts:
         return str(self._found[name].get("url", DEFAULT_URL))
 
     def get(self, name: str) -> Context:
-        """Give a context with its password. Raises ContextError."""
+        """Give a context with its secrets. Raises ContextError."""
         entry = self._found.get(name)
         if entry is None:
             known = ", ".join(self._found) or "none"
@@ -119,7 +164,8 @@ class Contexts:
             url=self.url_of(name),
             name=name,
             user=entry.get("user"),
-            password=self._password(name, entry),
+            password=self._secret(name, entry, "password"),
+            token=self._secret(name, entry, "token"),
             cafile=_expanded(entry.get("cafile")),
             certfile=_expanded(entry.get("certfile")),
             keyfile=_expanded(entry.get("keyfile")),
@@ -128,27 +174,27 @@ class Contexts:
             theme=entry.get("theme"),
         )
 
-    def _password(self, name: str, entry: Mapping[str, Any]) -> str | None:
-        if "password_env" in entry:
-            variable = str(entry["password_env"])
+    def _secret(self, name: str, entry: Mapping[str, Any], what: str) -> str | None:
+        if f"{what}_env" in entry:
+            variable = str(entry[f"{what}_env"])
             if variable not in self._environ:
                 raise ContextError(f"Context {name}: the variable {variable} is not set")
             return self._environ[variable]
-        if "password_command" in entry:
+        if f"{what}_command" in entry:
             import subprocess
 
-            command = [str(word) for word in entry["password_command"]]
+            command = [str(word) for word in entry[f"{what}_command"]]
             try:
                 done = subprocess.run(command, capture_output=True, text=True, check=True)
             except (OSError, subprocess.CalledProcessError) as error:
-                raise ContextError(f"Context {name}: password_command failed: {error}") from error
+                raise ContextError(f"Context {name}: {what}_command failed: {error}") from error
             return done.stdout.strip()
-        if "password_file" in entry:
-            return _secret(name, Path(str(_expanded(entry["password_file"]))))
+        if f"{what}_file" in entry:
+            return _read_secret(name, Path(str(_expanded(entry[f"{what}_file"]))))
         return None
 
 
-def _secret(name: str, path: Path) -> str:
+def _read_secret(name: str, path: Path) -> str:
     try:
         if path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
             raise ContextError(f"Context {name}: others can read {path}; chmod 600 it")

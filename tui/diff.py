@@ -1,4 +1,4 @@
-"""What differs between two configurations."""
+"""The difference between two configurations as text."""
 
 from __future__ import annotations
 
@@ -8,12 +8,7 @@ from typing import Any
 from rich.text import Text
 
 from tui.palette import Palette
-
-
-def changes(before: Mapping[str, Any], after: Mapping[str, Any]) -> dict[str, Any]:
-    """Give the keys that differ with their new values, None for those that go: a PATCH's body."""
-    found = {key: value for key, value in after.items() if before.get(key) != value}
-    return found | dict.fromkeys(key for key in before if key not in after)
+from tui.revisions import changes
 
 
 def put_changes(

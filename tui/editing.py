@@ -10,7 +10,8 @@ from rich.text import Text
 from tui.actions import ADMINISTER
 from tui.calls import Call, connector
 from tui.client import ClientError
-from tui.diff import changes, put_changes
+from tui.diff import put_changes
+from tui.revisions import changes, restored
 from tui.screens.dialogs import Ask, Choice
 
 if TYPE_CHECKING:
@@ -48,12 +49,11 @@ class Editing:
             return
         now = await self._config(name)
         if now is not None:
-            # what the journal hides is kept as it is
-            kept = {
-                key: now.get(key, value) if value == "[hidden]" else value
-                for key, value in revision.items()
-            }
-            await self._patch(name, now, kept)
+            kept, lost = restored(now, revision)
+            note = ""
+            if lost:
+                note = f"\nNot brought back, for it holds a secret: {', '.join(lost)}\n"
+            await self._patch(name, now, kept, note)
 
     async def add(self) -> None:
         """Choose a plugin and a name, fill in the form, create the connector."""
@@ -100,7 +100,9 @@ class Editing:
             return False
         return await actions.perform(call) is not None
 
-    async def _patch(self, name: str, before: Mapping[str, str], after: Mapping[str, str]) -> bool:
+    async def _patch(
+        self, name: str, before: Mapping[str, str], after: Mapping[str, str], note: str = ""
+    ) -> bool:
         console = self._console
         palette, model = console.scene.palette, console.scene.model
         body = changes(before, after)
@@ -110,6 +112,7 @@ class Editing:
         call = connector("PATCH", name, "/config", body)
         text = Text(style=palette.text)
         put_changes(text, palette, before, after)
+        text.append(note, palette.style("amber"))
         tasks = len(model.tasks_of(name))
         text.append(
             f"\nThe connector and its {tasks} task{'' if tasks == 1 else 's'} start again with it.\n"

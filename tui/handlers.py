@@ -15,7 +15,7 @@ from textual.app import App
 
 from tui.calls import Call
 from tui.client import Client, ClientError
-from tui.contexts import Contexts
+from tui.contexts import ContextError, Contexts
 from tui.palette import THEMES
 from tui.scene import Scene
 from tui.screens.view import View
@@ -280,10 +280,10 @@ async def _health(contexts: Contexts, name: str) -> str:
     """Ask a context's daemon how it is, for at most two seconds."""
     try:
         context = contexts.get(name)
-        client = Client(context.url, context.cafile, user=context.user, password=context.password)
+        client = Client.of(context)
         async with asyncio.timeout(2.0):
             return str((await client.get("/health"))["status"])
     except TimeoutError:
         return "silent"
-    except ClientError:
+    except (ClientError, ContextError):
         return "no answer"

@@ -74,8 +74,8 @@ def no_daemon(scene: Scene, now_s: float) -> Text:
 
 
 _REFUSALS = {
-    401: "It wants a user: --user NAME with INGEST_PASSWORD set, or user and password_file in a "
-    "context.",
+    401: "It wants a user: --user NAME with INGEST_APPLIANCE_PASSWORD set, a token in "
+    "INGEST_APPLIANCE_TOKEN, or either in a context: user and password_file, or token_file.",
     403: "It knows the user, who may not look at it.",
     404: "It has no /appliance/v1: this is no ingest-appliance. Is it Kafka Connect?",
 }

@@ -10,9 +10,19 @@ import argparse
 import sys
 from typing import Any, Final
 
-from appliance.client import AnswerError, ClientError, UnreachableError
-from appliance.verbs import change, complete, offsets, records, settings, show
-from appliance.verbs.address import client_of
+from appliance.client import AnswerError, Client, ClientError, UnreachableError
+from appliance.verbs import (
+    change,
+    complete,
+    config,
+    ctx,
+    describe,
+    offsets,
+    records,
+    settings,
+    show,
+)
+from appliance.verbs.address import RefusedError, client_of
 
 EXIT_FAILED: Final = 1
 EXIT_RETRY: Final = 3
@@ -22,21 +32,22 @@ EXIT_INTERRUPTED: Final = 130
 
 def add_verbs(commands: Any) -> None:
     """Add the verbs to a parser's subcommands; each sets `act`."""
-    for module in (show, change, offsets, records, settings, complete):
+    for module in (show, describe, change, config, offsets, records, settings, ctx, complete):
         module.add_to(commands)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run the verb; give the exit code."""
     try:
-        code = options.act(client_of(options), options)
+        client = Client() if "alone" in options else client_of(options)
+        code = options.act(client, options)
         sys.stdout.flush()
     except (UnreachableError, AnswerError) as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
         return _exit_code(error)
     except (ClientError, OSError, ValueError) as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
-        return EXIT_FAILED
+        return EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return int(code)

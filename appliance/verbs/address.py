@@ -1,4 +1,7 @@
-"""Which daemon a verb speaks to: options first, then environment, then the daemon of this host."""
+"""Which daemon a verb speaks to: options first, then environment, then contexts, then this host.
+
+The file of contexts is the console's, read by its own module: one login for both.
+"""
 
 from __future__ import annotations
 
@@ -6,26 +9,32 @@ import argparse
 import base64
 import os
 from collections.abc import Mapping
-from typing import Final
+from typing import TYPE_CHECKING, Any
 
-from appliance.client import DEFAULT_URL, TIMEOUT_S, Client
+from appliance.client import TIMEOUT_S, Client, ClientError
 
-URL_VARIABLE: Final = "INGEST_APPLIANCE_URL"
-USER_VARIABLE: Final = "INGEST_APPLIANCE_USER"
-PASSWORD_VARIABLE: Final = "INGEST_APPLIANCE_PASSWORD"
-TOKEN_VARIABLE: Final = "INGEST_APPLIANCE_TOKEN"
+if TYPE_CHECKING:
+    from tui.contexts import Context
+
+_READS = frozenset({"validate", "preview"})
+
+
+class RefusedError(ClientError):
+    """The context is read-only."""
 
 
 def address_options() -> argparse.ArgumentParser:
     """Give the options that every verb takes, as a parent parser."""
     parent = argparse.ArgumentParser(add_help=False)
-    group = parent.add_argument_group("daemon")
-    group.add_argument("--url", help=f"its address; default ${URL_VARIABLE} or {DEFAULT_URL}")
-    group.add_argument(
-        "--user",
-        help=f"user name; default ${USER_VARIABLE}. The password comes from ${PASSWORD_VARIABLE} alone, "
-        f"a bearer token from ${TOKEN_VARIABLE}",
+    group = parent.add_argument_group(
+        "daemon",
+        "Without --url or --context: $INGEST_APPLIANCE_URL, the file's current context, this host. "
+        "A password comes from $INGEST_APPLIANCE_PASSWORD or the context, a bearer token from "
+        "$INGEST_APPLIANCE_TOKEN or the context: no secret is an argument.",
     )
+    group.add_argument("--url", help="its address")
+    group.add_argument("--context", help="its name in the file of contexts (see ctx)")
+    group.add_argument("--user", help="user name; default $INGEST_APPLIANCE_USER")
     group.add_argument("--cert", help="certificate to show, with its key, as PEM")
     group.add_argument("--cafile", help="certificates that may have signed the daemon's, as PEM")
     return parent
@@ -37,16 +46,46 @@ def client_of(
     *,
     timeout_s: float = TIMEOUT_S,
 ) -> Client:
-    """Give the client that options and environment ask for."""
-    user, token = options.user or environment.get(USER_VARIABLE), environment.get(TOKEN_VARIABLE)
-    headers = {}
-    if token and not options.user:
-        headers["Authorization"] = f"Bearer {token}"
-        user = None
-    if user:
-        pair = f"{user}:{environment.get(PASSWORD_VARIABLE, '')}"
-        headers["Authorization"] = f"Basic {base64.b64encode(pair.encode()).decode()}"
-    url = options.url or environment.get(URL_VARIABLE) or DEFAULT_URL
-    return Client(
-        url, headers=headers, cafile=options.cafile, certfile=options.cert, timeout_s=timeout_s
+    """Give the client that options and environment ask for. Raises ClientError."""
+    from tui.contexts import ContextError, chosen
+
+    try:
+        context = chosen(
+            environment,
+            context=options.context,
+            url=options.url,
+            user=options.user,
+            cafile=options.cafile,
+        )
+    except ContextError as error:
+        raise ClientError(str(error)) from error
+    return (ReadingClient if context.read_only else Client)(
+        context.url,
+        headers=_login(context),
+        cafile=context.cafile,
+        certfile=options.cert or context.certfile,
+        keyfile=None if options.cert else context.keyfile,
+        timeout_s=timeout_s,
     )
+
+
+def _login(context: Context) -> dict[str, str]:
+    if context.token:
+        return {"Authorization": f"Bearer {context.token}"}
+    if context.user:
+        pair = f"{context.user}:{context.password or ''}"
+        return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
+    return {}
+
+
+class ReadingClient(Client):
+    """The client of a read-only context: asks, and changes nothing."""
+
+    def request(
+        self, method: str, path: tuple[str, ...], body: Any, query: Mapping[str, Any]
+    ) -> Any:
+        """Give the answer to a question. Raises RefusedError for a change."""
+        asks = method == "GET" or path[-1] in _READS or (body or {}).get("dry_run") is True
+        if not asks:
+            raise RefusedError(f"{method} /{'/'.join(path)}: its context is read_only")
+        return super().request(method, path, body, query)

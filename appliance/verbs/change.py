@@ -14,6 +14,7 @@ from typing import Any, Final
 from appliance.client import AnswerError, Client
 from appliance.config.properties import load_properties
 from appliance.verbs.address import address_options
+from appliance.verbs.output import print_diff
 from appliance.verbs.show import expanded
 
 WAIT_S: Final = 60.0
@@ -39,6 +40,7 @@ def add_to(commands: Any) -> None:
     apply.add_argument(
         "--check", action="store_true", help="only tell: 1 if anything would change"
     )
+    apply.add_argument("--diff", action="store_true", help="print which options change, and how")
     apply.set_defaults(act=_apply)
     patch = commands.add_parser("patch", parents=[parent], help="change some options")
     patch.add_argument("name")
@@ -63,20 +65,22 @@ def add_to(commands: Any) -> None:
             command.add_argument("--wait", action="store_true", help=f"until done, {WAIT_S:.0f} s")
         if verb == "restart":
             command.add_argument("--tasks", choices=("none", "failed", "all"), default="none")
+            command.add_argument("--task", type=int, metavar="N", help="this task alone")
 
 
 def check_all(client: Client, places: Iterable[str]) -> None:
     """Have the connectors of files checked. Raises ValueError with the findings of the first bad one."""
     for place in places:
-        for name, config in _configs(place):
-            _checked(client, name, config)
+        for name, config in configs_of(place):
+            check(client, name, config)
 
 
 def _apply(client: Client, options: argparse.Namespace) -> int:
     if options.dry_run:
         check_all(client, options.file)
-        return 0
-    found = [item for place in options.file for item in _configs(place)]
+        if not options.diff:
+            return 0
+    found = [item for place in options.file for item in configs_of(place)]
     changes = 0
     for name, config in found:
         current = _current(client, name)
@@ -84,7 +88,10 @@ def _apply(client: Client, options: argparse.Namespace) -> int:
             _say(f"{name}: unchanged")
             continue
         changes += 1
-        if options.check:
+        if options.diff:
+            print(f"{name}:")
+            print_diff(current or {}, {**config, "name": name})
+        if options.check or options.dry_run:
             _say(f"{name}: {'would be created' if current is None else 'would change'}")
         else:
             client.put("connectors", name, "config", body=config)
@@ -92,7 +99,7 @@ def _apply(client: Client, options: argparse.Namespace) -> int:
     return 1 if options.check and changes else 0
 
 
-def _checked(client: Client, name: str, config: Config) -> None:
+def check(client: Client, name: str, config: Config) -> None:
     """Have a configuration checked. Raises ValueError with every finding."""
     plugin = config.get("connector.class") or ""
     body = {**config, "name": name}
@@ -117,7 +124,7 @@ def _current(client: Client, name: str) -> Config | None:
     return found
 
 
-def _configs(place: str) -> Iterator[tuple[str, Config]]:
+def configs_of(place: str) -> Iterator[tuple[str, Config]]:
     """Give name and options of each connector of a file, folder or standard input."""
     if place == "-":
         yield from _from_json(json.load(sys.stdin), "standard input")
@@ -184,6 +191,9 @@ def _confirmed(names: list[str]) -> bool:
 
 
 def _restart(client: Client, name: str, options: argparse.Namespace) -> None:
+    if options.task is not None:
+        client.post("connectors", name, "tasks", str(options.task), "restart")
+        return
     client.post(
         "connectors",
         name,

@@ -9,15 +9,19 @@ when there is none.
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
 from appliance.client import Client, ClientError
 from appliance.verbs.address import client_of
+from appliance.verbs.describe import KINDS
 
 _LIVE_S: Final = 1.0
 _NAMES: Final = ("name", "names", "--connector")
+_DESCRIBED: Final = ("connector", "task", "worker")
+_CONTEXT: Final = ("context", "--context")
 
 SCRIPTS: Final = {
     "bash": """_ingest_appliance() {
@@ -38,7 +42,7 @@ complete -c ingest-appliance -f -a '(__ingest_appliance)'""",
 }
 
 Live = Callable[[str], Sequence[str]]
-"""Gives the names of `connectors`, of dead letter queues (`dlq`) or of `topics`."""
+"""Gives the names of `connectors`, `workers`, dead letter queues (`dlq`), `topics` or `contexts`."""
 
 
 def add_to(commands: Any) -> None:
@@ -47,7 +51,13 @@ def add_to(commands: Any) -> None:
     parser.add_argument("shell", choices=(*SCRIPTS, "words"), metavar="bash|zsh|fish")
     parser.add_argument("words", nargs="*", help=argparse.SUPPRESS)
     parser.set_defaults(
-        act=partial(_complete, commands), url=None, user=None, cert=None, cafile=None
+        act=partial(_complete, commands),
+        alone=True,
+        url=None,
+        context=None,
+        user=None,
+        cert=None,
+        cafile=None,
     )
 
 
@@ -57,20 +67,27 @@ def _complete(commands: Any, client: Client, options: argparse.Namespace) -> int
         print(SCRIPTS[options.shell])
         return 0
     words = list(options.words) or [""]
-    if "--url" in words[:-1]:
-        options.url = words[words.index("--url") + 1]
+    for option in ("--url", "--context"):
+        if option in words[:-1]:
+            setattr(options, option[2:], words[words.index(option) + 1])
     for found in candidates(commands, words, partial(_live, options)):
         print(found)
     return 0
 
 
 def _live(options: argparse.Namespace, kind: str) -> Sequence[str]:
+    from tui.contexts import ContextError, Contexts, default_path
+
     try:
+        if kind == "contexts":
+            return Contexts(default_path(os.environ), os.environ).names
         client = client_of(options, timeout_s=_LIVE_S)
         if kind == "connectors":
             return sorted(client.get(kind))
+        if kind == "workers":
+            return [row["id"] for row in client.get("appliance", "v1", kind)]
         return [row["topic"] for row in client.get("appliance", "v1", kind)]
-    except (ClientError, OSError, ValueError):
+    except (ClientError, ContextError, OSError, ValueError):
         return ()
 
 
@@ -102,7 +119,7 @@ def _of_parser(
     if asked is not None and asked.nargs != 0:
         if asked.choices:
             return [str(choice) for choice in asked.choices]
-        return list(live("connectors")) if before[-1] in _NAMES else []
+        return _named(before[-1], live)
     if begun.startswith("-"):
         return list(options)
     # a value behind an option is no positional
@@ -120,7 +137,23 @@ def _of_parser(
         return [str(choice) for choice in place.choices]
     if place.dest == "topic":
         return list(live("dlq" if verb == "dlq" else "topics"))
-    return list(live("connectors")) if place.dest in _NAMES and verb != "plugin" else []
+    if place.dest == "kind":
+        return [*KINDS, *live("connectors")]
+    if place.dest == "of":
+        kind = before[-1] if before else ""
+        return (
+            list(live("workers" if kind == "worker" else "connectors"))
+            if kind in _DESCRIBED
+            else []
+        )
+    return _named(place.dest, live) if verb != "plugin" else []
+
+
+def _named(what: str, live: Live) -> list[str]:
+    """Give the names that an option or argument takes."""
+    if what in _CONTEXT:
+        return list(live("contexts"))
+    return list(live("connectors")) if what in _NAMES else []
 
 
 def _takes_value(options: dict[str, argparse.Action], word: str) -> bool:

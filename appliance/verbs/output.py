@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from tui.revisions import changes
+
 Row = Mapping[str, Any]
-FORMS = ("table", "json", "jsonl", "name")
+FORMS = ("table", "wide", "json", "jsonl", "yaml", "name")
 
 
 def output_option(parser: argparse.ArgumentParser) -> None:
@@ -36,8 +38,17 @@ def print_rows(
         for row in rows:
             out(str(row[columns[0]]))
         return
-    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
-    heads = [column.replace("_", " ").upper() for column in columns]
+    if form == "yaml":
+        for row in rows:
+            for text in _yaml(row, "- ", "  "):
+                out(text)
+        return
+    titles = list(columns)
+    if form == "wide":
+        more = dict.fromkeys(name for row in rows for name in row if name not in columns)
+        titles += more
+    cells = [[_cell(row.get(column)) for column in titles] for row in rows]
+    heads = [column.replace("_", " ").upper() for column in titles]
     widths = [max(map(len, column)) for column in zip(heads, *cells, strict=True)]
     for line in (heads, *cells):
         padded = (text.ljust(width) for text, width in zip(line, widths, strict=True))
@@ -47,6 +58,78 @@ def print_rows(
 def print_json(value: Any, out: Callable[[str], object] = print) -> None:
     """Print one JSON document."""
     out(json.dumps(value, indent=2, ensure_ascii=False))
+
+
+def print_sections(value: Row, out: Callable[[str], object] = print) -> None:
+    """Print a document for people: members, then a section for each list and mapping, traces last."""
+    traces: list[tuple[str, str]] = []
+    _put_section("", value, out, traces)
+    for where, trace in traces:
+        out("")
+        out(f"trace of {where}:")
+        out(trace.rstrip())
+
+
+def _put_section(
+    title: str, value: Row, out: Callable[[str], object], traces: list[tuple[str, str]]
+) -> None:
+    nested = {key: item for key, item in value.items() if isinstance(item, (list, Mapping))}
+    plain = {key: item for key, item in value.items() if key not in nested and key != "trace"}
+    if value.get("trace"):
+        traces.append((f"{title} {value.get('id', '')}".strip() or "it", str(value["trace"])))
+    width = max(map(len, plain), default=0)
+    for key, item in plain.items():
+        out(f"  {key.ljust(width)}  {_cell(item)}")
+    for key, item in nested.items():
+        out("")
+        out(f"{key}:" if item else f"{key}: none")
+        if isinstance(item, Mapping):
+            _put_section(key, item, out, traces)
+        elif item and all(isinstance(one, Mapping) for one in item):
+            traces.extend(
+                (f"{key} {one.get('id', '')}".strip(), str(one["trace"]))
+                for one in item
+                if one.get("trace")
+            )
+            columns = [
+                name for name in dict.fromkeys(k for one in item for k in one) if name != "trace"
+            ]
+            print_rows(item, columns, "table", lambda line: out(f"  {line}"))
+        else:
+            for one in item:
+                out(f"  {_cell(one)}")
+
+
+def print_diff(
+    before: Mapping[str, Any], after: Mapping[str, Any], out: Callable[[str], object] = print
+) -> bool:
+    """Print the options that differ, old values with -, new ones with +; tell whether any does."""
+    changed = changes(before, after)
+    for option in sorted(changed):
+        if option in before:
+            out(f"- {option}={before[option]}")
+        if changed[option] is not None:
+            out(f"+ {option}={changed[option]}")
+    return bool(changed)
+
+
+def _yaml(value: Any, first: str, other: str) -> Iterator[str]:
+    """Give a mapping's or sequence's lines, the first one behind `first`, the others behind `other`.
+
+    Scalars and keys are JSON's, which YAML reads alike.
+    """
+    pairs = value.items() if isinstance(value, Mapping) else ((None, item) for item in value)
+    for key, item in pairs:
+        head = "- " if key is None else f"{json.dumps(key, ensure_ascii=False)}: "
+        if isinstance(item, (Mapping, list, tuple)) and item:
+            if key is None:
+                yield from _yaml(item, f"{first}- ", f"{other}  ")
+            else:
+                yield f"{first}{head}".rstrip()
+                yield from _yaml(item, f"{other}  ", f"{other}  ")
+        else:
+            yield f"{first}{head}{json.dumps(item, ensure_ascii=False)}"
+        first = other
 
 
 def _cell(value: Any) -> str:

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from appliance.client import Client
+from appliance.client import Client, ClientError
 from appliance.verbs.address import address_options
 from appliance.verbs.output import Row, output_option, print_json, print_rows
 
@@ -29,7 +29,8 @@ def add_to(commands: Any) -> None:
     peek.add_argument("topic")
     peek.add_argument("--from", dest="start", default="newest", help="oldest, N or time:MS")
     peek.add_argument("--partition", type=int)
-    peek.add_argument("--limit", type=int, default=10)
+    peek.add_argument("--limit", type=int, help="so many; default 10, with --follow all")
+    peek.add_argument("--follow", action="store_true", help="those that come from now on")
     peek.add_argument("--as", dest="form", default="auto", help="how payloads are read")
     peek.add_argument("-q", "--query", help="only records that hold this")
     peek.set_defaults(act=_peek)
@@ -52,9 +53,22 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
         ("export", _export, "letters as JSON lines, whole"),
         ("replay", _replay, "send letters again"),
         ("discard", _discard, "hide letters"),
+        ("purge", _purge, "delete letters for good, from the oldest on"),
     ):
         action = actions.add_parser(name, parents=[parent], help=about)
         action.add_argument("topic", help="the queue's topic")
+        action.set_defaults(act=act)
+        if name == "purge":
+            action.add_argument("--dry-run", action="store_true", help="say what would happen")
+            action.add_argument("--yes", action="store_true", help="do not ask for its name")
+            action.add_argument(
+                "--before",
+                action="append",
+                default=[],
+                metavar="PARTITION@OFFSET",
+                help="up to this letter of a partition, exclusive; else all there are",
+            )
+            continue
         action.add_argument(
             "--where",
             action="append",
@@ -62,12 +76,18 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
             metavar="stage=..|exception=..|q=..",
             help="only letters for which all of these hold",
         )
-        action.set_defaults(act=act)
         if name == "show":
             action.add_argument("--limit", type=int, default=50)
             output_option(action)
         if name in {"replay", "discard"}:
             action.add_argument("--dry-run", action="store_true", help="say what would happen")
+            action.add_argument(
+                "--record",
+                action="append",
+                default=[],
+                metavar="PARTITION@OFFSET",
+                help="only this letter, and others so named",
+            )
         if name == "replay":
             action.add_argument("--to", help="another topic than the one of origin")
 
@@ -123,7 +143,7 @@ def _export(client: Client, options: argparse.Namespace) -> int:
 
 
 def _replay(client: Client, options: argparse.Namespace) -> int:
-    body: dict[str, Any] = {**_where(options), "dry_run": options.dry_run}
+    body = _which(options)
     if options.to:
         body["topic"] = options.to
     job = client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body)
@@ -137,16 +157,76 @@ def _replay(client: Client, options: argparse.Namespace) -> int:
 
 
 def _discard(client: Client, options: argparse.Namespace) -> int:
-    body = {**_where(options), "dry_run": options.dry_run}
+    body = _which(options)
     print_json(client.post(*_CONSOLE, "dlq", options.topic, "discard", body=body))
     return 0
 
 
+def _which(options: argparse.Namespace) -> dict[str, Any]:
+    body: dict[str, Any] = {**_where(options), "dry_run": options.dry_run}
+    if options.record:
+        body["records"] = [list(_place(text)) for text in options.record]
+    return body
+
+
+def _place(text: str) -> tuple[int, int]:
+    """Give partition and offset. Raises ValueError."""
+    partition, _, offset = text.partition("@")
+    if not (partition.isdigit() and offset.isdigit()):
+        raise ValueError(f"{text}: give PARTITION@OFFSET, as `dlq show` prints it")
+    return int(partition), int(offset)
+
+
+def _purge(client: Client, options: argparse.Namespace) -> int:
+    topic, path = options.topic, (*_CONSOLE, "dlq", options.topic, "purge")
+    body: dict[str, Any] = {}
+    if options.before:
+        body["before"] = {str(one): at for one, at in map(_place, options.before)}
+    told = client.post(*path, body={**body, "dry_run": True})
+    if not options.dry_run:
+        if not options.yes and not _named(topic, told["count"]):
+            print("nothing deleted", file=sys.stderr)
+            return 1
+        # what has come since is not deleted unseen
+        told = client.post(*path, body={"before": told["before"]})
+    print_json(told)
+    return 0
+
+
+def _named(topic: str, count: int) -> bool:
+    if not sys.stdin.isatty():
+        return False
+    print(f"{count} letters go for good. Type {topic}: ", end="", file=sys.stderr, flush=True)
+    return sys.stdin.readline().strip() == topic
+
+
 def _peek(client: Client, options: argparse.Namespace) -> int:
-    query: dict[str, Any] = {"from": options.start, "limit": options.limit, "as": options.form}
+    path = (*_CONSOLE, "topics", options.topic, "records")
+    query: dict[str, Any] = {"as": options.form}
     query |= {"partition": options.partition, "q": options.query}
-    for record in client.get(*_CONSOLE, "topics", options.topic, "records", **query):
+    if options.follow:
+        return _follow(client, path, query, options.limit)
+    query |= {"from": options.start, "limit": options.limit or 10}
+    for record in client.get(*path, **query):
         print(json.dumps(record, ensure_ascii=False))
+    return 0
+
+
+def _follow(
+    client: Client, path: tuple[str, ...], query: Mapping[str, Any], limit: int | None
+) -> int:
+    """Print records as they come, until there were `limit` of them."""
+    count = 0
+    for event in client.stream(*path, follow=True, **query):
+        if event.type == "failed":
+            raise ClientError(str(event.data.get("message")))
+        if event.type != "record":
+            print("some records were left out: they came too fast", file=sys.stderr)
+            continue
+        print(json.dumps(event.data, ensure_ascii=False), flush=True)
+        count += 1
+        if count == limit:
+            break
     return 0
 
 

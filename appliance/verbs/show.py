@@ -1,15 +1,16 @@
-"""`get` and `describe`: what there is and how it is."""
+"""`get`: what there is and how it is."""
 
 from __future__ import annotations
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.client import Client
 from appliance.verbs.address import address_options
-from appliance.verbs.output import Row, output_option, print_json, print_rows
+from appliance.verbs.output import Row, output_option, print_rows
 
 _CONSOLE: Final = ("appliance", "v1")
 
@@ -20,30 +21,45 @@ def add_to(commands: Any) -> None:
     get.add_argument("what", choices=sorted(_RESOURCES))
     get.add_argument("name", nargs="?", help="only this connector's")
     get.add_argument("--state", help="only what is in this state, for example failed")
-    get.add_argument("-w", "--watch", action="store_true", help="with events: as they happen")
+    get.add_argument(
+        "-w", "--watch", action="store_true", help="and what happens to them, as JSON lines"
+    )
     output_option(get)
     get.set_defaults(act=_get)
-    describe = commands.add_parser(
-        "describe", parents=[address_options()], help="everything about one connector"
-    )
-    describe.add_argument("name")
-    describe.set_defaults(act=_describe)
 
 
 def _get(client: Client, options: argparse.Namespace) -> int:
-    if options.what == "events" and options.watch:
-        return _watch(client)
+    if options.watch and options.what not in _WATCHED:
+        watched = ", ".join(sorted(_WATCHED))
+        raise ValueError(f"{options.what} cannot be watched; there are {watched}")
+    if options.watch and options.what == "events":
+        return _watch(client, options)
     find, columns = _RESOURCES[options.what]
     rows = list(find(client, options.name))
     if options.state is not None:
         rows = [row for row in rows if str(row.get("state")).lower() == options.state.lower()]
     print_rows(rows, columns, options.output)
-    return 0
+    return _watch(client, options) if options.watch else 0
 
 
-def _watch(client: Client) -> int:
+_WATCHED: Final[Mapping[str, frozenset[str] | None]] = {
+    "events": None,
+    "connectors": frozenset({"connector", "config"}),
+    "tasks": frozenset({"task"}),
+    "rebalances": frozenset({"rebalance"}),
+}
+"""What can be watched, and the types of its events; None for all of them."""
+
+
+def _watch(client: Client, options: argparse.Namespace) -> int:
+    """Print events as they happen, of one connector where one is named."""
+    types, name = _WATCHED[options.what], options.name
+    sys.stdout.flush()
     for event in client.events():
-        if event.type != "rates":
+        key = str(event.data.get("key", ""))
+        owner = key.rpartition("-")[0] if event.type == "task" else key
+        wanted = event.type != "rates" and (types is None or event.type in types)
+        if wanted and name in (None, owner):
             print(json.dumps({"id": event.id, "event": event.type, **event.data}), flush=True)
     return 0
 
@@ -134,16 +150,3 @@ _RESOURCES: Final[
     "dlq": (_console("dlq"), ("topic", "connectors", "records", "new_1h")),
 }
 """What `get` lists: how it is found, and the columns of its table."""
-
-
-def _describe(client: Client, options: argparse.Namespace) -> int:
-    name = options.name
-    print_json(
-        {
-            **client.get("connectors", name),
-            "status": client.get("connectors", name, "status"),
-            **client.get("connectors", name, "offsets"),
-            "topics": client.get("connectors", name, "topics")[name]["topics"],
-        }
-    )
-    return 0

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -26,9 +28,9 @@ def daemon(broker, unique_name, tmp_path):
 def verb(daemon):
     """Run a verb; give exit code, standard output and standard error."""
 
-    def run(*words: str, stdin: str = ""):
+    def run(*words: str, stdin: str = "", editor: str = ""):
         name, *others = words
-        actions = {"offsets"}
+        actions = {"offsets", "config", "topic"}
         cut = 1 if name in actions else 0
         command = [name, *others[:cut], "--url", daemon.url, *others[cut:]]
         done = subprocess.run(
@@ -37,6 +39,7 @@ def verb(daemon):
             capture_output=True,
             text=True,
             cwd=ROOT,
+            env={**os.environ, "EDITOR": editor},
             timeout=90,
             check=False,
         )
@@ -75,6 +78,66 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert verb("delete", "in")[0] == 1, "it asks, and nobody answers"
     assert verb("delete", "--yes", "in")[0] == 0
     assert verb("get", "connectors", "-o", "name") == (0, "", "")
+
+
+def test_configuration_goes_forth_and_back_when_it_is_edited_and_rolled_back(
+    daemon, verb, unique_name, tmp_path
+):
+    """An editor's work is checked and applied; the history shows it, and it can be taken back."""
+    lines = tmp_path / "in.txt"
+    lines.write_text("one\n")
+    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
+    daemon.client.put("connectors", "in", "config", body={**config, "batch.size": "5"})
+    await_running(daemon, "in")
+
+    spoil = "sed -i s/FileStreamSource/Nothing/"
+    code, _, err = verb("edit", "in", "--yes", editor=spoil)
+    assert (code, "Nothing" in err) == (1, True)
+    assert verb("edit", "in", "--yes", editor="true") == (0, "", "nothing changed\n")
+    code, _, err = verb("edit", "in", "--yes", editor='sed -i \'s/"5"/"6"/\'')
+    assert (code, err) == (0, "in: valid\n- batch.size=5\n+ batch.size=6\nin: changed\n")
+    wait_until(lambda: len(json.loads(verb("config", "history", "in", "-o", "json")[1])) == 2, "2")
+    assert verb("config", "diff", "in")[:2] == (1, "- batch.size=5\n+ batch.size=6\n")
+    file = tmp_path / "in.json"
+    file.write_text(json.dumps({"name": "in", "config": {**config, "batch.size": "7"}}))
+    assert verb("config", "diff", "in", "-f", str(file))[1] == "- batch.size=6\n+ batch.size=7\n"
+    assert verb("config", "rollback", "in")[0] == 1, "it asks, and nobody answers"
+    assert verb("config", "rollback", "in", "--yes")[0] == 0
+    assert daemon.client.get("connectors", "in", "config")["batch.size"] == "5"
+
+
+def test_everything_is_told_when_things_are_described(daemon, verb, unique_name, tmp_path):
+    """A connector, its task, the worker that holds it, its plugin, a rebalance; records as they come."""
+    lines = tmp_path / "in.txt"
+    lines.write_text("one\n")
+    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
+    daemon.client.put("connectors", "in", "config", body=config)
+    await_running(daemon, "in")
+
+    task = json.loads(verb("describe", "task", "in", "0")[1])
+    worker = task["status"]["worker_id"]
+    assert task["config"]["file"] == str(lines)
+    held = json.loads(verb("describe", "worker", worker)[1])["task_instances"]
+    assert [one["id"] for one in held] == ["in:0"]
+    options = json.loads(verb("describe", "plugin", "FileStreamSource")[1])["options"]
+    assert "topic" in [option["name"] for option in options]
+    newest = json.loads(verb("get", "rebalances", "-o", "json")[1])[0]["id"]
+    assert json.loads(verb("describe", "rebalance", str(newest))[1])["id"] == newest
+    assert "RUNNING" in verb("describe", "connector", "in", "-o", "text")[1]
+    assert verb("describe", "nothing", "in")[0] == 1
+    assert verb("restart", "in", "--task", "0", "--wait")[0] == 0
+
+    with lines.open("a") as out, ThreadPoolExecutor(1) as pool:
+        following = pool.submit(verb, "topic", "peek", unique_name, "--follow", "--limit", "1")
+
+        def came() -> bool:
+            # the follower stands at the end a moment after it was started
+            out.write("more\n")
+            out.flush()
+            return following.done()
+
+        wait_until(came, "a record is printed", 80.0, every_s=0.5)
+    assert "more" in json.loads(following.result()[1])["value"]["text"]
 
 
 def test_exit_code_tells_refused_from_unreachable_when_a_verb_fails(verb, tmp_path):

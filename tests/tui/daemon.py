@@ -70,6 +70,7 @@ class Daemon:
     def __init__(self, state: dict[str, Any] | None = None) -> None:
         self.state = state or snapshot()
         self.asked_after: list[str | None] = []
+        self.logins: list[str | None] = []
         self.snapshots = 0
         self.changes: list[str] = []
         self.refused: set[str] = set()
@@ -123,8 +124,9 @@ class Daemon:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, path = request.split()[:2]
+        lines = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if line)
+        self.logins.append(lines.get("Authorization"))
         if path == "/appliance/v1/events":
-            lines = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if line)
             self.asked_after.append(lines.get("Last-Event-ID"))
             writer.write(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n")
             self._streams.append(writer)

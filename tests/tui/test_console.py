@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
+from contextlib import aclosing
 from typing import Any
 
 import pytest
@@ -11,6 +13,7 @@ from tests.tui import daemon
 from tests.tui.still import until
 from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
+from tui.contexts import Context
 from tui.feed import Feed
 from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
@@ -169,3 +172,16 @@ async def test_message_is_the_daemon_s_when_it_answers_with_an_error():
         with pytest.raises(AnswerError, match="HTTP 404 Not Found") as caught:
             await Client(server.url).get("/nothing")
         assert caught.value.status == 404
+
+
+async def test_token_goes_with_every_request_when_a_context_has_one():
+    """A bearer token is used in place of user and password, for requests and streams."""
+    async with daemon.Daemon() as server:
+        client = Client.of(Context(server.url, user="ana", password="pw", token="t0k"))
+        await client.get("/appliance/v1/snapshot")
+        async with aclosing(client.events(7)) as events:
+            waiting = asyncio.ensure_future(anext(events))
+            await until(lambda: server.followed)
+            server.beat()
+            await waiting
+        assert server.logins == ["Bearer t0k", "Bearer t0k"]

@@ -27,12 +27,12 @@ from tui.calls import Call, send
 from tui.client import AnswerError, Client, UnreachableError
 from tui.commands import Completion
 from tui.contexts import ContextError, Contexts
-from tui.diff import changes
 from tui.filters import Filter
 from tui.lanes import lanes
 from tui.model import Model, reason
 from tui.palette import DARK
 from tui.places import place_text
+from tui.revisions import changes, restored
 from tui.scene import Scene
 from tui.screens.dialogs import TextScreen
 from tui.text import fit, magnitude
@@ -91,6 +91,21 @@ def test_patch_holds_what_differs_when_a_configuration_was_edited():
         "d": "5",
         "c": None,
     }
+
+
+def test_secrets_stay_when_a_former_configuration_comes_back():
+    """What the journal hides is kept; what differs in more than its secret is named."""
+    now = {"a": "1", "db.password": "pw", "url": "db://u:pw@new", "old.url": "db://u:pw@h"}
+    former = {
+        "a": "2",
+        "db.password": "[hidden]",
+        "url": "db://u:[hidden]@old",
+        "old.url": "db://u:[hidden]@h",
+        "gone.secret": "[hidden]",
+    }
+    kept, lost = restored(now, former)
+    assert changes(now, kept) == {"a": "2"}
+    assert lost == ["url", "gone.secret"]
 
 
 def test_places_are_short_when_their_kind_is_known():

@@ -61,6 +61,26 @@ def test_tui_knows_nothing_of_appliance_but_the_client():
     assert found == []
 
 
+def test_verbs_share_with_the_console_what_needs_no_library():
+    """The file of contexts has one reader; nothing else of `tui` is imported by the daemon's side."""
+    shared = ("tui.contexts", "tui.revisions")
+    found = {
+        (module, name)
+        for module, names in sources("appliance")
+        for name in names
+        if within(name, "tui")
+        and not (within(module, "appliance.verbs") and any(within(name, one) for one in shared))
+    }
+    needs = {
+        name.split(".")[0]
+        for module, names in sources("tui")
+        for name in names
+        if module in shared
+    }
+    assert found == set()
+    assert needs <= sys.stdlib_module_names
+
+
 def test_asyncio_stays_in_rest_tui_and_one_module_of_jdbc():
     """The data path is plain loops: one module of `connectors.jdbc` hides asyncmy's loop."""
     users = [

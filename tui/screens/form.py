@@ -24,8 +24,8 @@ from textual.timer import Timer
 from textual.widgets import Input, Static
 
 from tui.client import ClientError, escaped
-from tui.diff import changes
 from tui.filters import Filter
+from tui.revisions import changes
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog, TextScreen
 from tui.widgets.frame import Pane, frame, is_narrow, retitle, subtitle

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 from rich.text import Text
 
 from tui.client import PREFIX, AnswerError, escaped
-from tui.diff import changes, put_changes
+from tui.diff import put_changes
 from tui.filters import Filter
 from tui.places import place_text
+from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.text import age, count, lag, seconds

@@ -11,7 +11,13 @@ import pytest
 from appliance.verbs import add_verbs
 from appliance.verbs.complete import SCRIPTS, candidates
 
-NAMES = {"connectors": ["orders-cdc", "orders-hdfs"], "dlq": ["dlq-orders"], "topics": ["orders"]}
+NAMES = {
+    "connectors": ["orders-cdc", "orders-hdfs"],
+    "dlq": ["dlq-orders"],
+    "topics": ["orders"],
+    "workers": ["host:8083"],
+    "contexts": ["lab", "prod"],
+}
 
 
 def offered(*words: str) -> list[str]:
@@ -36,6 +42,15 @@ def offered(*words: str) -> list[str]:
         (["get", "conn"], ["connectors"]),
         (["get", "offsets", "orders-c"], ["orders-cdc"]),
         (["describe", "orders-cdc", ""], []),
+        (["describe", "wor"], ["worker"]),
+        (["describe", "orders-h"], ["orders-hdfs"]),
+        (["describe", "worker", ""], ["host:8083"]),
+        (["describe", "task", "orders-c"], ["orders-cdc"]),
+        (["config", "ro"], ["rollback"]),
+        (["config", "diff", "orders-h"], ["orders-hdfs"]),
+        (["edit", "orders-h"], ["orders-hdfs"]),
+        (["ctx", "use", ""], ["lab", "prod"]),
+        (["get", "tasks", "--context", "p"], ["prod"]),
         (["dlq", "re"], ["replay"]),
         (["dlq", "replay", ""], ["dlq-orders"]),
         (["topic", "peek", "--limit", "5", "o"], ["orders"]),

@@ -1,0 +1,116 @@
+"""`describe`: everything about one connector, task, worker, plugin or rebalance."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from appliance.client import Client
+from appliance.verbs.address import address_options
+from appliance.verbs.output import print_json, print_sections
+
+_CONSOLE: Final = ("appliance", "v1")
+
+
+def add_to(commands: Any) -> None:
+    """Add the verb."""
+    describe = commands.add_parser(
+        "describe", parents=[address_options()], help="everything about one thing"
+    )
+    describe.add_argument(
+        "kind",
+        metavar="KIND",
+        help=f"one of {', '.join(KINDS)}; a connector's name alone will do",
+    )
+    describe.add_argument("of", nargs="*", metavar="NAME", help="a task: its connector, number")
+    describe.add_argument(
+        "-o", "--output", choices=("json", "text"), default="json", help="form of the answer"
+    )
+    describe.set_defaults(act=_describe)
+
+
+def _describe(client: Client, options: argparse.Namespace) -> int:
+    kind, names = options.kind, options.of
+    if not names:
+        kind, names = "connector", [options.kind]
+    if kind not in KINDS:
+        raise ValueError(f"{kind} cannot be described; there are {', '.join(KINDS)}")
+    if len(names) != (2 if kind == "task" else 1):
+        raise ValueError(
+            f"describe {kind}: give its {'connector and number' if kind == 'task' else 'name'}"
+        )
+    found = KINDS[kind](client, *names)
+    if options.output == "json":
+        print_json(found)
+    else:
+        print_sections(found)
+    return 0
+
+
+def _connector(client: Client, name: str) -> Mapping[str, Any]:
+    return {
+        **client.get("connectors", name),
+        "status": client.get("connectors", name, "status"),
+        **client.get("connectors", name, "offsets"),
+        "topics": client.get("connectors", name, "topics")[name]["topics"],
+    }
+
+
+def _task(client: Client, connector: str, number: str) -> Mapping[str, Any]:
+    tasks = client.get("connectors", connector, "tasks")
+    config = next((task["config"] for task in tasks if str(task["id"]["task"]) == number), None)
+    path = (*_CONSOLE, "connectors", connector)
+    return {
+        "connector": connector,
+        "config": config,
+        "metrics": client.get(*path, "metrics").get(number, {}),
+        "transitions": client.get(*path, "tasks", number, "transitions"),
+        "status": client.get("connectors", connector, "tasks", number, "status"),
+    }
+
+
+def _worker(client: Client, name: str) -> Mapping[str, Any]:
+    seen = client.get(*_CONSOLE, "snapshot")
+    worker = next((one for one in seen["workers"] if one["id"] == name), None)
+    if worker is None:
+        raise ValueError(
+            f"no worker {name}; there are {', '.join(w['id'] for w in seen['workers'])}"
+        )
+    return {
+        **worker,
+        "leads": f"//{name}/" in str(seen["group"]["leader"]),
+        "connector_instances": [
+            {key: one[key] for key in ("name", "state")}
+            for one in seen["connectors"]
+            if one["worker"] == name
+        ],
+        "task_instances": [
+            {key: one[key] for key in ("id", "state", "rate", "lag", "unit", "error")}
+            for one in seen["tasks"]
+            if one["worker"] == name
+        ],
+    }
+
+
+def _plugin(client: Client, name: str) -> Mapping[str, Any]:
+    listed = client.get("connector-plugins", connectorsOnly=False)
+    known = [one for one in listed if name in (one["class"], one["class"].rpartition(".")[2])]
+    return {
+        **(known[0] if known else {"class": name}),
+        "options": client.get("connector-plugins", name, "config"),
+    }
+
+
+def _rebalance(client: Client, id: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = client.get(*_CONSOLE, "rebalances", id)
+    return found
+
+
+KINDS: Final[Mapping[str, Callable[..., Mapping[str, Any]]]] = {
+    "connector": _connector,
+    "task": _task,
+    "worker": _worker,
+    "plugin": _plugin,
+    "rebalance": _rebalance,
+}

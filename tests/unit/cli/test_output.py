@@ -1,0 +1,67 @@
+"""The forms of what verbs print."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from appliance.verbs.output import print_diff, print_rows, print_sections
+
+ROWS: list[Mapping[str, Any]] = [
+    {"name": "a: b", "tasks": [{"id": 0, "trace": None}, {"id": 1, "trace": "x"}], "more": {}},
+    {"name": "c", "tasks": [[1, 2], []], "more": {"deep": {"text": "#no\n"}}},
+]
+
+
+def printed(form: str) -> list[str]:
+    lines: list[str] = []
+    print_rows(ROWS, ("name",), form, lines.append)
+    return lines
+
+
+def test_scalars_are_json_s_when_rows_are_yaml():
+    """Quoted texts need no rules; nothing nested stands on its parent's line."""
+    assert printed("yaml") == [
+        '- "name": "a: b"',
+        '  "tasks":',
+        '    - "id": 0',
+        '      "trace": null',
+        '    - "id": 1',
+        '      "trace": "x"',
+        '  "more": {}',
+        '- "name": "c"',
+        '  "tasks":',
+        "    - - 1",
+        "      - 2",
+        "    - []",
+        '  "more":',
+        '    "deep":',
+        '      "text": "#no\\n"',
+    ]
+
+
+def test_every_member_has_a_column_when_the_table_is_wide():
+    """The usual columns come first."""
+    assert printed("table")[0] == "NAME"
+    assert printed("wide")[0].split() == ["NAME", "TASKS", "MORE"]
+
+
+def test_trace_stands_last_when_a_document_is_for_people():
+    """Members, sections, then whole traces."""
+    lines: list[str] = []
+    tasks = [{"id": 0, "state": "FAILED", "trace": "Boom\n\tat x\n"}]
+    print_sections(
+        {"name": "in", "config": {"a": "1"}, "tasks": tasks, "topics": []}, lines.append
+    )
+    assert lines == [
+        "  name  in", "", "config:", "  a  1", "", "tasks:", "  ID  STATE", "  0   FAILED", "",
+        "topics: none", "", "trace of tasks 0:", "Boom\n\tat x",
+    ]  # fmt: skip
+
+
+def test_difference_is_by_option_when_two_configurations_are_compared():
+    """Old values with -, new ones with +, nothing for what stays."""
+    lines: list[str] = []
+    assert print_diff({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}, lines.append)
+    assert lines == ["- b=2", "+ b=4", "- c=3", "+ d=5"]
+    assert not print_diff({"a": "1"}, {"a": "1"}, lines.append)
