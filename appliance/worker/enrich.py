@@ -113,6 +113,11 @@ def resolve_classes(values: Mapping[str, ConfigValue], config: Texts, plugins: P
             value.errors.insert(0, str(ConfigError.invalid(name, given, _not_found(given))))
 
 
+def _nested(kind: Kind, text: str, plugins: Plugins) -> list[str]:
+    """Give the plugins inside of a class, which is abstract when there are any."""
+    return [found for found in plugins.classes(kind) if found.startswith(f"{text.strip()}$")]
+
+
 def _not_found(text: str) -> str:
     return f"Class {text} could not be found."
 
@@ -257,7 +262,8 @@ def _type_check(
                 f"Config '{prefix}negate' was provided but there is no config '{prefix}predicate' "
                 "defining a predicate to be negated."
             )
-        if version is not None:
+        known = plugin is not None or _nested(kind, config.get(f"{prefix}type") or "", plugins)
+        if version is not None and known:
             _version_check(plugin, plugins)(name, version)
 
     return check

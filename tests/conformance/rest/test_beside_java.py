@@ -1,7 +1,7 @@
 """The recorded sequence sent to the daemon and to a real Connect worker at once: the same answers.
 
 Here the steps without a recorded answer are compared as well, and all of them with the machine's own
-Java, broker and moment. Needs the jars of Kafka Connect (`python3 -m deploy.parts obtain connect`): a
+Java, broker and moment; then requests made by chance. Needs the jars of Kafka Connect (`python3 -m deploy.parts obtain connect`): a
 run that cannot have them fails and says so.
 """
 
@@ -18,8 +18,11 @@ from deploy.parts import free_ports
 from deploy.parts.connect import ConnectWorker
 from tests.conformance.rest.replay import POLL_S, Answer, Replay, load_steps
 from tests.conformance.rest.test_recorded import data_folder, options_of
+from tests.conformance.rest.variations import variations
 from tests.daemon import Daemon, worker_options
 
+VARIATIONS = 200
+VARIATIONS_SEED = 17
 REBALANCE = ("rebalance", "stale configuration")
 
 
@@ -105,7 +108,7 @@ def test_answers_are_those_of_a_java_worker_when_both_get_the_same_requests(
 
         found = [
             f"{step['id']} {step['method']} {step['path']}: {difference}"
-            for step in load_steps()
+            for step in (*load_steps(), *variations(VARIATIONS_SEED, VARIATIONS))
             for difference in beside.differences(step)
         ]
 
