@@ -32,6 +32,8 @@ from tui.screens.view import View
 
 SAID_S = 6.0
 ASIDE_S = 15.0
+UNSEEN_S = 1.0
+"""The least time between two paints while the terminal says that another window has the keys."""
 # after the overview: module of tui.screens, class, name, and its short form
 LATER: Final = (
     ("connectors", "Connectors", "Connectors", "Conn"),
@@ -86,6 +88,7 @@ class Console(Handlers):
         self._said: tuple[str, str, float] | None = None
         self._shown: dict[str, Text] = {}
         self._flow_s = 0
+        self._flushed_s = float("-inf")
         self._ends: list[int] = []
         self._looked_s = float("-inf")
         self._dimmed = False
@@ -163,6 +166,10 @@ class Console(Handlers):
         if not self.is_running or not self.view.children:
             # the console is ending: its widgets have gone before its timers
             return
+        loop_s = asyncio.get_running_loop().time()
+        if not self.app_focus and loop_s - self._flushed_s < UNSEEN_S:
+            return
+        self._flushed_s = loop_s
         for key in model.settle(now_s):
             self.say(f"{key}: asked for 10 s ago and not yet so; l shows its log", "amber")
             if scene.feed is not None:
@@ -185,6 +192,12 @@ class Console(Handlers):
         self._paint_chrome(now_s)
         if not scene.lost:
             self._fetch(now_s)
+
+    def watch_app_focus(self, focus: bool) -> None:
+        """Paint at once when the terminal has the keys again."""
+        if focus:
+            self._flushed_s = float("-inf")
+            self.call_after_refresh(self.flush)
 
     def _paint_chrome(self, now_s: float) -> None:
         scene, palette, width = self.scene, self.scene.theme, self.size.width
@@ -317,6 +330,24 @@ class Console(Handlers):
     def action_command(self) -> None:
         """Take a command."""
         self._open_line(":", "")
+
+    def action_palette(self) -> None:
+        """Find anything by some of its letters, and do it."""
+        self.act(self._find_anything())
+
+    async def _find_anything(self) -> None:
+        # lazily: the first paint needs no palette
+        from tui.screens.finder import Finder, entries
+
+        finder = Finder(self.scene, entries(self))
+        key = await self.push_screen_wait(finder)
+        if key is not None:
+            # after the dialog has gone: what is done may ask something itself
+            self.call_later(finder.entries[key].do)
+
+    def obey(self, line: str) -> None:
+        """Do what a command line says."""
+        self.run_worker(run_command(self, line), group="command")
 
     def on_click(self, event: Click) -> None:
         """Go to the view whose tab was clicked."""

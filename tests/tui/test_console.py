@@ -18,6 +18,7 @@ from tui.feed import Feed
 from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
+from tui.screens.finder import Finder
 from tui.widgets.grid import Grid
 
 
@@ -98,6 +99,54 @@ async def test_view_changes_when_its_tab_is_clicked():
             await until(lambda: app.view.NAME == "Logs")
             await pilot.click("#tabs", offset=(app._ends[2] + 2, 0))
             await until(lambda: app.view.NAME == "Workers")
+
+
+async def test_palette_finds_and_does_what_some_letters_mean():
+    """Ctrl+p takes letters in order: a connector opens, a view shows, a theme and an action apply."""
+    state = daemon.snapshot()
+    state["connectors"].append({"name": "quorum", "type": "sink", "state": "PAUSED"})
+    async with daemon.Daemon(state) as server:
+        app, _, _ = console(server.url)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(lambda: server.followed and app.complete.is_set())
+
+            async def find(letters: str, first: str) -> None:
+                await pilot.press("ctrl+p")
+                await until(lambda: isinstance(app.screen, Finder) and app.screen.is_mounted)
+                await pilot.pause()
+                finder = app.screen
+                assert isinstance(finder, Finder)
+                await pilot.press(*letters)
+                await until(
+                    lambda: finder.entries[finder.query_one(Grid).key or "0"].word == first
+                )
+                await pilot.press("enter")
+                await until(lambda: app.screen is app.screen_stack[0])
+
+            await find("od2", "orders-2")
+            await until(lambda: app.view.NAME == "Connectors" and grid(app).id == "tab-tasks")
+            await find("quo", "quorum")
+            await find("plug", "Plugins")
+            await until(lambda: app.view.NAME == "Plugins")
+            await find("thli", "theme light")
+            await until(lambda: app.scene.theme.name == "light")
+            await find("freeze", "freeze the picture, or follow again")
+            await until(lambda: app.frozen)
+
+
+async def test_little_is_painted_while_another_window_has_the_keys():
+    """Nobody looks: changes wait for the second, and are shown at once when the keys are back."""
+    async with daemon.Daemon(daemon.snapshot(failed=0)) as server:
+        app, model, _ = console(server.url)
+        async with app.run_test(size=(120, 36)):
+            await until(lambda: server.followed and grid(app).key is not None)
+            app.app_focus = False
+            app.flush()
+            model.apply(8, "task", daemon.task_event("orders-1-2", "FAILED", "Boom"))
+            app.flush()
+            assert model.dirty == {"orders-1:2"}
+            app.app_focus = True
+            await until(lambda: not model.dirty)
 
 
 def connector_event(key: str, to: str) -> dict[str, Any]:

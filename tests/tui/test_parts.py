@@ -35,6 +35,7 @@ from tui.places import place_text
 from tui.revisions import changes, restored
 from tui.scene import Scene
 from tui.screens.dialogs import TextScreen
+from tui.screens.finder import rank
 from tui.text import fit, magnitude
 
 ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
@@ -106,6 +107,20 @@ def test_secrets_stay_when_a_former_configuration_comes_back():
     kept, lost = restored(now, former)
     assert changes(now, kept) == {"a": "2"}
     assert lost == ["url", "gone.secret"]
+
+
+@pytest.mark.parametrize(
+    ("letters", "better", "worse"),
+    [
+        ("oh", "orders-hdfs", "mongo-hdfs"),
+        ("hdfs", "orders-hdfs", "orders-h-d-f-s"),
+        ("ord", "orders", "records"),
+    ],
+)
+def test_better_fit_stands_first_when_both_have_the_letters(letters, better, worse):
+    """Beginnings of parts and letters in a row count; the order of letters must hold."""
+    assert (rank(letters, better) or 0) > (rank(letters, worse) or 0)
+    assert rank("sdro", "orders") is None
 
 
 def test_places_are_short_when_their_kind_is_known():
