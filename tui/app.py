@@ -28,7 +28,7 @@ from tui.handlers import Handlers
 from tui.help import no_daemon
 from tui.scene import Scene
 from tui.screens.overview import Overview
-from tui.screens.view import View
+from tui.screens.view import Hints, View
 
 SAID_S = 6.0
 ASIDE_S = 15.0
@@ -210,7 +210,7 @@ class Console(Handlers):
         if self._said is not None and not self._said_nothing(now_s):
             self._put("keys", Text(f" {self._said[0]}", palette.style(self._said[1])))
         else:
-            self._put("keys", chrome.key_bar(scene, self.view.HINTS, width))
+            self._put("keys", chrome.key_bar(scene, self._hints(), width))
         nobody = scene.feed is not None and scene.feed.heard_s is None
         small = self.screen_stack[0].has_class("small")
         if views.display == nobody:
@@ -224,6 +224,15 @@ class Console(Handlers):
             self._put("nobody", Text(need, palette.text))
         elif nobody:
             self._put("nobody", no_daemon(scene, now_s))
+
+    def _hints(self) -> Hints:
+        """Give the view's keys; p resumes what is paused or stopped."""
+        hints, model = self.view.HINTS, self.scene.model
+        chosen = self.view.selection() if ("p", "pause") in hints else []
+        known = model.connectors.get(chosen[0].connector) if chosen else None
+        if known is None or known.state not in {"PAUSED", "STOPPED"}:
+            return hints
+        return tuple(("p", "resume") if pair == ("p", "pause") else pair for pair in hints)
 
     def _put(self, name: str, text: Text) -> None:
         if self._shown.get(name) != text:

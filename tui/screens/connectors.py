@@ -48,7 +48,6 @@ _DETAIL: Hints = (
     ("p", "pause"),
     ("x", "stop"),
     ("Tab", "pane"),
-    ("u", "apply revision"),
 )
 
 
@@ -82,7 +81,7 @@ class Connectors(View):
     @property
     def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
         """Give the keys of what is open."""
-        return _DETAIL if self.detail.name_shown else _LIST
+        return (*self.detail.page.HINTS, *_DETAIL) if self.detail.name_shown else _LIST
 
     def compose(self) -> ComposeResult:
         """Give list and detail."""

@@ -34,7 +34,7 @@ from tui.widgets.grid import Cell, Column, Grid
 VALIDATE_S: Final = 0.4
 OTHER: Final = "Other keys"
 OWN: Final = "Connector"
-_COLUMNS: Final = (Column("", 4), Column("KEY", 32), Column("VALUE", 0), Column("", 8))
+_COLUMNS: Final = (Column("", 4), Column("KEY", 0), Column("VALUE", 18), Column("", 8))
 
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
@@ -56,7 +56,7 @@ class Form(Dialog):
     ]
     DEFAULT_CSS: ClassVar[str] = """
     Form > .panel { width: 98%; max-width: 160; height: 96%; max-height: 100%; }
-    Form #fields { width: 1fr; height: 1fr; } Form #doc { width: 44; height: 1fr; }
+    Form #fields { width: 1fr; height: 1fr; } Form #doc { width: 38; height: 1fr; }
     Form #groups { height: 1; } Form #value { margin: 0; }
     Form #hints { height: 1; }
     Form.narrow #doc { width: 100%; height: 8; }
@@ -172,7 +172,11 @@ class Form(Dialog):
         )
         keys = [*known, *(key for key in self.values if key not in self._entries)]
         if self._filter.text:
-            return [key for key in keys if self._filter.matches({"key": key, **self._doc_of(key)})]
+            found = [
+                key for key in keys if self._filter.matches({"key": key, **self._doc_of(key)})
+            ]
+            # what is called so comes before what only speaks of it
+            return sorted(found, key=lambda key: not self._filter.matches({"key": key}))
         group = self._groups[self._group] if self._groups else OTHER
         shown = [key for key in keys if self._group_of(key) == group]
         if not self._folded:
@@ -209,6 +213,8 @@ class Form(Dialog):
         palette, key = self.scene.palette, self.query_one(Grid).key
         text = Text(style=palette.text)
         entry = self._entries.get(key or "")
+        if key in self.values:
+            text.append(f"{self.values[key or '']}\n\n", "bold")
         for error in self.errors.get(key or "", ()):
             text.append(f"{error}\n\n", palette.style("red"))
         if entry is not None:
@@ -251,6 +257,7 @@ class Form(Dialog):
         if self._editing == "/":
             self._filter = Filter(event.value)
             self.paint()
+            self.query_one(Grid).action_end(-1)
         elif self._editing is not None and self.values.get(self._editing, "") != event.value:
             self.values[self._editing] = event.value
             self._validate_soon()

@@ -11,10 +11,12 @@ from rich.text import Text
 from tui.client import PREFIX, AnswerError, escaped
 from tui.diff import put_changes
 from tui.filters import Filter
+from tui.model import reason
 from tui.places import place_text
 from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
+from tui.screens.view import Hints
 from tui.text import age, count, lag, seconds
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -28,6 +30,7 @@ class Page:
     COLUMNS: ClassVar[tuple[Column, ...]]
     EMPTY: ClassVar[str] = ""
     SHORT_TABLE: ClassVar[bool] = False
+    HINTS: ClassVar[Hints] = ()
 
     def __init__(self, scene: Scene) -> None:
         self.scene = scene
@@ -157,10 +160,14 @@ class TasksPage(Page):
         if not trace or self.rows.get(key, {}).get("state") != "FAILED":
             return f"Task {key}", self._figures_text(key)
         text = Text(style=self.scene.palette.text)
+        text.append(f"{reason(trace)}\n", self.scene.palette.style("red"))
+        if self.scene.explain:
+            text.append(f"{_advice(trace)}\n", self.scene.palette.grey)
+        text.append("\n")
         for line in trace.splitlines():
             causes = not line.startswith(("\t", " "))
             text.append(line + "\n", self.scene.palette.style("red") if causes else "")
-        return f"Trace of task {key}, n N next Caused by, c copy", text
+        return f"Why task {key} failed; n N next Caused by, c copy", text
 
     def _figures_text(self, key: str) -> Text:
         text = Text(style=self.scene.palette.text)
@@ -168,6 +175,16 @@ class TasksPage(Page):
             text.append(f"{name:<38}", self.scene.palette.grey)
             text.append(f"{value}\n")
         return text
+
+
+def _advice(trace: str) -> str:
+    """Say what can be done about a trace."""
+    if "Tolerance exceeded" in trace:
+        return (
+            "A record could not be processed. e changes the options: errors.tolerance=all leaves out such "
+            "records, and a sink keeps them by errors.deadletterqueue.topic.name. r restarts it as it is."
+        )
+    return "Mend the cause, or change options by e; then r restarts the task, r on the connector all of them."
 
 
 class ConfigPage(Page):
@@ -239,6 +256,7 @@ class OffsetsPage(Page):
     """Where the connector stands."""
 
     TITLE = "Offsets"
+    HINTS = (("o", "alter"),)
     COLUMNS = (Column("PARTITION", 44), Column("OFFSET", 0))
     EMPTY = "No offsets yet"
 
@@ -326,6 +344,7 @@ class HistoryPage(Page):
     """Revisions of the configuration, each with what it changed."""
 
     TITLE = "History"
+    HINTS = (("u", "apply revision"),)
     COLUMNS = (Column("WHEN", 17), Column("WKR", 4), Column("CHANGED", 0))
     EMPTY = "No revision in the journal"
 
