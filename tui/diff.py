@@ -9,6 +9,7 @@ from rich.text import Text
 
 from tui.palette import Palette
 from tui.revisions import changes
+from tui.veil import veiled
 
 
 def put_changes(
@@ -19,8 +20,10 @@ def put_changes(
     for key in sorted(changed):
         text.append(f"{key}\n", "bold")
         if key in before:
-            text.append(f"  - {before[key]}\n", palette.style("red"))
+            old = veiled(key, before[key], ascii=palette.ascii)
+            text.append(f"  - {old}\n", palette.style("red"))
         if changed[key] is not None:
-            text.append(f"  + {changed[key]}\n", palette.style("green"))
+            new = veiled(key, changed[key], ascii=palette.ascii)
+            text.append(f"  + {new}\n", palette.style("green"))
     if not changed:
         text.append("nothing\n", palette.grey)

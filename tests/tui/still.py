@@ -16,7 +16,7 @@ from tui.scene import Scene
 
 NOW_MS = int(NOW_S * 1000)
 W1, W2 = "10.0.4.11:8083", "10.0.4.12:8083"
-DEADLINE_S = 10.0
+DEADLINE_S = 45.0
 
 
 async def until(condition: Callable[[], Any], timeout_s: float = DEADLINE_S) -> None:

@@ -37,6 +37,7 @@ from tui.scene import Scene
 from tui.screens.dialogs import TextScreen
 from tui.screens.finder import rank
 from tui.text import fit, magnitude
+from tui.veil import veiled
 
 ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
 
@@ -121,6 +122,29 @@ def test_better_fit_stands_first_when_both_have_the_letters(letters, better, wor
     """Beginnings of parts and letters in a row count; the order of letters must hold."""
     assert (rank(letters, better) or 0) > (rank(letters, worse) or 0)
     assert rank("sdro", "orders") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "type_", "value", "shown"),
+    [
+        ("database.password", "", "pw", "••••••"),
+        ("anything", "password", "pw", "••••••"),
+        ("database.password", "", "${dir:/run:pw}", "${dir:/run:pw}"),
+        (
+            "connection.url",
+            "",
+            "jdbc:mysql://h/db?user=a&password=b",
+            "jdbc:mysql://h/db?user=a&password=••••••",
+        ),
+        ("hdfs.url", "", "http://ana:pw@h:1/x", "http://ana:••••••@h:1/x"),
+        ("ssl.keystore.location", "", "/k", "/k"),
+        ("topics", "", "a,b", "a,b"),
+        ("ssl.key.password", "", "", ""),
+    ],
+)
+def test_secret_is_dots_when_a_value_is_shown(name, type_, value, shown):
+    """By declared type or name; references to providers and the rest of an address stay readable."""
+    assert veiled(name, value, type_, ascii=False) == shown
 
 
 def test_places_are_short_when_their_kind_is_known():

@@ -37,6 +37,9 @@ from tui.screens.workers import Workers
 STRING = "org.apache.kafka.connect.storage.StringConverter"
 PATIENCE_S = 45.0
 
+# the first test starts the broker as well, and each of them waits for a daemon many times
+pytestmark = pytest.mark.timeout(400)
+
 
 @pytest.fixture(scope="module")
 def daemon(broker, tmp_path_factory):
@@ -190,12 +193,13 @@ async def test_new_connector_comes_from_the_form_when_its_errors_are_mended(
     async with opened(daemon) as pilot:
         app = pilot.app
         await pilot.press("A")
-        await until(lambda: len(app.screen_stack) == 2, PATIENCE_S)
-        app.screen.query_one("#options").go_to(
-            "org.apache.kafka.connect.file.FileStreamSinkConnector"
-        )
+        await stands(pilot, Choice)
+        plugins = app.screen.query_one("#options")
+        wanted = "org.apache.kafka.connect.file.FileStreamSinkConnector"
+        await until(lambda: wanted in plugins.keys, PATIENCE_S)
+        plugins.go_to(wanted)
         await pilot.press("enter")
-        await until(lambda: app.screen.query("Input"), PATIENCE_S)
+        await stands(pilot, Ask)
         await pilot.press(*name, "enter")
         await until(lambda: isinstance(app.screen, Form) and app.screen.errors, PATIENCE_S)
         assert "topics" in app.screen.errors

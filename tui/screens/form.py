@@ -28,6 +28,7 @@ from tui.filters import Filter
 from tui.revisions import changes
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog, TextScreen
+from tui.veil import is_secret, veiled
 from tui.widgets.frame import Pane, frame, is_narrow, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -199,7 +200,9 @@ class Form(Dialog):
         errors = self.errors.get(key)
         changed = self.before.get(key) != self.values.get(key)
         value, role = self.values.get(key), "bold" if changed else ""
-        if value is None:
+        if value is not None:
+            value = self._shown(key)
+        else:
             default = None if entry is None else entry["definition"]["default_value"]
             value, role = "" if default is None else str(default), "grey"
         importance = "" if entry is None else entry["definition"]["importance"][:4]
@@ -209,12 +212,20 @@ class Form(Dialog):
             note = Cell("changed" if changed else "set", "amber" if changed else "green")
         return (Cell(importance, "grey"), Cell(key), Cell(value, role), note)
 
+    def _type_of(self, key: str) -> str:
+        entry = self._entries.get(key)
+        return "" if entry is None else str(entry["definition"]["type"])
+
+    def _shown(self, key: str) -> str:
+        """Give a value as it may be shown."""
+        return veiled(key, self.values[key], self._type_of(key), ascii=self.scene.palette.ascii)
+
     def _put_doc(self) -> None:
         palette, key = self.scene.palette, self.query_one(Grid).key
         text = Text(style=palette.text)
         entry = self._entries.get(key or "")
         if key in self.values:
-            text.append(f"{self.values[key or '']}\n\n", "bold")
+            text.append(f"{self._shown(key or '')}\n\n", "bold")
         for error in self.errors.get(key or "", ()):
             text.append(f"{error}\n\n", palette.style("red"))
         if entry is not None:
@@ -244,6 +255,10 @@ class Form(Dialog):
         recommended = [] if entry is None else entry["value"]["recommended_values"]
         line.suggester = SuggestFromList([str(value) for value in recommended])
         line.placeholder = f"{event.key}, Enter or Esc ends"
+        # a reference to a provider is typed to be read
+        line.password = is_secret(event.key, self._type_of(event.key)) and "${" not in (
+            self.values.get(event.key, "")
+        )
         line.display = True
         # set before it is known which key is edited: this is not a change
         self._editing = None
@@ -316,6 +331,7 @@ class Form(Dialog):
         line = self.query_one(Input)
         self._editing = None
         line.placeholder, line.suggester = "search all fields", None
+        line.password = False
         line.value, line.display = self._filter.text, True
         self._editing = "/"
         line.focus()
@@ -334,7 +350,8 @@ class Form(Dialog):
 
     def action_raw(self) -> None:
         """Show the configuration as JSON."""
-        text = Text(json.dumps(self.values, indent=2, ensure_ascii=False))
+        shown = {key: self._shown(key) for key in self.values}
+        text = Text(json.dumps(shown, indent=2, ensure_ascii=False))
         self.app.push_screen(TextScreen(self.scene, "Configuration", text))
 
     def action_editor(self) -> None:

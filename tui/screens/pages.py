@@ -18,6 +18,7 @@ from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints
 from tui.text import age, count, lag, seconds
+from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
 Entry = dict[str, Any]
@@ -222,7 +223,7 @@ class ConfigPage(Page):
         return (
             Cell(key, "bold" if is_set else "grey"),
             Cell("error" if wrong else str(row["from"]), "red" if wrong else "grey"),
-            Cell(str(row["value"]), "" if is_set else "grey"),
+            Cell(self._value(key), "" if is_set else "grey"),
         )
 
     def about(self, key: str | None) -> tuple[str, Text]:
@@ -230,7 +231,7 @@ class ConfigPage(Page):
         text = Text(style=self.scene.palette.text)
         if row is None:
             return "", text
-        text.append(f"{row['value']}\n\n", "bold")
+        text.append(f"{self._value(str(key))}\n\n", "bold")
         for error in row.get("errors", ()):
             text.append(f"{error}\n", self.scene.palette.style("red"))
         text.append(str(row.get("doc") or "Not a key that the plugin declares.") + "\n")
@@ -238,6 +239,12 @@ class ConfigPage(Page):
             default = "" if row["default"] is None else f", default {row['default']}"
             text.append(f"\n{row['type']}{default}", self.scene.palette.grey)
         return str(key), text
+
+    def _value(self, key: str) -> str:
+        """Give a value as it may be shown."""
+        row = self.rows[key]
+        type_ = str(row.get("type", "")).partition(",")[0]
+        return veiled(key, row["value"], type_, ascii=self.scene.palette.ascii)
 
 
 def _told(entry: Mapping[str, Any] | None) -> Entry:
