@@ -214,6 +214,12 @@ class LogLine(Message, frozen=True):
     message: str
 
 
+class Imported(Message, frozen=True):
+    """Modules that the process had to import to run what it was given."""
+
+    modules: list[str]
+
+
 class Reply(Message, frozen=True):
     """The answer to a call: JSON, or the error's text and Java class."""
 
@@ -237,7 +243,17 @@ Down = (
     | Lease
     | SetLogLevel
 )
-Up = TaskStatus | ConnectorStatus | Reconfigure | TopicUsed | Committed | Figures | LogLine | Reply
+Up = (
+    TaskStatus
+    | ConnectorStatus
+    | Reconfigure
+    | TopicUsed
+    | Committed
+    | Figures
+    | LogLine
+    | Imported
+    | Reply
+)
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder: msgspec.msgpack.Decoder[Any] = msgspec.msgpack.Decoder(Down | Up)

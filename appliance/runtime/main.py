@@ -29,6 +29,7 @@ from appliance.channel import (
     ChannelClosed,
     Configure,
     ConnectorStatus,
+    Imported,
     Lease,
     LogLine,
     Message,
@@ -47,6 +48,7 @@ from appliance.config.secrets import hide_in_logs
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConnectError, java_class_of, java_trace
 from appliance.ids import ConnectorTaskId, State
+from appliance.imports import own_imports
 from appliance.lockfile import lock_path
 from appliance.runtime.control import Control
 from appliance.runtime.hosted import HostedConnector
@@ -147,6 +149,7 @@ class Host:
         self._connectors: dict[str, HostedConnector] = {}
         self._lease: float | None = None
         self._lock = threading.Lock()
+        self._told: set[str] = set()
         self._on_message: dict[type[Message], Callable[[Any], None]] = {
             Configure: self._configure,
             StartTask: self._start_task,
@@ -181,8 +184,18 @@ class Host:
             message = msgspec.structs.replace(message, trace=logs.blotted(message.trace))
         try:
             self._channel.send(message)
+            if isinstance(message, TaskStatus | ConnectorStatus):
+                self._tell_imports()
         except ChannelClosed:
             pass
+
+    def _tell_imports(self) -> None:
+        """Tell which modules were brought in since the last time."""
+        with self._lock:
+            new = [name for name in own_imports() if name not in self._told]
+            self._told.update(new)
+        if new:
+            self._channel.send(Imported(new))
 
     def lock_path(self, id: ConnectorTaskId) -> Path | None:
         """Give the lock file of a task."""

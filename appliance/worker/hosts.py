@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from appliance.channel import Channel, ChannelClosed, Configure, Message
+from appliance.channel import Channel, ChannelClosed, Configure, Imported, Message
 from appliance.worker.processes import Process, Spawner
 
 log = logging.getLogger(__name__)
@@ -143,11 +143,17 @@ class Hosts:
         status = host.process.status if host.process is not None else None
         self._on_exit(host, -9 if status is None else status)
 
+    def _take(self, host: Host, message: Message) -> None:
+        if isinstance(message, Imported):
+            self._spawner.preload(message.modules)
+        else:
+            self._on_message(host, message)
+
     def _hear_last_words(self, host: Host) -> None:
         try:
             while True:
                 for message in host.channel.drain():
-                    self._on_message(host, message)
+                    self._take(host, message)
         except ChannelClosed:
             host.channel.close()
 
@@ -176,7 +182,7 @@ class Hosts:
                             self._exited(self._exits.get())
                     else:
                         for message in key.data.channel.drain():
-                            self._on_message(key.data, message)
+                            self._take(key.data, message)
                 except ChannelClosed:
                     with self._lock:
                         self._unregister(key.data)

@@ -1,8 +1,10 @@
 """Processes: one small, single-threaded spawner per host forks workers and task processes.
 
 The spawner imports what every child needs, once, freezes it out of the garbage collector's reach and then
-only forks, so that children share those pages and start in milliseconds. It never holds a Kafka client or
-a thread. Whoever holds an end of its socket may ask for children; sockets travel by SCM_RIGHTS.
+only forks, so that children share those pages and start in milliseconds. What the first check, connector
+or task of a kind has to import beyond that, the spawner imports as well, for those after it. It never holds
+a Kafka client or a thread. Whoever holds an end of its socket may ask for children; sockets travel by
+SCM_RIGHTS.
 
 Who ends with whom: when a holder's socket closes, its children get `GRACE_S` to end by themselves and are
 then killed; a worker's task processes thus end with it. When the first holder (the supervisor) is gone,
@@ -35,6 +37,7 @@ from typing import Any, Final
 import msgspec
 
 from appliance.errors import ConnectError
+from appliance.imports import note_birth
 from appliance.telemetry import logs
 
 log = logging.getLogger(__name__)
@@ -72,6 +75,12 @@ class _Kill(msgspec.Struct, frozen=True, tag=True):
     signal: int
 
 
+class _Preload(msgspec.Struct, frozen=True, tag=True):
+    """Ask that modules be imported, so that the next children find them."""
+
+    modules: list[str]
+
+
 class _Forked(msgspec.Struct, frozen=True, tag=True):
     """The child asked for, or why there is none."""
 
@@ -88,7 +97,9 @@ class _Exited(msgspec.Struct, frozen=True, tag=True):
 
 
 _encode = msgspec.msgpack.Encoder().encode
-_requests: msgspec.msgpack.Decoder[_Fork | _Kill] = msgspec.msgpack.Decoder(_Fork | _Kill)
+_requests: msgspec.msgpack.Decoder[_Fork | _Kill | _Preload] = msgspec.msgpack.Decoder(
+    _Fork | _Kill | _Preload
+)
 _answers: msgspec.msgpack.Decoder[_Forked | _Exited] = msgspec.msgpack.Decoder(_Forked | _Exited)
 
 
@@ -131,6 +142,7 @@ class Spawner:
         self._waiting: dict[int, tuple[threading.Event, list[_Forked]]] = {}
         self._processes: dict[int, tuple[Process, Callable[[Process], None] | None]] = {}
         self._early: dict[int, int] = {}
+        self._preloaded: set[str] = set()
         self._server: subprocess.Popen[bytes] | None = None
         self.lost = threading.Event()
         self._reader = threading.Thread(target=self._read, name="spawner-reader", daemon=True)
@@ -193,6 +205,14 @@ class Spawner:
             on_exit(process)
         return process
 
+    def preload(self, modules: Sequence[str]) -> None:
+        """Have later children begin with what an earlier one imported (`own_imports`); does not wait."""
+        with self._lock:
+            new = [name for name in modules if name not in self._preloaded]
+            self._preloaded.update(new)
+        if new:
+            self._send(_Preload(new))
+
     def close(self) -> None:
         """Give up this end; its children are ended by the spawner."""
         try:
@@ -204,7 +224,9 @@ class Spawner:
         if self._server is not None:
             self._server.wait()
 
-    def _send(self, request: _Fork | _Kill, sockets: Sequence[socket.socket] = ()) -> None:
+    def _send(
+        self, request: _Fork | _Kill | _Preload, sockets: Sequence[socket.socket] = ()
+    ) -> None:
         body = _encode(request)
         try:
             with self._sending:
@@ -325,9 +347,20 @@ class _Server:
         request = _requests.decode(packet)
         if isinstance(request, _Fork):
             self._fork(holder, request, descriptors)
+        elif isinstance(request, _Preload):
+            self._preload(request.modules)
         elif request.pid in holder.children:
             # not reaped yet, so the number is still this child's
             os.kill(request.pid, request.signal)
+
+    @staticmethod
+    def _preload(modules: Sequence[str]) -> None:
+        for name in modules:
+            try:
+                importlib.import_module(name)
+            except Exception:
+                log.debug("A module could not be imported ahead. module=%s", name, exc_info=True)
+        gc.freeze()
 
     def _fork(self, holder: _Holder, request: _Fork, descriptors: list[int]) -> None:
         sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors]
@@ -405,6 +438,7 @@ def _become(request: _Fork, sockets: list[socket.socket], parent: int) -> None:
             os._exit(_EXIT_CRASH)
         _close_others({0, 1, 2, *(sock.fileno() for sock in sockets)})
         _set_name(request.name)
+        note_birth()
         module, _, function = request.entry.partition(":")
         code = getattr(importlib.import_module(module), function)(request.arguments, sockets) or 0
     except SystemExit as exit_:

@@ -26,6 +26,7 @@ from appliance.config.providers import Providers
 from appliance.config.types import text_of
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_class_of
+from appliance.imports import own_imports
 from appliance.telemetry.logs import blotted
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
 from appliance.worker.javahash import copied_hash_order, hash_order
@@ -450,6 +451,9 @@ class Validator:
                 ) from error
             finally:
                 process.kill()
+        modules, _, answer = answer.partition(b"\n")
+        if modules:
+            self._spawner.preload(msgspec.json.decode(modules, type=list[str]))
         return _opened(answer, process.status)
 
 
@@ -500,9 +504,10 @@ def serve(_arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
                 "class": java_class_of(error),
                 "kind": _fault_kind(error),
             }
-            sock.sendall(b"-" + msgspec.json.encode(fault))
+            sock.sendall(b"\n-" + msgspec.json.encode(fault))
             return 0
-        sock.sendall(b"+" + msgspec.json.encode(answer))
+        modules = msgspec.json.encode(own_imports())
+        sock.sendall(modules + b"\n+" + msgspec.json.encode(answer))
     return 0
 
 

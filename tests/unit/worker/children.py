@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import importlib
+import json
 import signal
 import socket
+import sys
 from typing import Any
 
+from appliance.imports import own_imports
 from appliance.worker.processes import Spawner
 
 
@@ -15,6 +19,15 @@ def echo(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     sock.sendall(arguments["text"].encode())
     while data := sock.recv(100):
         sock.sendall(data)
+    return 0
+
+
+def bring(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
+    """Say whether `module` is there already and, after its import, what was imported here."""
+    (sock,) = sockets
+    there = arguments["module"] in sys.modules
+    importlib.import_module(arguments["module"])
+    sock.sendall(json.dumps([there, own_imports()]).encode())
     return 0
 
 

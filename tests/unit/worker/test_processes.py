@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -43,6 +44,23 @@ def test_child_gets_arguments_and_sockets_when_spawned(spawner: Spawner) -> None
     mine.close()
     assert process.wait(5)
     assert process.status == 0
+
+
+def test_later_children_find_what_an_earlier_one_imported(spawner: Spawner) -> None:
+    """The first child imports a module by itself; once the spawner has been told, others are born with it."""
+
+    def born(module: str) -> tuple[bool, list[str]]:
+        mine, theirs = socket.socketpair()
+        spawner.spawn(f"{ENTRY}:bring", {"module": module}, [theirs])
+        with mine:
+            there, imported = json.loads(mine.recv(1 << 16))
+        return there, imported
+
+    there, imported = born("appliance.predicates.builtin")
+    assert not there
+    assert "appliance.predicates.builtin" in imported
+    spawner.preload([*imported, "appliance.no_such_module"])
+    assert born("appliance.predicates.builtin") == (True, [])
 
 
 def test_exit_is_told_when_a_child_dies_or_fails(spawner: Spawner) -> None:
