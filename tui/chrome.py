@@ -31,7 +31,9 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
         text.append(f"{palette.state('FAILED')[0]} {lost(scene, now_s, width)}  ", "bold")
     if frozen:
         text.append("frozen, f follows  ", palette.style("amber"))
-    if group and (feed is None or feed.live):
+    if scene.stock and not scene.lost:
+        text.append("Kafka Connect, asked every 2 s", palette.grey)
+    elif group and (feed is None or feed.live):
         text.append("gen ", palette.grey)
         text.append(str(group.get("gen")))
         phase = str(group.get("phase"))

@@ -1,7 +1,7 @@
 """The one task that keeps the model current: a snapshot, then the event stream, for ever.
 
-A lost line is tried again after 1, 2, 4, then every 8 s; `retry_now` ends the wait. Runs on the
-console's event loop.
+Where Kafka Connect itself answers there are no events: it is asked every POLL_S. A lost line is tried again
+after 1, 2, 4, then every 8 s; `retry_now` ends the wait. Runs on the console's event loop.
 """
 
 from __future__ import annotations
@@ -15,18 +15,22 @@ from tui.client import PREFIX, AnswerError, Client, ClientError
 from tui.model import Model
 
 _RELOAD_S: Final = 0.5
+POLL_S: Final = 2.0
+_NOT_FOUND: Final = 404
 _BACK_OFF_S: Final = (1.0, 2.0, 4.0, 8.0)
 
 
 class Feed:
     """Link state beside the model: `live`, else `error` and `retry_at_s`; times by `clock`.
 
-    `status` is the HTTP status where the daemon answered, and refused.
+    `status` is the HTTP status where the daemon answered, and refused; `stock` says that Kafka Connect
+    answers, not ingest-appliance.
     """
 
     def __init__(self, client: Client, model: Model, clock: Callable[[], float]) -> None:
         self.client = client
         self.live = False
+        self.stock = False
         self.error: str | None = None
         self.status: int | None = None
         self.retry_at_s = 0.0
@@ -43,7 +47,7 @@ class Feed:
             try:
                 await self._load()
                 failures = 0
-                await self._follow()
+                await (self._poll() if self.stock else self._follow())
             except ClientError as error:
                 self.live = False
                 self.error = str(error)
@@ -61,8 +65,30 @@ class Feed:
         self._doubtful.set()
 
     async def _load(self) -> None:
-        self._model.load(await self.client.get(f"{PREFIX}/snapshot"))
+        try:
+            snapshot = await self.client.get(f"{PREFIX}/snapshot")
+            self.stock = False
+        except AnswerError as error:
+            if error.status != _NOT_FOUND:
+                raise
+            # lazily: most daemons are of this product
+            from tui.stock import stock_snapshot
+
+            snapshot = await stock_snapshot(self.client, int(self._clock() * 1000))
+            self.stock = True
+        self._model.load(snapshot)
         self._heard()
+
+    async def _poll(self) -> None:
+        """Ask again and again, until ingest-appliance answers."""
+        while self.stock:
+            self._doubtful.clear()
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._doubtful.wait()
+            except TimeoutError:
+                pass
+            await self._load()
 
     async def _follow(self) -> None:
         """Take events; what only a snapshot can tell is asked for at most every _RELOAD_S.

@@ -77,7 +77,7 @@ _REFUSALS = {
     401: "It wants a user: --user NAME with INGEST_APPLIANCE_PASSWORD set, a token in "
     "INGEST_APPLIANCE_TOKEN, or either in a context: user and password_file, or token_file.",
     403: "It knows the user, who may not look at it.",
-    404: "It has no /appliance/v1: this is no ingest-appliance. Is it Kafka Connect?",
+    404: "It knows neither /appliance/v1 nor /connectors: no ingest-appliance, no Kafka Connect.",
 }
 _MEANING = {
     "FAILED": "ended by an error; r restarts it",

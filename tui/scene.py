@@ -74,6 +74,11 @@ class Scene:
         return self.feed is not None and not self.feed.live
 
     @property
+    def stock(self) -> bool:
+        """Tell whether Kafka Connect itself answers, which knows less."""
+        return self.feed is not None and self.feed.stock
+
+    @property
     def role(self) -> str:
         """Give what the user may do here: the daemon's word, no more than this console was started for."""
         told = str(self.who.get("role") or ("view" if self.who.get("read_only") else ROLES[-1]))

@@ -70,6 +70,8 @@ class Daemon:
     def __init__(self, state: dict[str, Any] | None = None) -> None:
         self.state = state or snapshot()
         self.asked_after: list[str | None] = []
+        self.stock: dict[str, Any] | None = None
+        """What Kafka Connect itself answers, by path; then there is nothing else."""
         self.logins: list[str | None] = []
         self.snapshots = 0
         self.changes: list[str] = []
@@ -132,7 +134,10 @@ class Daemon:
             self._streams.append(writer)
             return
         status, answer = "404 Not Found", {"error_code": 404, "message": "HTTP 404 Not Found"}
-        if path == "/appliance/v1/snapshot":
+        if self.stock is not None:
+            if path in self.stock:
+                status, answer = "200 OK", self.stock[path]
+        elif path == "/appliance/v1/snapshot":
             self.snapshots += 1
             status, answer = "200 OK", self.state
         elif method != "GET":

@@ -234,6 +234,7 @@ class StillFeed:
     def __init__(self, heard_s: float | None, error: str | None) -> None:
         self.heard_s = heard_s
         self.live = error is None
+        self.stock = False
         self.error = error
         self.status: int | None = None
         self.retry_at_s = NOW_S + 4

@@ -149,6 +149,45 @@ async def test_little_is_painted_while_another_window_has_the_keys():
             await until(lambda: not model.dirty)
 
 
+async def test_kafka_connect_is_shown_when_it_is_what_answers():
+    """Its connectors, tasks and offsets are polled; views that it cannot fill say what they need."""
+    task = {
+        "id": 0,
+        "state": "FAILED",
+        "worker_id": "java:8083",
+        "trace": "a.b.BoomError: no\n\tat x",
+    }
+    status = {"state": "RUNNING", "worker_id": "java:8083"}
+    one = {
+        "info": {"config": {"connector.class": "a.FileSink", "topics": "t"}, "tasks": [{}]},
+        "status": {"name": "out", "type": "sink", "connector": status, "tasks": [task]},
+    }
+    place = {
+        "partition": {"kafka_topic": "t", "kafka_partition": 0},
+        "offset": {"kafka_offset": 3},
+    }
+    async with daemon.Daemon() as server:
+        server.stock = {
+            "/connectors?expand=info&expand=status": {"out": one},
+            "/connectors/out/offsets": {"offsets": [place]},
+        }
+        app, model, feed = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: feed.stock and app.complete.is_set())
+            await until(lambda: grid(app).keys == ["out:0"])
+            assert (model.tasks["out:0"].error, model.health("out")) == (
+                "BoomError: no",
+                "DEGRADED",
+            )
+            await until(lambda: "Kafka Connect" in shown(app, "title"))
+            await pilot.press("5")
+            await until(lambda: app.view.NAME == "Offsets" and len(grid(app).keys) == 1)
+            await pilot.press("4")
+            await until(lambda: "needs ingest-appliance" in str(app.view.problem))
+            task["state"] = "RUNNING"
+            await until(lambda: model.tasks["out:0"].state == "RUNNING")
+
+
 def connector_event(key: str, to: str) -> dict[str, Any]:
     return {"key": key, "ts": 1, "from": None, "to": to, "worker": "10.0.4.11:8083"}
 

@@ -17,6 +17,7 @@ from tui.places import behind_text, end_text, place_text
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
+from tui.stock import stock_offsets
 from tui.text import age, count
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
@@ -89,7 +90,12 @@ class Offsets(View):
 
     async def load(self, client: Asker) -> None:
         """Fetch offsets, ends and lags."""
-        found = await client.get(f"{PREFIX}/lag")
+        if self.scene.stock:
+            known = self.scene.model.connectors
+            kinds = {name: one.kind for name, one in known.items()}
+            found = await stock_offsets(client, kinds)
+        else:
+            found = await client.get(f"{PREFIX}/lag")
         self.rows = {
             f"{row['connector']} {json.dumps(row['partition'], sort_keys=True)}": row
             for row in found

@@ -8,14 +8,16 @@ from typing import Any, ClassVar, NamedTuple
 from textual.containers import Vertical
 from textual.css.query import NoMatches
 
-from tui.client import ClientError
+from tui.client import AnswerError, ClientError
 from tui.filters import Filter
 from tui.scene import Asker, Scene
+from tui.stock import NEEDED
 from tui.text import magnitude
 from tui.widgets.frame import Box, Pane, frame, is_narrow
 from tui.widgets.grid import Grid
 
 RESORT_S = 2.0
+NOT_FOUND = 404
 
 Hints = tuple[tuple[str, str], ...]
 
@@ -91,7 +93,8 @@ class View(Vertical):
             await self.load(self.scene.client)
             self.problem = None
         except ClientError as error:
-            self.problem = str(error)
+            missing = isinstance(error, AnswerError) and error.status == NOT_FOUND
+            self.problem = NEEDED if missing and self.scene.stock else str(error)
 
     def set_filter(self, text: str) -> None:
         """Show only rows that match."""
