@@ -66,6 +66,12 @@ _NO_MAP: Final = (
     "A equivalent-separated map of valid key/value pairs is expected, for example: k1=v1,k2=v2"
 )
 _JAVA_NAME: Final = re.compile(r"[^\W\d][\w$]*(\.[^\W\d][\w$]*)*")
+_JAVA_WORD: Final = re.compile(
+    r"(?:.*\.)?(?:_|abstract|assert|boolean|break|byte|case|catch|char|class|const|continue|default|do|double"
+    r"|else|enum|extends|false|final|finally|float|for|goto|if|implements|import|instanceof|int|interface|long"
+    r"|native|new|null|package|private|protected|public|return|short|static|strictfp|super|switch|synchronized"
+    r"|this|throw|throws|transient|true|try|void|volatile|while)(?:\..*)?"
+)
 _PAIRS: Final = re.compile(r"\s*([^=,]+=[^=,]+(,[^=,]+=[^=,]+)*)?,?\s*")
 _OPERATIONS: Final = frozenset({"c", "u", "d", "t", "none"})
 
@@ -100,7 +106,8 @@ def _of_type(key: ConfigKey, text: str) -> list[str]:
         case ConfigType.LONG:
             return [] if whole_number(text, 64) is not None else ["A long value is expected"]
         case ConfigType.CLASS:
-            return [] if _JAVA_NAME.fullmatch(text) else ["A Java class name is expected"]
+            named = _JAVA_NAME.fullmatch(text) and not _JAVA_WORD.fullmatch(text)
+            return [] if named else ["A Java class name is expected"]
     return _of_list(key.name, text)
 
 

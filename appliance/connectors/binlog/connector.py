@@ -18,7 +18,6 @@ from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.versions import VERSIONS
 from appliance.errors import BadRequestError, ConnectError
 
-_CONNECTION = ("database.hostname", "database.port", "database.user", "database.ssl.mode")
 _OFFSET_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "file": str,
     "pos": int,
@@ -42,11 +41,11 @@ class BinlogConnector(Connector):
         self._config: dict[str, str] = {}
 
     def validate(self, config: Mapping[str, str | None]) -> list[ConfigValue]:
-        """Check the options; where those of the connection are right, the server as well."""
+        """Check the options; where all are right, the server as well."""
         values = options.validate(self.dialect, config)
-        by_name = {value.name: value for value in values}
-        if not any(by_name[name].errors for name in _CONNECTION):
-            by_name["database.hostname"].errors += self._server_errors(config)
+        if not any(value.errors for value in values):
+            host = next(value for value in values if value.name == "database.hostname")
+            host.errors += self._server_errors(config)
         return values
 
     def _server_errors(self, config: Mapping[str, str | None]) -> list[str]:
