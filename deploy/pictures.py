@@ -32,7 +32,7 @@ from rich.text import Text
 ROOT = Path(__file__).resolve().parents[1]
 FOLDER = ROOT / "tui" / "pictures"
 SIZES = ((120, 36), (80, 24))
-# name: what is typed, and a word that the screen then shows
+# name: what is typed, and a word that the screen then shows, or one of several
 SHOTS = (
     ("overview", ("1",), "Throughput"),
     ("connectors", ("2",), "Connectors"),
@@ -41,8 +41,10 @@ SHOTS = (
     ("offsets", ("5",), "COMMITTED"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
+    ("palette", ("Escape", "C-p", "o", "r"), "Find anything"),
 )
-REBALANCE = ("rebalance", ("Escape", "4"), "left")
+# it may be back before the group has made a generation without it
+REBALANCE = ("rebalance", ("Escape", "Escape", "4"), "restarted|left")
 LOST = ("lost", ("1",), "lost")
 WAIT_S = 20.0
 CALM_S = 1.5
@@ -79,9 +81,9 @@ class Terminal:
             time.sleep(0.1)
 
     def wait_for(self, word: str) -> None:
-        """Wait until `word` is on the screen."""
+        """Wait until `word`, or one of several between bars, is on the screen."""
         end = time.monotonic() + WAIT_S
-        while word not in self.text():
+        while not any(one in self.text() for one in word.split("|")):
             if time.monotonic() > end:
                 raise SystemExit(f"pictures: {word!r} did not come:\n{self.text()}")
             time.sleep(0.1)

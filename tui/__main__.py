@@ -10,13 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+WEB_PORT = 8088
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the console until the user leaves it; gives the exit code."""
     # what the start makes stays; the console turns collections on again after its first paint
     gc.disable()
     options = _parser().parse_args(argv)
-    if os.environ.get("TERM") == "dumb" or not sys.stdout.isatty():
+    if options.web is not None:
+        return _serve(options.web, argv if argv is not None else sys.argv[1:])
+    if not options.browser and (os.environ.get("TERM") == "dumb" or not sys.stdout.isatty()):
         sys.stderr.write(
             "ingest-tui needs a terminal that can move its cursor; "
             "use ingest-appliance in scripts and plain terminals.\n"
@@ -38,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             context = replace(
                 context,
-                read_only=options.read_only or context.read_only,
+                read_only=options.read_only or options.browser or context.read_only,
                 theme=options.theme or context.theme,
             )
             name = _run(context, contexts, options)
@@ -64,8 +68,32 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--theme", help="dark, light, contrast, blue-orange, ansi or mono")
     parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")
     parser.add_argument("--slow", action="store_true", help="paint once a second")
+    parser.add_argument(
+        "--web",
+        type=int,
+        nargs="?",
+        const=WEB_PORT,
+        metavar="PORT",
+        help=f"show it in a browser of this host, to read alone (port {WEB_PORT}; needs textual-serve)",
+    )
+    # a console whose keys come from a browser
+    parser.add_argument("--browser", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--no-mouse", action="store_true", help="leave the mouse to the terminal")
     return parser
+
+
+def _serve(port: int, argv: Sequence[str]) -> int:
+    """Serve the console to browsers with the other arguments."""
+    words = list(argv)
+    at = next(at for at, word in enumerate(words) if word.partition("=")[0] == "--web")
+    words[at : at + (2 if words[at + 1 : at + 2] == [str(port)] else 1)] = []
+    try:
+        from tui.web import WebConsole
+    except ImportError as error:
+        sys.stderr.write(f"ingest-tui: --web needs textual-serve: pip install it. ({error})\n")
+        return 2
+    WebConsole(port, words).serve()
+    return 0
 
 
 def _run(context: object, contexts: object, options: argparse.Namespace) -> str | None:
@@ -100,7 +128,9 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
         context.name,
         read_only=context.read_only,
         guarded=context.prod,
-        contexts=contexts,
+        # who reads in a browser goes to no other daemon with the secrets of this file
+        contexts=None if options.browser else contexts,
+        in_browser=options.browser,
         keymap=keymap,
     )
     over_ssh = "SSH_CONNECTION" in os.environ

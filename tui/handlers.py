@@ -264,6 +264,9 @@ class Handlers(App[str]):
 
     def action_export(self) -> None:
         """Write the rows of the table as JSON lines."""
+        if self.scene.in_browser:
+            self.say("no files are written for a browser; c copies the row", "amber")
+            return
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
         path = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"
         rows = self.view.exported()

@@ -50,6 +50,8 @@ class Scene:
     queues: list[dict[str, Any]] = field(default_factory=list)
     explain: bool = True
     contexts: Contexts | None = None
+    in_browser: bool = False
+    """Whether somebody looks through a browser, who writes no files here."""
     keymap: dict[str, str] = field(default_factory=dict)
     """Other keys than the usual ones, by the names of `keys.NAMES`."""
     _faded: tuple[Palette, Palette] | None = None
