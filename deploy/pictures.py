@@ -41,7 +41,7 @@ SHOTS = (
     ("offsets", ("5",), "COMMITTED"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
-    ("palette", ("Escape", "C-p", "o", "r"), "Find anything"),
+    ("palette", ("Escape", "C-p", "h", "d", "f"), "Find anything"),
 )
 # it may be back before the group has made a generation without it
 REBALANCE = ("rebalance", ("Escape", "Escape", "4"), "restarted|left")
@@ -56,7 +56,8 @@ class Terminal:
     """One console in a tmux server of its own."""
 
     def __init__(self, width: int, height: int, config: Path) -> None:
-        self._tmux = ["tmux", "-L", f"ingest-pictures-{os.getpid()}", "-f", "/dev/null"]
+        # a server of its own: one that is being ended takes no new session
+        self._tmux = ["tmux", "-L", f"ingest-pictures-{os.getpid()}-{width}", "-f", "/dev/null"]
         command = [sys.executable, "-m", "tui", "--config", str(config)]
         setting = "COLORTERM=truecolor TERM=xterm-256color LANG=C.UTF-8"
         shell = f"cd {shlex.quote(str(ROOT))} && {setting} {shlex.join(command)}"

@@ -42,6 +42,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             )
             context = replace(
                 context,
+                certfile=options.cert or context.certfile,
+                keyfile=None if options.cert else context.keyfile,
                 read_only=options.read_only or options.browser or context.read_only,
                 theme=options.theme or context.theme,
             )
@@ -64,6 +66,7 @@ def _parser() -> argparse.ArgumentParser:
         "INGEST_APPLIANCE_TOKEN has a bearer token to use instead",
     )
     parser.add_argument("--cafile", help="certificate authority of the daemon's TLS certificate")
+    parser.add_argument("--cert", help="certificate to show, with its key, as PEM")
     parser.add_argument("--read-only", action="store_true", help="refuse every change")
     parser.add_argument("--theme", help="dark, light, contrast, blue-orange, ansi or mono")
     parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")

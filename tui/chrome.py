@@ -24,7 +24,12 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append(" ingest ", "bold")
     text.append("> " if palette.ascii else "▸ ", palette.grey)
-    text.append(f"{scene.title}  ", "bold")
+    if scene.guarded:
+        # a word and not its colour alone: this is where changes hurt
+        text.append(f" PROD {scene.title} ", f"reverse {palette.style('amber')}")
+        text.append("  ")
+    else:
+        text.append(f"{scene.title}  ", "bold")
     if feed is None or feed.live:
         text.append(f"{palette.state('RUNNING')[0]} live  ", palette.style("green"))
     else:

@@ -345,12 +345,15 @@ class Model:
             rate=task.rate if body["to"] == "RUNNING" else None,
         )
         self.dirty.add(task.key)
-        if body["to"] in {"RUNNING", "FAILED"}:
-            for key in (task.key, task.connector):
-                asked = self.pending.get(key)
-                if asked is not None and asked.state == RESTART:
-                    self._forget(key)
+        self._restarted(body["to"], task.key, task.connector)
         return True
+
+    def _restarted(self, state: str, *keys: str) -> None:
+        """Expect the restart of `keys` no longer where it has come to an end."""
+        for key in keys if state in {"RUNNING", "FAILED"} else ():
+            asked = self.pending.get(key)
+            if asked is not None and asked.state == RESTART:
+                self._forget(key)
 
     def _connector_changed(self, body: Mapping[str, Any]) -> bool:
         known = self.connectors.get(body["key"])
@@ -362,6 +365,7 @@ class Model:
         self.connectors[known.name] = replace(
             known, state=body["to"], worker=body["worker"], error=reason(trace), trace=trace
         )
+        self._restarted(body["to"], known.name)
         return True
 
     def _tell(self, type_: str, body: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from tests.tui import daemon
-from tui.model import Model
+from tui.model import RESTART, Model
 from tui.palette import THEMES, chosen
 from tui.text import age, count, cut
 
@@ -44,6 +44,19 @@ def test_new_owner_stays_when_the_old_one_tells_that_it_gave_up_the_connector():
     model.apply(8, "connector", told)
     model.apply(9, "connector", {**told, "to": "UNASSIGNED", "worker": "old:8083"})
     assert model.connectors["orders-1"].state == "STOPPED"
+
+
+@pytest.mark.parametrize(("type_", "key"), [("connector", "orders-1"), ("task", "orders-1-2")])
+def test_restart_is_over_when_the_connector_or_one_of_its_tasks_runs(type_, key):
+    """A restart of the connector alone has no task's event, and is over all the same."""
+    model = loaded(failed=0)
+    model.expect("orders-1", RESTART, 5.0)
+    model.answered("orders-1", RESTART, 6.0)
+    assert model.settle(7.0) == []
+    assert model.health("orders-1") == "RESTARTING"
+    model.apply(8, type_, {**daemon.task_event(key, "RUNNING"), "worker": "10.0.4.11:8083"})
+    assert model.health("orders-1") == "RUNNING"
+    assert model.settle(60.0) == []
 
 
 def test_snapshot_is_asked_for_when_events_cannot_tell():

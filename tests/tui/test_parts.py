@@ -24,6 +24,7 @@ from tests.tui.still import (
 from tui import keys
 from tui.app import Line
 from tui.calls import Call, send
+from tui.chrome import title
 from tui.client import AnswerError, Client, UnreachableError
 from tui.commands import Completion
 from tui.contexts import ContextError, Contexts
@@ -228,6 +229,14 @@ def test_context_is_refused_when_it_is_unknown_or_has_unknown_keys(contexts):
 def test_no_contexts_are_known_when_there_is_no_file(tmp_path):
     """A missing file is no error."""
     assert Contexts(tmp_path / "none.toml", {}).names == []
+
+
+def test_title_says_prod_when_the_context_is_guarded():
+    """A word tells production from a test, not colour alone."""
+    guarded = scene()
+    guarded.guarded = True
+    assert "PROD appliance-01" in title(guarded, NOW_MS / 1000, 120, frozen=False).plain
+    assert "PROD" not in title(scene(), NOW_MS / 1000, 120, frozen=False).plain
 
 
 async def test_call_is_tried_again_when_a_rebalance_is_under_way(monkeypatch):

@@ -141,11 +141,20 @@ def rank(letters: str, word: str) -> int | None:
 
 
 def entries(console: Console) -> list[Entry]:
-    """Give all that can be found: views, actions, connectors, workers, queues, themes, contexts."""
+    """Give all that can be found: views, connectors, actions, workers, queues, themes, contexts."""
     scene, model = console.scene, console.scene.model
     found = [
         Entry("view", view.NAME, f"{number}", partial(console.go, view))
         for number, view in enumerate(console.views, 1)
+    ]
+    found += [
+        Entry(
+            "connector",
+            name,
+            f"{model.health(name)}  {model.connectors[name].plugin.rpartition('.')[2]}",
+            partial(console.open_connector, name),
+        )
+        for name in model.connectors_first()
     ]
     found += [
         Entry(
@@ -156,15 +165,6 @@ def entries(console: Console) -> list[Entry]:
         )
         for key, action, about, _ in keys.GLOBAL
         if action is not None and action != "palette"
-    ]
-    found += [
-        Entry(
-            "connector",
-            name,
-            f"{model.health(name)}  {model.connectors[name].plugin.rpartition('.')[2]}",
-            partial(console.open_connector, name),
-        )
-        for name in model.connectors_first()
     ]
     lines = [
         ("worker", model.nicknames.get(one.id, one.id), f"worker {model.nicknames.get(one.id)}")
