@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
@@ -9,7 +10,6 @@ from urllib.parse import urlsplit
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError, web
 
-from deploy.parts import free_ports
 from tests.tui import daemon
 from tests.tui.still import DEADLINE_S
 from tui.web import WebConsole
@@ -18,10 +18,11 @@ from tui.web import WebConsole
 @asynccontextmanager
 async def served(*arguments: str) -> AsyncIterator[WebConsole]:
     """Serve consoles with these arguments."""
-    console = WebConsole(free_ports(1)[0], arguments)
+    listening = socket.create_server(("127.0.0.1", 0))
+    console = WebConsole(listening.getsockname()[1], arguments)
     runner = web.AppRunner(await console._make_app())
     await runner.setup()
-    await web.TCPSite(runner, "127.0.0.1", console.port).start()
+    await web.SockSite(runner, listening).start()
     try:
         yield console
     finally:
@@ -36,8 +37,9 @@ async def test_console_is_shown_and_changes_nothing_when_a_browser_has_the_key(t
             served(*options) as console,
             ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser,
         ):
-            page = await browser.get(console.address)
-            assert (page.status, page.url.query_string) == (200, "")
+            async with browser.get(console.address) as page:
+                assert (page.status, page.url.query_string) == (200, "")
+                await page.read()
             screen = b""
             async with browser.ws_connect(f"{console.public_url}/ws?width=120&height=36") as line:
 
@@ -67,14 +69,17 @@ async def test_stranger_is_refused_when_he_has_no_key_or_comes_from_another_site
     """Neither the page nor the socket is there for those without the key, or for other sites' pages."""
     async with served() as console, ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
         key = urlsplit(console.address).query.partition("=")[2]
-        answer = await browser.get(console.public_url + path.format(key=key), headers=headers)
-        assert answer.status == 403
+        url = console.public_url + path.format(key=key)
+        async with browser.get(url, headers=headers) as answer:
+            assert answer.status == 403
+            await answer.read()
 
 
 async def test_other_site_is_refused_when_the_browser_has_the_key():
     """A page of another site cannot open the socket, although the browser would send the key along."""
     async with served() as console, ClientSession(cookie_jar=CookieJar(unsafe=True)) as browser:
-        await browser.get(console.address)
+        async with browser.get(console.address) as page:
+            await page.read()
         with pytest.raises(WSServerHandshakeError) as caught:
             await browser.ws_connect(
                 f"{console.public_url}/ws", headers={"Origin": "http://elsewhere"}
