@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
+import threading
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 from aiohttp import ClientSession, CookieJar, WSServerHandshakeError, web
 
 from tests.tui import daemon
-from tests.tui.still import DEADLINE_S
+from tests.tui.still import DEADLINE_S, until
 from tui.web import WebConsole
 
 
@@ -23,10 +26,25 @@ async def served(*arguments: str) -> AsyncIterator[WebConsole]:
     runner = web.AppRunner(await console._make_app())
     await runner.setup()
     await web.SockSite(runner, listening).start()
+    before = children()
     try:
         yield console
     finally:
         await runner.cleanup()
+        # consoles end when their browsers leave; the loop must still be there to see it
+        await until(lambda: children() <= before)
+        await until(lambda: not any("waitpid" in one.name for one in threading.enumerate()))
+        await asyncio.sleep(0)  # a turn of the loop, in which it takes notice
+
+
+def children() -> set[str]:
+    """Give the pids of this process's children, those included that nobody has waited for."""
+    found: set[str] = set()
+    for file in Path("/proc/self/task").glob("*/children"):
+        # a thread may have ended meanwhile
+        with suppress(OSError):
+            found.update(file.read_text().split())
+    return found
 
 
 async def test_console_is_shown_and_changes_nothing_when_a_browser_has_the_key(tmp_path):
