@@ -12,6 +12,7 @@ import sys
 import unicodedata
 from typing import Self
 
+from appliance.data.lookbehind import fixed_width
 from appliance.errors import ConfigError
 
 
@@ -27,6 +28,8 @@ def regex_fault(error: re.error) -> str:
         what = f"Dangling meta character '{pattern[at]}'"
     elif error.msg.startswith("unbalanced parenthesis"):
         what, at = "Unmatched closing ')'", max(at - 1, 0)
+    elif error.msg in ("Illegal repetition", "Unclosed counted closure"):
+        what = error.msg
     else:
         return str(error)
     caret = f"\n{' ' * at}^" if at < len(pattern) else ""
@@ -50,13 +53,32 @@ _POSIX = {
 _TOKEN = re.compile(r"\\([pP])(?:\{([^}]*)\}|([A-Z]))|\\.|\[\^?\]?|\]", re.DOTALL)
 
 
+_BRACE = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?:\d+(?:,\d*)?(\})?)?", re.DOTALL)
+
+
+def java_compiled(text: str, flags: int = 0) -> re.Pattern[str]:
+    """Give a Java regular expression as Python's pattern. Raises re.error."""
+    translated = _translated(text)
+    for match in _BRACE.finditer(translated):
+        if match.group()[0] == "{" and match.group(1) is None:
+            bare = match.group() == "{"
+            what = "Illegal repetition" if bare else "Unclosed counted closure"
+            raise re.error(what, text, match.end())
+    try:
+        return re.compile(translated, re.ASCII | flags)
+    except re.error as error:
+        if "fixed-width" not in error.msg:
+            raise
+        return re.compile(fixed_width(translated), re.ASCII | flags)
+
+
 class JavaPattern:
     """A compiled Java regular expression."""
 
     def __init__(self, text: str) -> None:
         """Translate and compile. Raises re.error."""
         self.text = text
-        self._pattern = re.compile(_translated(text), re.ASCII)
+        self._pattern = java_compiled(text)
 
     @classmethod
     def option(cls, name: str, text: str | None) -> Self:

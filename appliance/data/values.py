@@ -23,6 +23,7 @@ from appliance.data.logical import (
     Int32,
     decimal_of_bytes,
 )
+from appliance.data.mapkeys import as_key
 from appliance.data.numbers import (
     decimal_to_integer,
     parse_decimal,
@@ -249,10 +250,7 @@ class _Parser:
             if not self.consume(":"):
                 raise DataError(f"Map entry is missing ':': {self.text}")
             schema, value = self.parse(embedded=True)
-            try:
-                entries[key] = value
-            except TypeError as error:
-                raise DataError("A list or a map cannot be the key of a map") from error
+            entries[as_key(key)] = value
             self.consume(",")
             keys.add(key_schema)
             values.add(schema)
@@ -268,7 +266,9 @@ def _map_of(entries: dict[Any, Any], keys: Schema | None, values: Schema | None)
         return Schema(Type.MAP), entries
     schema = Schema(Type.MAP, key_schema=keys, value_schema=values)
     return schema, {
-        convert_to(keys, None, key): value if values is None else convert_to(values, None, value)
+        as_key(convert_to(keys, None, key)): value
+        if values is None
+        else convert_to(values, None, value)
         for key, value in entries.items()
     }
 

@@ -31,6 +31,7 @@ from appliance.data import (
     Type,
 )
 from appliance.data.logical import BigInteger, Float64, Int64
+from appliance.data.mapkeys import as_key
 from appliance.data.text import to_float32
 
 DATA = pathlib.Path(os.environ.get("GOLDEN_DATA") or pathlib.Path(__file__).parent / "data")
@@ -113,7 +114,7 @@ def _read_map(_form: Any, inner: Any, schema: Schema | None) -> dict[Any, Any]:
     keys, values = (
         (schema.key_schema, schema.value_schema) if _is(schema, Type.MAP) else (None, None)
     )
-    return {read_value(k, keys): read_value(v, values) for k, v in inner}
+    return {as_key(read_value(k, keys)): read_value(v, values) for k, v in inner}
 
 
 def _bucket(size: int) -> Any:

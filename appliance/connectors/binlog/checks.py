@@ -73,6 +73,8 @@ _JAVA_WORD: Final = re.compile(
     r"|this|throw|throws|transient|true|try|void|volatile|while)(?:\..*)?"
 )
 _PAIRS: Final = re.compile(r"\s*([^=,]+=[^=,]+(,[^=,]+=[^=,]+)*)?,?\s*")
+_KEYS: Final = re.compile(r"\s*([^:]+):([^:,]+(,[^:,]+)*)\s*", re.ASCII)
+_NO_KEYS: Final = r"has an invalid format (expecting '^\s*([^:]+):([^:,]+(,[^:,]+)*)\s*$')"
 _OPERATIONS: Final = frozenset({"c", "u", "d", "t", "none"})
 
 
@@ -112,6 +114,12 @@ def _of_type(key: ConfigKey, text: str) -> list[str]:
 
 
 def _of_list(name: str, text: str) -> list[str]:
+    if name == "column.mask.with.(d+).chars":
+        return [] if whole_number(text, 32) is not None else ["An integer is expected"]
+    if name == "message.key.columns":
+        parts = text.rstrip(";").split(";") if text.strip(";") or not text else []
+        empty = [] if text else ["Must not be empty"]
+        return empty + [f"{part} {_NO_KEYS}" for part in parts if not _KEYS.fullmatch(part)]
     if name in _MAPS and not _PAIRS.fullmatch(text):
         return [_NO_MAP]
     words = [word.strip() for word in text.rstrip(",").split(",")]

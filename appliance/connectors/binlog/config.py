@@ -21,6 +21,7 @@ from appliance.config.define import (
 from appliance.connectors.binlog import options
 from appliance.connectors.binlog.checks import type_errors, whole_number
 from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.data.regex import java_compiled, regex_fault
 from appliance.errors import ConfigError
 
 _IMPORTANCE: Final = {"H": Importance.HIGH, "M": Importance.MEDIUM, "L": Importance.LOW}
@@ -289,11 +290,11 @@ def split_regexes(text: str) -> list[re.Pattern[str]]:
         if not part:
             continue
         try:
-            patterns.append(re.compile(part, re.IGNORECASE))
+            patterns.append(java_compiled(part, re.IGNORECASE))
         except re.error as error:
             raise ConfigError(
                 "A comma-separated list of valid regular expressions is expected, but "
-                f"{part!r} is none: {error}"
+                f"{regex_fault(error)}"
             ) from error
     return patterns
 

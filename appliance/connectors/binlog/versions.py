@@ -22,6 +22,7 @@ from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.tables import Column, Table, TableId
 from appliance.connectors.binlog.types import ColumnType, Modes, column_type
 from appliance.data import Schema, Type
+from appliance.data.regex import java_compiled, regex_fault
 from appliance.data.schema import Field
 from appliance.errors import ConfigError
 
@@ -259,8 +260,13 @@ def _message_keys(option: str | None) -> _Keys:
             raise ConfigError(
                 f"message.key.columns has the part {part!r}; write it as <table>:<column>,<column>"
             )
-        columns = [re.compile(name.strip(), re.IGNORECASE) for name in match[2].split(",")]
-        keys.append((re.compile(match[1], re.IGNORECASE), columns))
+        try:
+            columns = [java_compiled(n.strip(), re.IGNORECASE) for n in match[2].split(",")]
+            keys.append((java_compiled(match[1], re.IGNORECASE), columns))
+        except re.error as error:
+            raise ConfigError(
+                f"message.key.columns has a part with a wrong expression: {regex_fault(error)}"
+            ) from error
     return keys
 
 

@@ -66,10 +66,11 @@ class ExtractChangedRecordState(CompiledTransform):
         names = [field.name for field in after.schema.fields]
         schemas = [
             (
+                place,
                 name,
                 Schema(Type.ARRAY, optional=True, name=name, value_schema=OPTIONAL_STRING_SCHEMA),
             )
-            for name in (self._changed, self._unchanged)
+            for place, name in enumerate((self._changed, self._unchanged))
             if name
         ]
 
@@ -77,11 +78,11 @@ class ExtractChangedRecordState(CompiledTransform):
             if row is None or row is NULL:
                 return ()
             was, now = row[before.index], row[after.index]
-            lists: dict[str | None, list[str]] = {self._changed: [], self._unchanged: []}
+            lists: tuple[list[str], list[str]] = ([], [])
             if was is not None and now is not None:
                 for name, old, new in zip(names, was, now, strict=True):
-                    lists[self._changed if old != new else self._unchanged].append(name)
-            return tuple([Header(name, schema, lists[name]) for name, schema in schemas])
+                    lists[old == new].append(name)
+            return tuple([Header(name, schema, lists[place]) for place, name, schema in schemas])
 
         def run(batch: Batch) -> list[Batch]:
             if not schemas:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, NamedTuple
 from appliance.api import NULL, Batch, Stage
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import Field, Header, Schema, SchemaBuilder, Type
-from appliance.data.struct import unwrap
+from appliance.data.struct import unwrap, validate_value, wrap
 from appliance.errors import ConfigError, ConnectError, DataError
 from appliance.transforms.base import CompiledTransform, class_of, copied_basics, runs_of
 from appliance.transforms.debezium.options import refused
@@ -84,7 +84,7 @@ class HeaderToValue(CompiledTransform):
         self._moves = operation == "move"
         self._fields: dict[str, tuple[str, ...]] = {}
         for header, field in zip(headers, fields, strict=True):
-            self._fields.setdefault(header, tuple(field.split(".")))
+            self._fields.setdefault(header, tuple(field.rstrip(".").split(".")))
 
     def stage(self, key_schema: Schema | None, value_schema: Schema | None) -> Stage:
         """Give the stage, with one plan per combination of headers."""
@@ -95,7 +95,7 @@ class HeaderToValue(CompiledTransform):
             found: list[tuple[Any, ...]] = []
             for i, row in enumerate(full.values):
                 chosen = {h.key: h for h in full.headers_at(i) if h.key in self._fields}
-                if row is None or row is NULL or not chosen:
+                if row is None or row is NULL:
                     found.append((None if row is None else value_schema, row, False))
                     continue
                 if value_schema is None or value_schema.type is not Type.STRUCT:
@@ -103,6 +103,9 @@ class HeaderToValue(CompiledTransform):
                         f"Only Struct objects supported for [{_PURPOSE}], "
                         f"found: {class_of(row, value_schema)}"
                     )
+                if not chosen:
+                    found.append((value_schema, row, False))
+                    continue
                 shape = tuple([(h.key, h.schema) for h in chosen.values()])
                 if shape not in plans:
                     plans[shape] = self._plan(value_schema, shape)
@@ -157,10 +160,10 @@ def _grown(
         if inner:
             grown, convert = _grown(field.schema, inner, (*above, field.name))
             builder.field(field.name, grown)
-            parts.append(_nested(field, convert))
+            parts.append(_nested(field, convert, inside=bool(above)))
         else:
             builder.field(field.name, field.schema)
-            parts.append(_direct(direct[-1].place) if direct else _copied(field))
+            parts.append(_replaced(field, direct[-1].place) if direct else _copied(field))
     known = {field.name for field in schema.fields}
     for name in dict.fromkeys(t.path[0] for t in targets if t.path[0] not in known):
         inner = [t._replace(path=t.path[1:]) for t in targets if t.path[0] == name]
@@ -180,17 +183,35 @@ def _copied(field: Field) -> Convert:
     return lambda row, _headers: default if row[index] is None else row[index]
 
 
-def _nested(field: Field, convert: Convert) -> Convert:
+def _nested(field: Field, convert: Convert, *, inside: bool) -> Convert:
+    """Give the part for a struct that grows; inside another one a null has no schema to stand under."""
     index = field.index
 
     def part(row: Any, headers: tuple[Any, ...]) -> Any:
-        return None if row[index] is None else convert(row[index], headers)
+        if row[index] is None:
+            if inside:
+                raise DataError(
+                    f'Invalid value: null used for required field: "{field.name}", '
+                    "schema type: STRUCT"
+                )
+            return None
+        return convert(row[index], headers)
 
     return part
 
 
 def _made(convert: Convert) -> Convert:
     return lambda _row, headers: convert((), headers)
+
+
+def _replaced(field: Field, place: int) -> Convert:
+    where, schema = f'field: "{field.name}"', field.schema
+
+    def part(_row: Any, headers: tuple[Any, ...]) -> Any:
+        validate_value(where, schema, wrap(schema, headers[place]))
+        return headers[place]
+
+    return part
 
 
 def _direct(place: int) -> Convert:

@@ -15,7 +15,6 @@ from typing import Any, ClassVar, Final
 from appliance.api import NULL, Batch, Stage
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import Float32, Schema, Type
-from appliance.data.text import java_text
 from appliance.errors import ConnectError, DataError
 from appliance.transforms.base import CompiledTransform
 from appliance.transforms.debezium.options import parsed_untrimmed, refused
@@ -75,7 +74,10 @@ def _hash64(value: int) -> int:
 
 
 def java_hash(schema: Schema | None, value: Any) -> int:
-    """Give Java's hashCode of a scalar as an unsigned number. Raises DataError for other values."""
+    """Give Java's hashCode of a value as an unsigned number.
+
+    Raises DataError for a struct: its hash differs from one run of the peer to the next.
+    """
     if isinstance(value, bool):
         return 1231 if value else 1237
     if isinstance(value, int):
@@ -86,10 +88,42 @@ def java_hash(schema: Schema | None, value: Any) -> int:
             return int.from_bytes(struct.pack(">f", value), "big")
         return _hash64(int.from_bytes(struct.pack(">d", value), "big"))
     if isinstance(value, decimal.Decimal):
-        return _text_hash(java_text(value))
+        return _decimal_hash(value)
     if isinstance(value, str):
         return _text_hash(value)
-    raise DataError("Only numbers, booleans and texts can be hashed for a partition")
+    if isinstance(value, (bytes, bytearray, memoryview)):
+        return _bytes_hash(bytes(value))
+    items = None if schema is None else schema.value_schema
+    if isinstance(value, list):
+        found = 1
+        for item in value:
+            found = found * 31 + _hash_or_zero(items, item) & 0xFFFFFFFF
+        return found
+    if isinstance(value, dict):
+        keys = None if schema is None else schema.key_schema
+        pairs = value.items()
+        return sum(java_hash(keys, k) ^ _hash_or_zero(items, v) for k, v in pairs) & 0xFFFFFFFF
+    raise DataError("A partition cannot be made of a struct: name one of its fields")
+
+
+def _hash_or_zero(schema: Schema | None, value: Any) -> int:
+    return 0 if value is None else java_hash(schema, value)
+
+
+def _decimal_hash(value: decimal.Decimal) -> int:
+    sign, digits, exponent = value.as_tuple()
+    unscaled = int("".join(map(str, digits)))
+    found = 0
+    for shift in range(-(-unscaled.bit_length() // 32) * 32 - 32, -1, -32):
+        found = found * 31 + (unscaled >> shift & 0xFFFFFFFF) & 0xFFFFFFFF
+    return (-found if sign else found) * 31 - int(exponent) & 0xFFFFFFFF
+
+
+def _bytes_hash(data: bytes) -> int:
+    found = 1
+    for byte in reversed(data):
+        found = found * 31 + (byte - 256 if byte > 127 else byte) & 0xFFFFFFFF
+    return found
 
 
 def _text_hash(text: str) -> int:

@@ -36,24 +36,31 @@ _MOMENT: Final = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T{_CLOCK}")
 _TIME: Final = re.compile(_CLOCK)
 _RULE: Final = re.compile(r'["\w.\s]+:["\w.\s]+(?::["\w.\s]+)?', re.ASCII)
 _EPOCH: Final = dt.datetime(1970, 1, 1)
+_FARTHEST: Final = 18 * 3600
 Convert = Callable[[Any], Any]
 
 
-class _Rule(NamedTuple):
-    """What a list says: `source`, `topic` or either, the name to match, and a field or all of them."""
+class _Rules(NamedTuple):
+    """What a list says, by topic, table or either: the fields named, none for all of them."""
 
-    kind: str | None
-    match: str
-    field: str | None
+    topics: dict[str, set[str]]
+    tables: dict[str, set[str]]
+    either: dict[str, set[str]]
 
-    def concerns(self, table: str | None, topic: str | None) -> bool:
-        return (self.kind != "topic" and self.match == table) or (
-            self.kind != "source" and self.match == topic
-        )
+    def fields(self, table: str | None, topic: str | None) -> set[str] | None:
+        """Give the fields of the one entry that counts for a record, None where no entry does."""
+        for names, name in (
+            (self.topics, topic),
+            (self.tables, table),
+            (self.either, topic),
+            (self.either, table),
+        ):
+            if name is not None and name in names:
+                return names[name]
+        return None
 
 
-def _rules(items: list[str], option: str) -> list[_Rule]:
-    # What follows a rule without a colon is taken for a further field of it and ignored by the peer.
+def _rules(items: list[str], option: str) -> _Rules:
     ruled = [item for i, item in enumerate(items) if ":" in item or not i]
     if not ruled or not all(map(_RULE.fullmatch, ruled)):
         raise ConnectError(
@@ -61,13 +68,15 @@ def _rules(items: list[str], option: str) -> list[_Rule]:
             '"source:<tablename>:<fieldnames>", "topic:<topicname>:<fieldnames>", '
             '"<matchname>:<fieldnames>"'
         )
-    found = []
-    for item in ruled:
-        kind, *rest = item.split(":")
-        if kind in ("source", "topic"):
-            found.append(_Rule(kind, rest[0], rest[1] if len(rest) > 1 else None))
-        else:
-            found.append(_Rule(None, kind, rest[0]))
+    found = _Rules({}, {}, {})
+    names = found.either
+    for item in items:
+        parts = item.split(":")
+        # A rule without `source` or `topic` is of the kind of the one before it.
+        if len(parts) > 1 and parts[0] in ("source", "topic"):
+            names = found.tables if parts[0] == "source" else found.topics
+            del parts[0]
+        names.setdefault(parts[0], set()).update(parts[1:2])
     return found
 
 
@@ -81,7 +90,7 @@ def _seconds(text: str) -> int:
 
 
 def _zone(text: str) -> dt.tzinfo:
-    if _OFFSET.fullmatch(text):
+    if _OFFSET.fullmatch(text) and abs(_seconds(text)) <= _FARTHEST:
         return dt.timezone(dt.timedelta(seconds=_seconds(text)))
     try:
         if text in zoneinfo.available_timezones():
@@ -142,7 +151,7 @@ class TimezoneConverter(CompiledTransform):
         parsed = parsed_untrimmed(self.config_def, config)
         include, exclude = parsed["include.list"], parsed["exclude.list"]
         self._include = None if include is None else _rules(include, "include")
-        self._exclude = [] if exclude is None else _rules(exclude, "exclude")
+        self._exclude = None if exclude is None else _rules(exclude, "exclude")
         self._zone = _zone(name)
         if include and exclude:
             raise ConnectError(
@@ -211,16 +220,12 @@ class TimezoneConverter(CompiledTransform):
         return convert
 
     def _chosen(self, side: str, name: str, table: str | None, topic: str | None) -> bool:
-        def named(rules: list[_Rule]) -> bool:
-            return any(
-                rule.field in (None, name, f"{side}.{name}")
-                for rule in rules
-                if rule.concerns(table, topic)
-            )
-
-        if self._include is not None:
-            return named(self._include)
-        return not named(self._exclude)
+        rules = self._include or self._exclude
+        if rules is None:
+            return True
+        fields = rules.fields(table, topic)
+        named = fields is not None and (not fields or bool({name, f"{side}.{name}"} & fields))
+        return named == (self._include is not None)
 
     def _converter(self, schema: Schema) -> Convert | None:
         name = schema.name or ""
