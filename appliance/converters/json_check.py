@@ -28,6 +28,7 @@ from appliance.data import (
     Type,
 )
 from appliance.data.logical import Float64, Int8, Int16, Int32, Int64
+from appliance.data.mapkeys import KeyList, KeyMap
 from appliance.data.struct import java_class_name
 from appliance.data.text import json_quote
 from appliance.errors import DataError
@@ -139,7 +140,9 @@ _WRITERS: Final[dict[type, Callable[[Any], str]]] = {
     bytearray: bytes_json,
     memoryview: bytes_json,
     list: _list_text,
+    KeyList: _list_text,
     dict: _map_text,
+    KeyMap: _map_text,
     tuple: _struct_text,
     Struct: _struct_text,
 }

@@ -15,6 +15,7 @@ from typing import Any, Final
 from appliance.converters.json_parser import MISSING
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
 from appliance.data.logical import MILLIS_PER_DAY, decimal_of_bytes
+from appliance.data.mapkeys import as_key
 from appliance.data.numbers import decimal_to_integer, wrap_integer
 from appliance.data.struct import unwrap, validate_value, wrap
 from appliance.data.text import to_float32
@@ -148,7 +149,7 @@ class Coercion:
                 raise DataError(
                     f"Found invalid map entry, expected length 2 but found :{len(pair)}"
                 )
-            rows[_hashable(self.row(key_schema, pair[0]))] = self.row(item, pair[1])
+            rows[as_key(self.row(key_schema, pair[0]))] = self.row(item, pair[1])
         return rows
 
     def _struct(self, schema: Schema, json: Any) -> tuple[Any, ...]:
@@ -162,12 +163,6 @@ class Coercion:
             validate_value(f'field: "{field.name}"', field.schema, wrap(field.schema, value))
             row.append(value)
         return tuple(row)
-
-
-def _hashable(key: Any) -> Any:
-    if isinstance(key, (list, dict)):
-        raise DataError("A list or a map cannot be the key of a map")
-    return key
 
 
 def schemaless(json: Any) -> Any:

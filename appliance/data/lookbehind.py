@@ -89,7 +89,10 @@ class _Widths:
             least, most, at = self._counts(branch, end)
             if first:
                 most, first = least, least == 0
-            if most is None or (len(atoms) * len(variants)) ** max(1, most) > _MOST:
+            if most is None or most > _MOST:
+                raise self._error()
+            ways = sum(len(atoms) ** count for count in range(least, most + 1))
+            if len(variants) * ways > _MOST:
                 raise self._error()
             choices = [
                 "".join(chosen)

@@ -25,6 +25,7 @@ from appliance.data.logical import (
     Int32,
     Int64,
 )
+from appliance.data.mapkeys import KeyList, KeyMap
 from appliance.data.schema import Field, Schema, Type
 from appliance.data.text import java_text
 from appliance.errors import DataError
@@ -130,9 +131,12 @@ def wrap(schema: Schema | None, value: Any) -> Any:
     if schema.type is Type.STRUCT:
         return Struct.of_row(schema, value) if isinstance(value, tuple) else value
     if schema.type is Type.ARRAY:
-        return [wrap(schema.value_schema, item) for item in value]
+        items = [wrap(schema.value_schema, item) for item in value]
+        return KeyList(items) if type(value) is KeyList else items
     if schema.type is Type.MAP:
-        return {wrap(schema.key_schema, k): wrap(schema.value_schema, v) for k, v in value.items()}
+        keys, values = schema.key_schema, schema.value_schema
+        members = {wrap(keys, k): wrap(values, v) for k, v in value.items()}
+        return KeyMap(members) if type(value) is KeyMap else members
     return value
 
 
@@ -141,9 +145,11 @@ def unwrap(value: Any) -> Any:
     if isinstance(value, Struct):
         return value.row()
     if isinstance(value, list):
-        return [unwrap(item) for item in value]
+        items = [unwrap(item) for item in value]
+        return KeyList(items) if type(value) is KeyList else items
     if isinstance(value, dict):
-        return {unwrap(k): unwrap(v) for k, v in value.items()}
+        members = {unwrap(k): unwrap(v) for k, v in value.items()}
+        return KeyMap(members) if type(value) is KeyMap else members
     return value
 
 
