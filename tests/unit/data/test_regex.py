@@ -13,7 +13,7 @@ from appliance.data.regex import JavaPattern, regex_fault
     ("pattern", "text", "replaced"),
     [
         ("(?<=a+)b", "aab ab b", "aa# a# b"),
-        ("(?<=ab|c)d", "abd cd xd", "ab# c# xd"),
+        ("(?<=xy|z)d", "xyd zd ad", "xy# z# ad"),
         ("(?<!foo|barbaz)x", "foox barbazx zx", "foox barbazx z#"),
         ("(?<=a{1,3}b)c", "aabc bc", "aab# bc"),
         ("(?<=a?b)c", "abc bc c", "ab# b# c"),
@@ -28,7 +28,7 @@ def test_look_behind_finds_what_java_finds_when_its_width_varies(pattern, text, 
     assert replaced == JavaPattern(pattern).replace_all(text, "#")
 
 
-@pytest.mark.parametrize("pattern", ["(?<=xa+)b", "(?<=a{0,9}b{0,99}c{0,99})d", "(?<=(a|bb))c"])
+@pytest.mark.parametrize("pattern", ["(?<=xa+)b", "(?<=xb{0,99}c{0,99})d", "(?<=(a|bb))c"])
 def test_look_behind_is_refused_when_it_has_no_greatest_width(pattern):
     """What would need endless alternatives is an error of the option, not a wait."""
     with pytest.raises(re.error, match="obvious maximum length"):
