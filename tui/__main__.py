@@ -56,7 +56,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="ingest-tui", description="Console of ingest-appliance.")
+    parser = argparse.ArgumentParser(
+        prog="ingest-tui", description="Console of ingest-appliance.", allow_abbrev=False
+    )
     parser.add_argument("--url", help="the daemon's address (default: the current context's)")
     parser.add_argument("--context", help="a context of the config file")
     parser.add_argument("--config", type=Path, help="another file of contexts")

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from appliance.rest.users import Role, token_line
 from deploy.parts import free_ports
 from tests.acceptance.pipelines import await_running
 from tests.daemon import ROOT, Daemon, worker_options
+from tests.tui.still import until
 from tests.waiting import wait_until
+from tui.app import Console
+from tui.client import Client
+from tui.contexts import Context
+from tui.feed import Feed
+from tui.model import Model
+from tui.palette import DARK
+from tui.scene import Scene
 
 
 @pytest.fixture
@@ -154,3 +166,63 @@ def test_exit_code_tells_refused_from_unreachable_when_a_verb_fails(verb, tmp_pa
     code, _, err = verb("get", "connectors", "--url", f"http://127.0.0.1:{port}")
     assert code == 3
     assert "Is the daemon running" in err
+
+
+def test_token_says_who_one_is_when_a_context_or_the_environment_has_it(
+    broker, unique_name, tmp_path
+):
+    """Verbs and console log in by bearer token, with the rights of its role and no secret in an argument."""
+    viewer, view_token = token_line("grafana", Role.VIEW)
+    keeper, keep_token = token_line("ana", Role.ADMINISTER)
+    (tmp_path / "users").write_text(f"{viewer}\n{keeper}\n")
+    secret = tmp_path / "secret"
+    secret.write_text(keep_token)
+    secret.chmod(0o600)
+    options = worker_options(broker.bootstrap, unique_name, free_ports(1)[0])
+    options |= {"appliance.rest.users.file": str(tmp_path / "users")}
+    daemon = Daemon(tmp_path, "run", options).start(ready=False)
+
+    def run(*words: str, **environ: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [sys.executable, "-m", "appliance", *words],
+            capture_output=True,
+            text=True,
+            cwd=ROOT,
+            env={**os.environ, "XDG_CONFIG_HOME": str(tmp_path / "home"), **environ},
+            timeout=90,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    try:
+        kept = ("--url", daemon.url, "--token-file", str(secret))
+        assert run("ctx", "set", "lab", *kept)[0] == 0
+        wait_until(lambda: run("whoami")[0] == 0, "the daemon answers", 90.0, every_s=0.5)
+        assert json.loads(run("whoami")[1])["user"] == "ana"
+        config = f"{tmp_path}/one.json"
+        Path(config).write_text(
+            json.dumps({"name": "one", "config": {"connector.class": "FileStreamSource",
+                                                 "topic": unique_name, "file": "/dev/null"}})
+        )  # fmt: skip
+        wait_until(lambda: run("apply", "-f", config)[0] == 0, "it is applied", 60.0, every_s=0.5)
+        seen = run("get", "connectors", "-o", "name", "--url", daemon.url)
+        assert (seen[0], "Say who you are" in seen[2]) == (4, True)
+        viewing = {"INGEST_APPLIANCE_URL": daemon.url, "INGEST_APPLIANCE_TOKEN": view_token}
+        assert run("get", "connectors", "-o", "name", **viewing)[:2] == (0, "one\n")
+        assert run("pause", "one", **viewing)[0] == 4
+        asyncio.run(_refused_in_the_console(daemon.url, view_token))
+    finally:
+        daemon.stop()
+
+
+async def _refused_in_the_console(url: str, token: str) -> None:
+    """See the connector as a viewer; p says why nothing changes."""
+    model, client = Model(), Client.of(Context(url, token=token))
+    feed = Feed(client, model, time.time)
+    app = Console(Scene(model, DARK, client, feed, time.time), flush_s=0.05)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(lambda: "one" in model.connectors and app.scene.role == "view")
+        await until(lambda: app.view.grid is not None and app.view.grid.key is not None)
+        await pilot.press("p")
+        await until(lambda: "needs the role operate" in str(app._shown.get("keys")))
+        app.exit()

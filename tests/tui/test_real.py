@@ -35,7 +35,7 @@ from tui.screens.form import Form
 from tui.screens.workers import Workers
 
 STRING = "org.apache.kafka.connect.storage.StringConverter"
-PATIENCE_S = 45.0
+PATIENCE_S = 90.0
 
 # the first test starts the broker as well, and each of them waits for a daemon many times
 pytestmark = pytest.mark.timeout(400)
