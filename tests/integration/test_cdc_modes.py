@@ -142,3 +142,55 @@ def test_records_are_the_recorded_ones_when_handling_modes_differ(
         assert key == expected_key
         assert _hide_hash(mode, value) == _masked_text(mode, expected)
         assert headers == expected_headers
+
+
+RECORDED_YEARS = {
+    # (date, days, microseconds of it at 01:02:03.5) as Debezium 3.6.1 gives them with the adjuster off
+    "0012-03-04": (-715082, -61783081076500000),
+    "0069-12-31": (-693961, -59958226676500000),
+    "0099-12-31": (-683004, -59011541876500000),
+    "0100-01-01": (-683003, -59011455476500000),
+    "2020-02-29": (18321, 1582938123500000),
+}
+
+
+@pytest.mark.parametrize("database", ["mariadb", "mysql"])
+def test_years_of_two_digits_stay_when_the_adjuster_is_off(database, request, broker, unique_name):
+    """Read, streamed and as a default, a date of the first century is of the first century."""
+    address = request.getfixturevalue(database)
+    config = {
+        "topic.prefix": "years",
+        "database.hostname": "127.0.0.1",
+        "database.port": str(address.port),
+        "database.user": address.user,
+        "database.password": address.password,
+        "database.server.id": "21979",
+        "database.include.list": "years",
+        "include.schema.changes": "false",
+        "enable.time.adjuster": "false",
+        "schema.history.internal.kafka.bootstrap.servers": broker.bootstrap,
+        "schema.history.internal.kafka.topic": f"{unique_name}-history",
+    }
+    rows = [f"('{day}', '{day} 01:02:03.5')" for day in RECORDED_YEARS]
+    insert = f"insert into years.t (d, m) values {', '.join(rows)}"
+    with address.connect(None) as connection, connection.cursor() as cursor:
+        cursor.execute("drop database if exists years")
+        cursor.execute("create database years")
+        cursor.execute(
+            "create table years.t (id int primary key auto_increment, d date, m datetime(6), "
+            "e date not null default '0012-03-04')"
+        )
+        cursor.execute(insert)
+        running = Replay(database, config)
+        running.catch_up()
+        cursor.execute(insert)
+        running.catch_up()
+        running.close()
+        cursor.execute("drop database years")
+
+    images = [
+        json.loads(value)["payload"]["after"] for _, value, *_ in running.topics["years.years.t"]
+    ]
+    found = [(image["d"], image["m"]) for image in images]
+    assert found == 2 * list(RECORDED_YEARS.values())
+    assert {image["e"] for image in images} == {-715082}

@@ -359,6 +359,7 @@ def truncate_batch(
 def shape_of(version: TableVersion) -> Shape:
     """Give the way a version cuts key and value out of rows."""
     columns = tuple(
-        Wanted(c.index, c.column, c.type.form, c.type.fallback) for c in version.columns
+        Wanted(c.index, c.column, c.type.form, c.type.fallback, c.type.literal_years)
+        for c in version.columns
     )
     return Shape(columns, version.key_places, version.value_places, version.key_constant)

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import logging
 import struct
 from collections.abc import Callable, Sequence
@@ -34,12 +35,16 @@ _LOG: Final = logging.getLogger("io.debezium.connector.binlog.RowDeserializers")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Wanted:
-    """A column to decode: its place in the table from 0, itself, its form and what stands for null."""
+    """A column to decode: its place in the table from 0, itself, its form and what stands for null.
+
+    `literal_years`: years of two digits stay as they are.
+    """
 
     index: int
     column: Column
     form: ValueForm
     fallback: Any
+    literal_years: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -401,7 +406,9 @@ def _year(_writer: _Writer, _wire: WireColumn, _wanted: Wanted) -> _Fixed:
 
 
 def _date(writer: _Writer, _wire: WireColumn, wanted: Wanted) -> _Fixed:
-    table = values.date_table(values.DATE_SHOWS[wanted.form.name], wanted.fallback)
+    table = values.date_table(
+        values.DATE_SHOWS[wanted.form.name], wanted.fallback, literal=wanted.literal_years
+    )
     return struct.Struct("<HB"), writer.constant(table) + "[{0} | {1} << 16]"
 
 
@@ -480,7 +487,8 @@ def _decimal_parts(precision: int, scale: int) -> list[tuple[int, int]]:
 def _datetime(writer: _Writer, wire: WireColumn, wanted: Wanted) -> list[str]:
     size = wire.size
     millis = wanted.form is ValueForm.DATETIME_MILLIS
-    days = writer.constant(values.day_table(86_400_000 if millis else 86_400_000_000))
+    a_day = 86_400_000 if millis else 86_400_000_000
+    days = writer.constant(values.day_table(a_day, literal=wanted.literal_years))
     minutes = writer.constant(values.MINUTES_MS if millis else values.MINUTES_US)
     unit = 1000 if millis else 1_000_000
     bits = 8 * (size - 5)
@@ -543,7 +551,7 @@ def _time(writer: _Writer, wire: WireColumn, wanted: Wanted) -> list[str]:
 def _old_datetime(writer: _Writer, _wire: WireColumn, wanted: Wanted) -> list[str]:
     show = writer.constant(values.DATETIME_SHOWS[wanted.form.name])
     missing = writer.constant(wanted.fallback)
-    read = writer.constant(values.old_datetime)
+    read = writer.constant(functools.partial(values.old_datetime, literal=wanted.literal_years))
     return [
         f"d = {read}(int_from(b[p:p + 8], 'little'))",
         f"TARGET = {missing} if d is None else {show}(d)",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import decimal
+import functools
 import re
 import struct
 from collections.abc import Callable
@@ -35,12 +36,16 @@ _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _BINARY_DIGITS: Final = re.compile(r"[01]+")
 
 
-def default_value(column: Column, form: ValueForm) -> Any:
-    """Give the default of `column` as a row holds it, None for none."""
+def default_value(column: Column, form: ValueForm, *, literal_years: bool = False) -> Any:
+    """Give the default of `column` as a row holds it, None for none.
+
+    `literal_years`: years of two digits are not taken as 1970 to 2069.
+    """
     text = column.default_expression
     if text is None or (column.optional and form in _DATED and text == EPOCH_TEXT):
         return None
-    convert = _CONVERTERS.get(form)
+    convert = _LITERAL.get(form) if literal_years else None
+    convert = convert or _CONVERTERS.get(form)
     return None if convert is None else convert(text, column)
 
 
@@ -131,6 +136,13 @@ def _days(text: str) -> int | None:
     return date_days(text.partition(" ")[0])
 
 
+def _literal_days(text: str) -> int | None:
+    return date_days(text.partition(" ")[0], literal=True)
+
+
+_literal_micros = functools.partial(datetime_micros, literal=True)
+
+
 def _of_day(show: Callable[[int], Any]) -> Callable[[int], Any]:
     return lambda micros: show(micros) if 0 <= micros < MICROS_PER_DAY else None
 
@@ -161,7 +173,28 @@ _DATED: Final = frozenset(
     }
 )
 
-_CONVERTERS: Final[dict[ValueForm, Callable[[str, Column], Any]]] = {
+_Converters = dict[ValueForm, Callable[[str, Column], Any]]
+
+
+def _date_converters(days: Callable[[str], int | None]) -> _Converters:
+    return {
+        ValueForm.DATE_EPOCH_DAYS: _dated(days, _as_is),
+        ValueForm.CONNECT_DATE: _dated(days, lambda found: found * 86_400_000),
+        ValueForm.DATE_ISO: _dated(days, iso_date),
+    }
+
+
+def _datetime_converters(micros: Callable[[str], int | None]) -> _Converters:
+    return {
+        ValueForm.DATETIME_MILLIS: _dated(micros, _millis),
+        ValueForm.DATETIME_MICROS: _dated(micros, _as_is),
+        ValueForm.DATETIME_NANOS: _dated(micros, _nanos),
+        ValueForm.DATETIME_ISO: _dated(micros, iso_datetime),
+    }
+
+
+_LITERAL: Final = {**_date_converters(_literal_days), **_datetime_converters(_literal_micros)}
+_CONVERTERS: Final[_Converters] = {
     ValueForm.INT: _integer,
     ValueForm.YEAR: _integer,
     ValueForm.UINT64_WRAPPED: _wrapped,
@@ -179,17 +212,12 @@ _CONVERTERS: Final[dict[ValueForm, Callable[[str, Column], Any]]] = {
     ValueForm.BASE64: lambda text, _column: base64.b64encode(text.encode()).decode(),
     ValueForm.BASE64_URL: lambda text, _column: base64.urlsafe_b64encode(text.encode()).decode(),
     ValueForm.HEX: lambda text, _column: text.encode().hex(),
-    ValueForm.DATE_EPOCH_DAYS: _dated(_days, _as_is),
-    ValueForm.CONNECT_DATE: _dated(_days, lambda days: days * 86_400_000),
-    ValueForm.DATE_ISO: _dated(_days, iso_date),
+    **_date_converters(_days),
     ValueForm.TIME_MICROS: _dated(time_micros, _as_is),
     ValueForm.TIME_NANOS: _dated(time_micros, lambda micros: micros * 1000),
     ValueForm.CONNECT_TIME: _dated(time_micros, _of_day(_millis)),
     ValueForm.TIME_ISO: _dated(time_micros, _of_day(iso_time)),
-    ValueForm.DATETIME_MILLIS: _dated(datetime_micros, _millis),
-    ValueForm.DATETIME_MICROS: _dated(datetime_micros, _as_is),
-    ValueForm.DATETIME_NANOS: _dated(datetime_micros, _nanos),
-    ValueForm.DATETIME_ISO: _dated(datetime_micros, iso_datetime),
+    **_datetime_converters(datetime_micros),
     ValueForm.ZONED_TIMESTAMP_TEXT: _dated(datetime_micros, iso_datetime),
     **dict.fromkeys(
         (ValueForm.STRING, ValueForm.ENUM, ValueForm.SET, ValueForm.JSON, ValueForm.UUID),

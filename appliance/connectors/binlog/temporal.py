@@ -13,6 +13,7 @@ from typing import Final
 
 EPOCH_ORDINAL: Final = dt.date(1970, 1, 1).toordinal()
 MICROS_PER_DAY: Final = 86_400_000_000
+_DAYS_OF_400_YEARS: Final = 146_097
 _TIME: Final = re.compile(
     r"(-?)(?:(\d+) +)?(?:(\d+):(\d{1,2})(?::(\d{1,2}))?|(\d+))(?:\.(\d*))?", re.ASCII
 )
@@ -21,18 +22,22 @@ _COMPACT_DATE: Final = re.compile(r"(\d{4})(\d\d)(\d\d)", re.ASCII)
 
 
 @functools.lru_cache(maxsize=65536)
-def date_days(text: str) -> int | None:
+def date_days(text: str, *, literal: bool = False) -> int | None:
     """Give the days since the epoch of `YYYY-MM-DD`, None for a date that does not exist.
 
-    Years of two digits are those from 1970 to 2069, as in events.
+    Years of two digits are those from 1970 to 2069, as in events; with `literal` those of two thousand years
+    ago, and there is a year 0.
     """
     match = _DATE.fullmatch(text) or _COMPACT_DATE.fullmatch(text)
     if match is None:
         return None
     year, month, day = (int(part) for part in match.groups())
-    if 0 < year < 100:
+    if 0 < year < 100 and not literal:
         year += 2000 if year < 70 else 1900
     try:
+        if literal and year == 0:
+            # the calendar repeats itself every 400 years
+            return dt.date(400, month, day).toordinal() - _DAYS_OF_400_YEARS - EPOCH_ORDINAL
         return dt.date(year, month, day).toordinal() - EPOCH_ORDINAL
     except ValueError:
         return None
@@ -52,10 +57,10 @@ def time_micros(text: str) -> int | None:
     return -micros if sign else micros
 
 
-def datetime_micros(text: str) -> int | None:
+def datetime_micros(text: str, *, literal: bool = False) -> int | None:
     """Give the microseconds since the epoch of a DATETIME text, read as UTC; None when invalid."""
     head, _, tail = text.strip().replace("T", " ").partition(" ")
-    days = date_days(head)
+    days = date_days(head, literal=literal)
     micros = time_micros(tail) if tail else 0
     if days is None or micros is None:
         return None

@@ -61,39 +61,55 @@ def _decimal(text: bytes) -> decimal.Decimal:
     return decimal.Decimal(text.decode())
 
 
-def _days_of(text: str, year_zero: str) -> int | None:
-    """Give the days of a date; one in the year 0 stands for another year, as in the peer's snapshots."""
-    return date_days(year_zero + text[4:] if text.startswith("0000") else text)
-
-
 def _days(show: Callable[[int], Any]) -> Table:
     def convert(text: bytes) -> Any:
-        days = _days_of(text.decode(), "2000")
+        # one in the year 0 stands for another year, as in the peer's snapshots; so for DATETIMEs below
+        days = date_days(_year_zero_as(b"2000", text))
         return None if days is None else show(days)
 
     return Table(convert)
 
 
-_DATETIME_DAYS: Final = Table(lambda text: _days_of(text.decode(), "2001"))
+def _literal_days(show: Callable[[int], Any]) -> Table:
+    def convert(text: bytes) -> Any:
+        days = date_days(text.decode(), literal=True)
+        return None if days is None else show(days)
+
+    return Table(convert)
+
+
+def _year_zero_as(year: bytes, text: bytes) -> str:
+    return (year + text[4:] if text.startswith(b"0000") else text).decode()
 
 
 _MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
 
 
-def datetime_micros(text: bytes) -> int | None:
-    """Give the microseconds since the epoch of `YYYY-MM-DD HH:MM:SS[.ffffff]`, None for no date."""
-    days = _DATETIME_DAYS[text[:10]]
-    if days is None:
-        return None
-    seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
-    fraction = text[20:]
-    micros = int(fraction) * _MICROS_OF[len(fraction)] if fraction else 0
-    return int(days * MICROS_PER_DAY + seconds * 1_000_000 + micros)
+def _micros_of(days_of: Callable[[bytes], int | None]) -> Callable[[bytes], int | None]:
+    """Give the function from `YYYY-MM-DD HH:MM:SS[.ffffff]` to microseconds since the epoch or None."""
+    table = Table(days_of)
+
+    def micros_of(text: bytes) -> int | None:
+        days = table[text[:10]]
+        if days is None:
+            return None
+        seconds = int(text[11:13]) * 3600 + int(text[14:16]) * 60 + int(text[17:19])
+        fraction = text[20:]
+        micros = int(fraction) * _MICROS_OF[len(fraction)] if fraction else 0
+        return int(days * MICROS_PER_DAY + seconds * 1_000_000 + micros)
+
+    return micros_of
 
 
-def _moment(show: Callable[[int], Any]) -> Convert:
+_datetime_micros = _micros_of(lambda text: date_days(_year_zero_as(b"2001", text)))
+_literal_micros = _micros_of(lambda text: date_days(_year_zero_as(b"0001", text), literal=True))
+
+
+def _moment(
+    show: Callable[[int], Any], micros_of: Callable[[bytes], int | None] = _datetime_micros
+) -> Convert:
     def convert(text: bytes) -> Any:
-        micros = datetime_micros(text)
+        micros = micros_of(text)
         return None if micros is None else show(micros)
 
     return convert
@@ -162,7 +178,7 @@ _CONVERTS: Final[dict[ValueForm, str | Convert | Table]] = {
     ValueForm.CONNECT_TIME: _time(_of_day(lambda micros: micros // 1000)),
     ValueForm.TIME_ISO: _time(_of_day(iso_time)),
     ValueForm.DATETIME_MILLIS: _moment(lambda micros: micros // 1000),
-    ValueForm.DATETIME_MICROS: datetime_micros,
+    ValueForm.DATETIME_MICROS: _datetime_micros,
     ValueForm.DATETIME_NANOS: _moment(_nanos),
     ValueForm.DATETIME_ISO: _moment(iso_datetime),
     ValueForm.ZONED_TIMESTAMP_TEXT: _zoned,
@@ -203,11 +219,25 @@ def _value_text(convert: str | Convert | Table) -> str:
     return "{convert}[{text}]" if isinstance(convert, Table) else "{convert}({text})"
 
 
+_LITERAL: Final[dict[ValueForm, str | Convert | Table]] = {
+    ValueForm.DATE_EPOCH_DAYS: _literal_days(lambda days: days),
+    ValueForm.CONNECT_DATE: _literal_days(lambda days: days * 86_400_000),
+    ValueForm.DATE_ISO: _literal_days(iso_date),
+    ValueForm.DATETIME_MILLIS: _moment(lambda micros: micros // 1000, _literal_micros),
+    ValueForm.DATETIME_MICROS: _literal_micros,
+    ValueForm.DATETIME_NANOS: _moment(_nanos, _literal_micros),
+    ValueForm.DATETIME_ISO: _moment(iso_datetime, _literal_micros),
+}
+"""What is converted otherwise where years of two digits, and the year 0 of a date, stay as they are."""
+
+
 def _column_lines(columns: Sequence[DecodedColumn], names: dict[str, Any]) -> list[str]:
     """Write the lines that read one row of `b` from `at` on into v0, v1, ..."""
     lines = []
     for index, decoded in enumerate(columns):
         convert = _CONVERTS[decoded.type.form]
+        if decoded.type.literal_years:
+            convert = _LITERAL.get(decoded.type.form, convert)
         names[f"c{index}"], names[f"n{index}"] = convert, decoded.type.fallback
         text = _value_text(convert).format(convert=f"c{index}", text="b[s:q]")
         lines += [

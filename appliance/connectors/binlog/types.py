@@ -32,15 +32,20 @@ class Modes:
     bigint_unsigned: str = "long"
     binary: str = "bytes"
     comments: bool = False
+    literal_years: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ColumnType:
-    """A column's schema (with its default) and form; `fallback` stands for null when it is NOT NULL."""
+    """A column's schema (with its default) and form; `fallback` stands for null when it is NOT NULL.
+
+    `literal_years`: years of two digits are not taken as 1970 to 2069.
+    """
 
     schema: Schema
     form: ValueForm
     fallback: Any = None
+    literal_years: bool = False
 
 
 _STRINGS: Final = (
@@ -110,11 +115,11 @@ def column_type(column: Column, modes: Modes) -> ColumnType:
         doc=column.comment if modes.comments else None,
         parameters=parameters,
     )
-    default = default_value(column, form)
+    default = default_value(column, form, literal_years=modes.literal_years)
     if default is not None:
         schema = schema.replace(default=default)
     fallback = None if column.optional else (zero if default is None else default)
-    return ColumnType(schema, form, fallback)
+    return ColumnType(schema, form, fallback, modes.literal_years)
 
 
 def _spec(column: Column, modes: Modes) -> _Spec:

@@ -43,12 +43,16 @@ class Table(dict[Any, Any]):
         return value
 
 
-def _adjusted_days(year: int, month: int, day: int) -> int | None:
-    """Give days since the epoch; None for zero and partly zero dates. Raises DataError."""
+def _days(year: int, month: int, day: int, *, literal: bool) -> int | None:
+    """Give days since the epoch; None for zero and partly zero dates. Raises DataError.
+
+    Unless `literal`, years of two digits are those from 1970 to 2069.
+    """
     if year < 100:
         if year == 0:
             return None
-        year += 2000 if year < 70 else 1900
+        if not literal:
+            year += 2000 if year < 70 else 1900
     if month == 0 or day == 0:
         return None
     try:
@@ -61,32 +65,22 @@ def _adjusted_days(year: int, month: int, day: int) -> int | None:
         ) from error
 
 
-def packed_date(packed: int) -> int | None:
-    """Give the days since the epoch of a DATE's three bytes."""
-    return _adjusted_days(packed >> 9, packed >> 5 & 15, packed & 31)
-
-
-def packed_day(packed: int) -> int | None:
-    """Give the days since the epoch of the upper 22 bits of a DATETIME."""
-    year, month = divmod(packed >> 5, 13)
-    return _adjusted_days(year, month, packed & 31)
-
-
-def date_table(show: Callable[[int], Any], missing: Any) -> Table:
+def date_table(show: Callable[[int], Any], missing: Any, *, literal: bool) -> Table:
     """Give the table from a DATE's three bytes to its value."""
 
     def compute(packed: int) -> Any:
-        days = packed_date(packed)
+        days = _days(packed >> 9, packed >> 5 & 15, packed & 31, literal=literal)
         return missing if days is None else show(days)
 
     return Table(compute)
 
 
-def day_table(unit: int) -> Table:
-    """Give the table from a DATETIME's day part to its midnight, `unit` per day; None for no date."""
+def day_table(unit: int, *, literal: bool) -> Table:
+    """Give the table from a DATETIME's upper 22 bits to its midnight, `unit` per day; None for no date."""
 
     def compute(packed: int) -> int | None:
-        days = packed_day(packed)
+        year, month = divmod(packed >> 5, 13)
+        days = _days(year, month, packed & 31, literal=literal)
         return None if days is None else days * unit
 
     return Table(compute)
@@ -121,10 +115,10 @@ def old_time(packed: int) -> int:
     return sign * (hours * 3600 + rest // 100 * 60 + rest % 100) * 1_000_000
 
 
-def old_datetime(packed: int) -> int | None:
+def old_datetime(packed: int, *, literal: bool = False) -> int | None:
     """Give the microseconds of a DATETIME of MySQL 5.5: the decimal digits YYYYMMDDHHMMSS."""
     day, time = divmod(packed, 1_000_000)
-    days = _adjusted_days(day // 10_000, day // 100 % 100, day % 100)
+    days = _days(day // 10_000, day // 100 % 100, day % 100, literal=literal)
     return None if days is None else days * MICROS_PER_DAY + old_time(time)
 
 

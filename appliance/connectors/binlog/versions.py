@@ -163,6 +163,7 @@ class VersionBuilder:
             parsed["bigint.unsigned.handling.mode"].lower(),
             parsed["binary.handling.mode"].lower(),
             comments=parsed["include.schema.comments"] or dialect == "mariadb",
+            literal_years=not parsed["enable.time.adjuster"],
         )
         self._topics: dict[str, TableId] = {}
 
