@@ -384,7 +384,8 @@ def _formatted(schema: Schema | None, value: Any, *, embedded: bool) -> str:
         return f"{{{','.join(members)}}}"
     if isinstance(value, Struct):
         members = (
-            f'"{f.name}":{_formatted(f.schema, value.get(f.name), embedded=True)}'
+            f"{_formatted(None, f.name, embedded=True)}:"
+            f"{_formatted(f.schema, value.get(f.name), embedded=True)}"
             for f in value.schema.fields
         )
         return f"{{{','.join(members)}}}"
