@@ -64,6 +64,8 @@ PLUGINS: tuple[Plugin, ...] = (
     _debezium("SchemaChangeEventFilter", "schemachanges"),
     _debezium("TimezoneConverter", "timezones"),
     _debezium("partitions.PartitionRouting", "partitions"),
+    _debezium("SwapGeometryCoordinates", "geometries"),
+    _debezium("VectorToJsonConverter", "vectors"),
     _other(f"{_CONFLUENT}.ExtractTopic$Key", "routing_by_field:ConfluentTopicOfKey"),
     _other(f"{_CONFLUENT}.ExtractTopic$Value", "routing_by_field:ConfluentTopicOfValue"),
     _other(f"{_CONFLUENT}.Drop$Key", "confluent:DropOfKey"),

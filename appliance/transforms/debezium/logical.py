@@ -163,6 +163,7 @@ class ByLogicalTableRouter(CompiledTransform):
                 f"Only Struct objects supported for [{_PURPOSE}], "
                 f"found: {class_of(live[0], schema)}"
             )
+        _check_required(schema, live)
         batch.key_schema, batch.raw_keys = self._key_schema(schema, routed), None
         if self._unique:
             tail = (self._physical(topic),)
@@ -182,6 +183,18 @@ class ByLogicalTableRouter(CompiledTransform):
         if self._unique:
             builder.field(self._key_field, Schema(Type.STRING))
         return builder.build().replace(optional=schema.optional)
+
+
+def _check_required(schema: Schema, rows: list[Any]) -> None:
+    """Refuse null in a required field, which a default lets into a struct, but not into its copy."""
+    for field in schema.fields:
+        if field.schema.default is None or field.schema.optional:
+            continue
+        if any(row[field.index] is None for row in rows):
+            raise DataError(
+                f'Invalid value: null used for required field: "{field.name}", '
+                f"schema type: {field.schema.type.name}"
+            )
 
 
 def _renamed_event(schema: Schema, topic: str) -> Schema:
