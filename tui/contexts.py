@@ -96,10 +96,13 @@ def chosen(
     The address: `context` or `url` of the options, then of the environment, then the file's current
     context, then this host. Secrets of the environment are for where the context has none of its own.
     """
-    known = contexts if contexts is not None else Contexts(path or default_path(environ), environ)
     url = url or (None if context else given(environ, "url"))
-    name = context or (None if url else given(environ, "context") or known.current)
-    found = known.get(name) if name else Context()
+    found = Context()
+    if context or not url:
+        # not read for an address: a file with a fault is in nobody's way then
+        known = contexts or Contexts(path or default_path(environ), environ)
+        name = context or given(environ, "context") or known.current
+        found = known.get(name) if name else found
     token = None if user else found.token or (None if found.user else given(environ, "token"))
     return replace(
         found,

@@ -25,6 +25,7 @@ def add_to(commands: Any) -> None:
     alter.add_argument("--preview", action="store_true", help="say what it would mean, alone")
     alter.set_defaults(act=_alter)
     reset = actions.add_parser("reset", parents=[parent], help="forget them; it must be stopped")
+    reset.add_argument("--preview", action="store_true", help="say what it would mean, alone")
     reset.set_defaults(act=_reset)
     for action in (get, alter, reset):
         action.add_argument("name")
@@ -38,14 +39,22 @@ def _get(client: Client, options: argparse.Namespace) -> int:
 def _alter(client: Client, options: argparse.Namespace) -> int:
     text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text("utf-8")
     if options.preview:
-        path = ("appliance", "v1", "connectors", options.name, "offsets", "preview")
-        print_json(client.post(*path, body=json.loads(text)))
-        return 0
+        return _preview(client, options.name, json.loads(text))
     answer = client.patch("connectors", options.name, "offsets", body=json.loads(text))
     print(answer["message"], file=sys.stderr)
     return 0
 
 
+def _preview(client: Client, name: str, body: Any) -> int:
+    path = ("appliance", "v1", "connectors", name, "offsets", "preview")
+    print_json(client.post(*path, body=body))
+    return 0
+
+
 def _reset(client: Client, options: argparse.Namespace) -> int:
+    if options.preview:
+        found = client.get("connectors", options.name, "offsets")["offsets"]
+        forgotten = [{"partition": entry["partition"], "offset": None} for entry in found]
+        return _preview(client, options.name, {"offsets": forgotten})
     print(client.delete("connectors", options.name, "offsets")["message"], file=sys.stderr)
     return 0

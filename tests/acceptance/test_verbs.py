@@ -85,6 +85,7 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     wait_until(lambda: json.loads(verb("offsets", "get", "in")[1])["offsets"], "an offset")
     shown = verb("offsets", "get", "in")[1]
     assert verb("offsets", "alter", "in", stdin=shown)[0] == 0
+    assert json.loads(verb("offsets", "reset", "in", "--preview")[1])["offsets"][0]["to"] is None
     assert verb("patch", "in", "--set", "batch.size=7")[0] == 0
     assert json.loads(verb("describe", "in")[1])["config"]["batch.size"] == "7"
     assert verb("delete", "in")[0] == 1, "it asks, and nobody answers"

@@ -74,6 +74,15 @@ def test_secret_is_the_context_s_own_when_it_has_one(home, options, environment,
     assert client_of(asked(**options), environ)._headers.get("Authorization") == login
 
 
+def test_faulty_file_is_in_nobody_s_way_when_an_address_is_given(home):
+    """What is not needed is not read; where it is, the message names the file."""
+    (home / "ingest-tui/contexts.toml").write_text("[[")
+    environ = {"XDG_CONFIG_HOME": str(home)}
+    assert client_of(asked(url="http://o:1"), environ).url == "http://o:1"
+    with pytest.raises(ClientError, match=r"contexts\.toml"):
+        client_of(asked(), environ)
+
+
 def test_change_is_refused_when_the_context_is_read_only(home):
     """Nothing leaves this host; questions still may."""
     environ = {"XDG_CONFIG_HOME": str(home), "PROD_TOKEN": "s3"}
