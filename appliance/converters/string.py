@@ -91,6 +91,8 @@ def _codec(name: str) -> tuple[Any, Any]:
         return _encode_utf8, decode_utf8
     if found == "utf-16":
         return _encode_utf16, _decode_utf16
+    if found.startswith(("utf-16", "utf-32")):
+        return (lambda text: _LONE_SURROGATE.sub("\ufffd", text).encode(found)), _decoder(found)
     return (lambda text: text.encode(found, "replace")), _decoder(found)
 
 

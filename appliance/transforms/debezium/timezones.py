@@ -36,6 +36,7 @@ _MOMENT: Final = re.compile(rf"(\d{{4}})-(\d{{2}})-(\d{{2}})T{_CLOCK}")
 _TIME: Final = re.compile(_CLOCK)
 _RULE: Final = re.compile(r'["\w.\s]+:["\w.\s]+(?::["\w.\s]+)?', re.ASCII)
 _EPOCH: Final = dt.datetime(1970, 1, 1)
+_SECOND: Final = dt.timedelta(seconds=1)
 _FARTHEST: Final = 18 * 3600
 Convert = Callable[[Any], Any]
 
@@ -78,6 +79,11 @@ def _rules(items: list[str], option: str) -> _Rules:
             del parts[0]
         names.setdefault(parts[0], set()).update(parts[1:2])
     return found
+
+
+def _listed(items: list[str] | None) -> list[str] | None:
+    """Give the items of a list; nothing but commas is no list."""
+    return None if items and not any(items) else items
 
 
 def _seconds(text: str) -> int:
@@ -149,7 +155,7 @@ class TimezoneConverter(CompiledTransform):
         if not name:
             raise refused("converted.timezone", name, "A value is required")
         parsed = parsed_untrimmed(self.config_def, config)
-        include, exclude = parsed["include.list"], parsed["exclude.list"]
+        include, exclude = (_listed(parsed[f"{way}.list"]) for way in ("include", "exclude"))
         self._include = None if include is None else _rules(include, "include")
         self._exclude = None if exclude is None else _rules(exclude, "exclude")
         self._zone = _zone(name)
@@ -253,13 +259,13 @@ class TimezoneConverter(CompiledTransform):
             raise DataError(f"Text '{text}' could not be parsed at index 0")
         year, month, day, hour, minute, second, fraction, offset = match.groups()
         local = dt.datetime(
-            int(year), int(month), int(day), int(hour), int(minute), int(second or 0),
-            tzinfo=dt.UTC,
-        )  # fmt: skip
-        moment = local - dt.timedelta(seconds=_seconds(offset))
-        there = moment.astimezone(self._zone)
+            int(year), int(month), int(day), int(hour), int(minute), int(second or 0)
+        )
+        # The zone is asked for its offset at the text's own local time, not at its moment.
+        new = dt.timedelta(seconds=self._local_offset((local - _EPOCH) // _SECOND))
+        there = local - dt.timedelta(seconds=_seconds(offset)) + new
         shown = there.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
-        return f"{shown}{_fraction(fraction)}{_offset_text(there.utcoffset())}"
+        return f"{shown}{_fraction(fraction)}{_offset_text(new)}"
 
     def _time(self, text: str) -> str:
         match = _TIME.fullmatch(text)
