@@ -15,6 +15,7 @@ from typing import Any, ClassVar, Final
 from appliance.api import NULL, Batch, Stage
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import Float32, Schema, Type
+from appliance.data.struct import unwrap
 from appliance.errors import ConnectError, DataError
 from appliance.transforms.base import CompiledTransform
 from appliance.transforms.debezium.options import parsed_untrimmed, refused
@@ -253,6 +254,7 @@ class PartitionRouting(CompiledTransform):
                         "Unprocessable message: the state of the row after the change is missing"
                     )
                 value = value[place]
+            value = unwrap(schema.default) if value is None else value
             if value is not None:
                 total += self._hash(schema, value)
                 any_found = True

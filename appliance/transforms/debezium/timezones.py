@@ -263,7 +263,10 @@ class TimezoneConverter(CompiledTransform):
         )
         # The zone is asked for its offset at the text's own local time, not at its moment.
         new = dt.timedelta(seconds=self._local_offset((local - _EPOCH) // _SECOND))
-        there = local - dt.timedelta(seconds=_seconds(offset)) + new
+        try:
+            there = local - dt.timedelta(seconds=_seconds(offset)) + new
+        except OverflowError as error:
+            raise DataError(f"A time lies outside the years 1 to 9999: {text}") from error
         shown = there.strftime("%Y-%m-%dT%H:%M:%S").rjust(19, "0")
         return f"{shown}{_fraction(fraction)}{_offset_text(new)}"
 
