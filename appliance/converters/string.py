@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar, Final
 
 from appliance.api import Encoder, Layout, Run
@@ -25,6 +25,9 @@ _JAVA_NAMES: Final = {
     "utf-32": "utf-32-be",
     "utf_32": "utf-32-be",
     "gbk": "gbk-java",
+    "cp936": "gbk-java",
+    "ms936": "gbk-windows",
+    "x-mswin-936": "gbk-windows",
 }
 
 
@@ -78,8 +81,11 @@ class StringConverter(DataAndHeaderConverter):
 
 def _codec(name: str) -> tuple[Any, Any]:
     known = _JAVA_NAMES.get((name or "").lower(), name)
-    if known == "gbk-java":
-        return _encode_gbk, lambda payload: payload.decode("gbk", "replace")
+    if known in _EUROS:
+        return (
+            lambda text: text.encode("gbk", known),
+            lambda payload: payload.decode("gbk", known),
+        )
     try:
         if not _CHARSET_NAME.fullmatch(known):
             raise LookupError(name)
@@ -132,6 +138,24 @@ def _decode_utf16(payload: bytes) -> str:
     return payload.removeprefix(codecs.BOM_UTF16_BE).decode("utf-16-be", "replace")
 
 
-def _encode_gbk(text: str) -> bytes:
-    # Java's GBK has the euro sign at the place where Windows has it.
-    return text.replace("€", "\x80").encode("gbk", "replace").replace(b"\x80", b"\x80")
+_EUROS: Final = {"gbk-java": b"\xa2\xe3", "gbk-windows": b"\x80"}
+"""By form of GBK: the euro sign, which Python's has not."""
+
+
+def _with_euro(euro: bytes) -> Callable[[UnicodeError], tuple[str | bytes, int]]:
+    """Give the handler of errors that knows the euro sign and replaces what else is unknown."""
+
+    def handle(error: UnicodeError) -> tuple[str | bytes, int]:
+        if isinstance(error, UnicodeEncodeError):
+            return euro if error.object[error.start] == "€" else b"?", error.start + 1
+        if isinstance(error, UnicodeDecodeError):
+            if error.object[error.start : error.start + len(euro)] == euro:
+                return "€", error.start + len(euro)
+            return "\ufffd", error.end
+        raise error
+
+    return handle
+
+
+for _name, _euro in _EUROS.items():
+    codecs.register_error(_name, _with_euro(_euro))

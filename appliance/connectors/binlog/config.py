@@ -119,6 +119,7 @@ _REGEX_LISTS: Final = tuple(
     for kind in ("database", "table", "column")
     for way in ("include", "exclude")
 )
+_ITEM: Final = re.compile(r"(?:\\.|\\$|[^\\,])+", re.DOTALL)
 _PREFIX: Final = re.compile(r"[a-zA-Z0-9_.\-]+")
 _HOST: Final = re.compile(r"[a-zA-Z0-9\-_.:]+")
 
@@ -285,7 +286,7 @@ def split_regexes(text: str) -> list[re.Pattern[str]]:
     A comma that is part of a pattern is written `\\,`. Raises ConfigError.
     """
     patterns = []
-    for written in re.split(r"(?<!\\),", text):
+    for written in _ITEM.findall(text):
         part = written.strip().replace("\\,", ",")
         if not part:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.connectors.binlog.config import validate
+from appliance.connectors.binlog.config import split_regexes, validate
 
 FORM = r"has an invalid format (expecting '^\s*([^:]+):([^:,]+(,[^:,]+)*)\s*$')"
 GOOD = {
@@ -59,3 +59,17 @@ def test_a_list_of_expressions_tells_javas_fault(text, fault):
 def test_options_of_columns_are_not_checked_when_their_name_is_variable(name):
     """Debezium finds a wrong one when the connector starts."""
     assert all(not value.errors for value in validate("mysql", {**GOOD, name: "("}))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        (" a , b,,", ["a", "b"]),
+        ("a\\,b", ["a,b"]),
+        ("a\\\\,b", ["a\\\\", "b"]),
+        ("a\\.b,c\\,d", ["a\\.b", "c,d"]),
+    ],
+)
+def test_a_comma_of_an_expression_is_written_with_a_backslash(text, parts):
+    """A backslash that is itself escaped leaves the comma a separator."""
+    assert parts == [pattern.pattern for pattern in split_regexes(text)]
