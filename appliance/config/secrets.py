@@ -15,7 +15,7 @@ _WORDS: Final = (
     "token",
     "jaas",
     "credential",
-    "ssl.key",
+    "ssl.key.pem",
     "ssl.keystore.key",
 )
 _IN_AUTHORITY: Final = re.compile(r"(://[^/?#@:\s]*:)([^/@\s]+)(?=@)")
