@@ -22,4 +22,6 @@ def own_imports() -> list[str]:
     """
     if any(name in sys.modules for name in _WITH_THREADS):
         return []
-    return [name for name in sys.modules if name.startswith(_OURS) and name not in _inherited]
+    # copied in one step: another thread may be importing
+    names = list(sys.modules)
+    return [name for name in names if name.startswith(_OURS) and name not in _inherited]

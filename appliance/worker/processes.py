@@ -15,6 +15,7 @@ Threads: the spawner has none; a `Spawner` handle may be used by any thread.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import dataclasses
 import gc
@@ -211,7 +212,9 @@ class Spawner:
             new = [name for name in modules if name not in self._preloaded]
             self._preloaded.update(new)
         if new:
-            self._send(_Preload(new))
+            # a spawner that is gone ends its holders; what was asked of it otherwise is not to fail by this
+            with contextlib.suppress(ConnectError):
+                self._send(_Preload(new))
 
     def close(self) -> None:
         """Give up this end; its children are ended by the spawner."""

@@ -61,25 +61,25 @@ def _decimal(text: bytes) -> decimal.Decimal:
     return decimal.Decimal(text.decode())
 
 
-def _days(show: Callable[[int], Any]) -> Table:
-    def convert(text: bytes) -> Any:
-        # one in the year 0 stands for another year, as in the peer's snapshots; so for DATETIMEs below
-        days = date_days(_year_zero_as(b"2000", text))
-        return None if days is None else show(days)
-
-    return Table(convert)
-
-
-def _literal_days(show: Callable[[int], Any]) -> Table:
-    def convert(text: bytes) -> Any:
-        days = date_days(text.decode(), literal=True)
-        return None if days is None else show(days)
-
-    return Table(convert)
-
-
 def _year_zero_as(year: bytes, text: bytes) -> str:
     return (year + text[4:] if text.startswith(b"0000") else text).decode()
+
+
+def _adjusted(text: bytes) -> int | None:
+    # one in the year 0 stands for another year, as in the peer's snapshots; so for DATETIMEs below
+    return date_days(_year_zero_as(b"2000", text))
+
+
+def _literal(text: bytes) -> int | None:
+    return date_days(text.decode(), literal=True)
+
+
+def _days(show: Callable[[int], Any], days_of: Callable[[bytes], int | None] = _adjusted) -> Table:
+    def convert(text: bytes) -> Any:
+        days = days_of(text)
+        return None if days is None else show(days)
+
+    return Table(convert)
 
 
 _MICROS_OF: Final = tuple(10 ** (6 - digits) for digits in range(7))
@@ -220,9 +220,9 @@ def _value_text(convert: str | Convert | Table) -> str:
 
 
 _LITERAL: Final[dict[ValueForm, str | Convert | Table]] = {
-    ValueForm.DATE_EPOCH_DAYS: _literal_days(lambda days: days),
-    ValueForm.CONNECT_DATE: _literal_days(lambda days: days * 86_400_000),
-    ValueForm.DATE_ISO: _literal_days(iso_date),
+    ValueForm.DATE_EPOCH_DAYS: _days(lambda days: days, _literal),
+    ValueForm.CONNECT_DATE: _days(lambda days: days * 86_400_000, _literal),
+    ValueForm.DATE_ISO: _days(iso_date, _literal),
     ValueForm.DATETIME_MILLIS: _moment(lambda micros: micros // 1000, _literal_micros),
     ValueForm.DATETIME_MICROS: _literal_micros,
     ValueForm.DATETIME_NANOS: _moment(_nanos, _literal_micros),

@@ -108,15 +108,16 @@ class SwapGeometryCoordinates(PartTransform):
         """Give what changes a value of a schema, None where nothing can change."""
         if schema.type is Type.ARRAY and schema.value_schema is not None:
             item = self._converter(schema.value_schema)
-            return (
-                None if item is None else _optional(lambda value: [*map(_optional(item), value)])
-            )
+            if item is None:
+                return None
+            change = _optional(item)
+            return _optional(lambda value: [*map(change, value)])
         if schema.type is Type.MAP and schema.value_schema is not None:
             member = self._converter(schema.value_schema)
             if member is None:
                 return None
-            change = _optional(member)
-            return _optional(lambda value: {k: change(v) for k, v in value.items()})
+            of_member = _optional(member)
+            return _optional(lambda value: {k: of_member(v) for k, v in value.items()})
         if schema.type is not Type.STRUCT:
             return None
         if schema.name == _GEOMETRY:
