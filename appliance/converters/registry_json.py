@@ -161,7 +161,7 @@ class JsonSchemaConverter(Converter):
         try:
             found = self._client.by_id(int.from_bytes(head[1:], "big"))
             document = json.loads(found.text)
-        except (RegistryError, ValueError) as error:
+        except (RegistryError, ValueError, RecursionError) as error:
             raise DataError(f"{failed}: {error}") from error
         if found.kind != "JSON" or not isinstance(document, dict):
             raise DataError(f"{failed}: its schema is {found.kind}, not a JSON Schema object")

@@ -140,6 +140,9 @@ def avro_reader(
         exec(source, code.scope)  # noqa: S102 - made of numbers and our own names
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"Reading an Avro schema: {error!r}") from error
+    except (RecursionError, SyntaxError) as error:
+        # the function made for it has a level of blocks for each level of the schema
+        raise DataError("Reading an Avro schema: it is nested too deeply") from error
     named = isinstance(resolved, dict) and resolved["type"] == "record"
     return AvroReader(
         schema,

@@ -112,8 +112,13 @@ class JsonSchemaReader:
         self.has_alternatives = False
 
     def schema(self) -> Schema:
-        """Give the schema of the whole document."""
-        return self._of(self._document)
+        """Give the schema of the whole document. Raises DataError."""
+        try:
+            return self._of(self._document)
+        except RecursionError as error:
+            raise DataError(
+                "Reading a JSON Schema: it refers to itself or is nested too deeply"
+            ) from error
 
     def _of(self, found: Any) -> Schema:
         if not isinstance(found, Mapping):

@@ -17,6 +17,7 @@ from appliance.converters.protobuf import ProtobufConverter
 from appliance.converters.registry_json import JsonSchemaConverter
 from appliance.data import Float32, Instant, Int8, Int32, Schema, SchemaBuilder, Type
 from appliance.errors import DataError
+from appliance.schemaregistry.avroreader import avro_reader
 from tests.unit.converters.local_registry import LocalRegistry, configured
 
 P = "io.confluent.connect.avro"
@@ -204,3 +205,11 @@ def test_malformed_bytes_are_data_errors(kind, body):
             converter.to_connect_data("t", data)
         except DataError:
             pass
+
+
+@pytest.mark.parametrize("depth", [300, 900, 100_000])
+def test_schema_that_is_nested_too_deeply_is_a_data_error(depth):
+    """Schemas come from a registry that others write to."""
+    text = '{"type":"array","items":' * depth + '"string"' + "}" * depth
+    with pytest.raises(DataError, match="nested too deeply"):
+        avro_reader(text)

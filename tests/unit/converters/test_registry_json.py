@@ -149,3 +149,25 @@ def test_enums_and_merged_objects_are_read() -> None:
     assert run.rows == [(1, "RED")]
     parameters = run.schema.field("color").schema.parameters
     assert parameters["io.confluent.connect.json.Enum.BLUE"] == "BLUE"
+
+
+def _nested(depth: int) -> str:
+    return '{"type":"array","items":' * depth + '{"type":"string"}' + "}" * depth
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"allOf":[{"$ref":"#"}]}',
+        '{"allOf":[{"$ref":"#/definitions/a"}],"definitions":{"a":{"allOf":[{"$ref":"#"}]}}}',
+        _nested(900),
+        _nested(50_000),
+    ],
+    ids=["itself", "by another", "deep", "very deep"],
+)
+def test_schema_without_an_end_is_a_data_error(text: str) -> None:
+    """Whoever may write to the registry cannot make a task fail without a word on why."""
+    converter, registry = _converter()
+    registry.bodies.append({"schema": text, "schemaType": "JSON"})
+    with pytest.raises(DataError):
+        converter.decode("t", [b'\x00\x00\x00\x00\x01["a"]'])
