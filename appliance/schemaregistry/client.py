@@ -19,11 +19,12 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from appliance.errors import ConfigError, ConnectError, RetriableError
+from appliance.errors import ConfigError, ConnectError, DataError, RetriableError
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 AVRO: Final = "AVRO"
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
+_DEEPEST_REFERENCES: Final = 100
 
 
 class RegistryError(ConnectError):
@@ -155,16 +156,26 @@ class RegistryClient:
         return known[1:]
 
     def resolved(self, schema: SchemaText) -> list[tuple[str, SchemaText]]:
-        """Give the schemas that `schema` refers to, by name, each after those it needs itself."""
+        """Give the schemas that `schema` refers to, by name, each after those it needs itself.
+
+        Raises DataError when they refer to each other in a circle or too deeply.
+        """
         found: dict[str, SchemaText] = {}
-        self._resolve(schema, found)
+        self._resolve(schema, found, ())
         return list(found.items())
 
-    def _resolve(self, schema: SchemaText, found: dict[str, SchemaText]) -> None:
+    def _resolve(
+        self, schema: SchemaText, found: dict[str, SchemaText], above: tuple[tuple[str, int], ...]
+    ) -> None:
         for name, subject, version in schema.references:
+            within = (*above, (subject, version))
+            if (subject, version) in above or len(within) > _DEEPEST_REFERENCES:
+                way = " -> ".join(f"{one} version {number}" for one, number in within[-5:])
+                why = "in a circle" if (subject, version) in above else "too deeply"
+                raise DataError(f"Schemas of the registry refer to each other {why}: {way}")
             if name not in found:
                 referred = self.by_version(subject, version)
-                self._resolve(referred, found)
+                self._resolve(referred, found, within)
                 found[name] = referred
 
     def request(self, method: str, path: str, body: Any = None) -> Any:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from appliance.errors import ConfigError, RetriableError
+from appliance.errors import ConfigError, DataError, RetriableError
 from appliance.schemaregistry.client import (
     ClientOptions,
     RegistryClient,
@@ -90,3 +90,34 @@ def test_no_url_is_a_config_error_when_empty() -> None:
     """A registry must be named."""
     with pytest.raises(ConfigError, match=r"schema\.registry\.url"):
         RegistryClient(ClientOptions(()))
+
+
+def _referring(*names: str) -> dict[str, Any]:
+    """Give an answer whose schema refers to subjects of these names."""
+    references = [{"name": name, "subject": name, "version": 1} for name in names]
+    return {"schema": "x", "references": references}
+
+
+@pytest.mark.parametrize(
+    "script", [[_referring("a")], [_referring("b"), _referring("a")]], ids=["itself", "two"]
+)
+def test_references_in_a_circle_are_a_data_error(script: list[Any]) -> None:
+    """The error names the way round; nothing is asked for ever."""
+    client = Scripted(script)
+    with pytest.raises(DataError, match=r"in a circle: a version 1 -> .*a version 1"):
+        client.resolved(SchemaText("x", references=(("a", "a", 1),)))
+    assert client._script == []
+
+
+def test_references_without_an_end_are_a_data_error() -> None:
+    """A chain that never closes is left after a hundred schemas."""
+    client = Scripted([_referring(f"s{number}") for number in range(1, 200)])
+    with pytest.raises(DataError, match="too deeply"):
+        client.resolved(SchemaText("x", references=(("s0", "s0", 1),)))
+
+
+def test_a_schema_that_two_others_need_is_no_circle() -> None:
+    """It is asked for once."""
+    client = Scripted([_referring("shared"), {"schema": "x"}, _referring("shared")])
+    found = client.resolved(SchemaText("x", references=(("a", "a", 1), ("b", "b", 1))))
+    assert [name for name, _ in found] == ["shared", "a", "b"]
