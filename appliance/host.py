@@ -23,6 +23,7 @@ from appliance.config.connectorfile import read_connector_file
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.connectorfolder import ConnectorFolder
 from appliance.control import ControlLine
+from appliance.doctor.connection import ConnectionTest
 from appliance.errors import ConfigError, ConnectError, RetriableError
 from appliance.herder.abstract import HerderContext
 from appliance.herder.distributed import DistributedHerder
@@ -143,6 +144,7 @@ class Host:
             self._journal,
             self._cluster_id,
             self._worker.set_log_level,
+            ConnectionTest(config, spawner),
             task_pids=self._worker.process_ids,
         )
         self._server = RestServer(create_app(context), config)

@@ -7,13 +7,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final, Protocol
 
 from appliance.clock import SYSTEM_CLOCK, Clock
-from appliance.connectors.binlog.config import parse, split_regexes
-from appliance.connectors.binlog.server import Server
+from appliance.connectors.binlog.config import connection_options, split_regexes
+from appliance.connectors.binlog.server import DeniedError, Server
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.tables import TableId, quote
 from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.doctor.reach import unreachable
 from appliance.errors import ConnectError
 
+_USER: Final = "database.user"
+_NEEDED: Final = ("database.hostname", _USER)
 _SHORT_RETENTION_S: Final = 3 * 86400
 _CLOCK_MS: Final = 5_000
 _RESTART: Final = "in [mysqld] of the server's configuration, then restart it"
@@ -36,20 +39,35 @@ class Questions(Protocol):
 
 
 def examine_binlog(name: str, dialect: Dialect, config: Mapping[str, str]) -> Iterator[Finding]:
-    """Give how the database of connector `name` stands; `config` is resolved."""
+    """Give how the database of connector `name` stands; `config` is resolved.
+
+    What validation says of options that are missing or cannot be read is not said again.
+    """
+    parsed = connection_options(dialect, config)
+    if not {*_NEEDED, "database.port"} <= parsed.keys() or not all(map(config.get, _NEEDED)):
+        return
+    host, port = str(parsed["database.hostname"]), int(parsed["database.port"])
+    fault = unreachable(host, port)
+    if fault is not None:
+        option = "database.hostname" if fault.of_host else "database.port"
+        yield problem(name, fault.text, fault.remedy, option)
+        return
     try:
-        parsed = parse(dialect, config)
         with Server(dialect, parsed) as server:
-            where = f"{parsed['database.hostname']}:{parsed['database.port']}"
             version = server.one("SELECT VERSION()")
-            yield ok(name, f"{where} answers: {version}")
+            yield ok(name, f"{host}:{port} answers: {version}", "database.hostname")
             yield from settings(name, dialect, server)
             yield from grants(name, dialect, server, config)
             yield from server_ids(name, server, config)
+            yield from databases(name, server, config)
             yield from tables(name, server, config)
             yield from clock(name, server, SYSTEM_CLOCK)
+    except DeniedError as error:
+        yield problem(name, str(error), "correct database.user and database.password", _USER)
     except ConnectError as error:
-        yield problem(name, str(error), "correct database.hostname, .port, .user and .password")
+        secured = re.search(r"\b(ssl|tls|certificate)\b", str(error), re.IGNORECASE)
+        option = "database.ssl.mode" if secured else "database.hostname"
+        yield problem(name, str(error), f"correct {option}, or the server", option)
 
 
 def settings(name: str, dialect: Dialect, server: Questions) -> Iterator[Finding]:
@@ -118,7 +136,7 @@ def grants(
     user = str(server.ask("SELECT CURRENT_USER()")[0][0])
     account = "@".join(f"'{part}'" for part in user.rsplit("@", 1))
     if "ALL PRIVILEGES" in everywhere:
-        yield ok(name, f"{user} has all privileges")
+        yield ok(name, f"{user} has all privileges", _USER)
         return
     lacking = []
     if "REPLICATION SLAVE" not in everywhere and "REPLICATION REPLICA" not in everywhere:
@@ -132,14 +150,14 @@ def grants(
     if not any("SELECT" in row for row in rows):
         for database in _databases(config):
             remedy = f"GRANT SELECT ON {database}.* TO {account};"
-            yield problem(name, f"{user} lacks SELECT on {database}", remedy)
+            yield problem(name, f"{user} lacks SELECT on {database}", remedy, _USER)
     for privilege in lacking:
         text = f"{user} lacks {privilege}"
         remedy = f"GRANT {privilege} ON *.* TO {account};"
         # without the global lock a snapshot locks table by table
-        yield (warning if privilege == "RELOAD" else problem)(name, text, remedy)
+        yield (warning if privilege == "RELOAD" else problem)(name, text, remedy, _USER)
     if not lacking:
-        yield ok(name, f"{user} may read the binlog")
+        yield ok(name, f"{user} may read the binlog", _USER)
 
 
 def _databases(config: Mapping[str, str]) -> list[str]:
@@ -153,12 +171,13 @@ def _databases(config: Mapping[str, str]) -> list[str]:
 
 def server_ids(name: str, server: Questions, config: Mapping[str, str]) -> Iterator[Finding]:
     """Give whether another replica has the connector's number."""
-    wanted = config.get("database.server.id")
+    option = "database.server.id"
+    wanted = config.get(option)
     if not wanted:
         return
     if wanted == server.variable("server_id"):
         text = f"database.server.id={wanted} is the server's own"
-        yield problem(name, text, "choose a number that no server and no replica has")
+        yield problem(name, text, "choose a number that no server and no replica has", option)
         return
     for statement in ("SHOW REPLICAS", "SHOW SLAVE HOSTS"):
         try:
@@ -170,23 +189,44 @@ def server_ids(name: str, server: Questions, config: Mapping[str, str]) -> Itera
                 name,
                 f"a replica with database.server.id={wanted} is connected: this connector, or one in its way",
                 f"{statement};  -- another reader of that number ends this one's stream",
+                option,
             )
         return
+
+
+def databases(name: str, server: Questions, config: Mapping[str, str]) -> Iterator[Finding]:
+    """Give whether each listed database is there and has tables that can be seen."""
+    option = "database.include.list"
+    if config.get(option):
+        names = {table.catalog for table in server.tables()}
+        for pattern in split_regexes(config[option]):
+            if not any(map(pattern.fullmatch, names)):
+                yield problem(
+                    name,
+                    f"{option} names {pattern.pattern}: the user sees no table in a database of that name",
+                    "correct the name (a regular expression), or GRANT SELECT on it",
+                    option,
+                )
 
 
 def tables(name: str, server: Questions, config: Mapping[str, str]) -> Iterator[Finding]:
     """Give whether each listed table is there and can be seen."""
-    listed = config.get("table.include.list")
-    if not listed:
+    option = "table.include.list"
+    if not config.get(option):
         return
     names = [f"{table.catalog}.{table.table}" for table in server.tables()]
-    for pattern in split_regexes(listed):
-        if not any(pattern.fullmatch(table) for table in names):
+    missing = False
+    for pattern in split_regexes(config[option]):
+        if not any(map(pattern.fullmatch, names)):
+            missing = True
             yield problem(
                 name,
-                f"table.include.list names {pattern.pattern}, which no table that the user sees matches",
+                f"{option} names {pattern.pattern}, which no table that the user sees matches",
                 "correct the name (database.table, a regular expression), or GRANT SELECT on it",
+                option,
             )
+    if not missing:
+        yield ok(name, "the tables are there", option)
 
 
 def clock(name: str, server: Questions, clock_: Clock) -> Iterator[Finding]:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Final, Protocol
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final, Literal, Protocol
 
+from appliance.config.client_tables import Role
 from appliance.config.worker import WorkerConfig
+from appliance.data.regex import java_compiled
 from appliance.doctor.findings import Finding, ok, problem, warning
 from appliance.errors import ConnectError
-from appliance.kafka.clients import worker_client
+from appliance.kafka.clients import role_client, worker_client
 from appliance.kafka.cluster import Cluster, Topic
 
 _TIMEOUT_S: Final = 10.0
@@ -77,6 +79,51 @@ def examine_history(cluster: Brokers, name: str, subject: str, servers: str) -> 
             f"topic {name} forgets after {topic.settings.get('retention.ms')} ms: a restart later than "
             "that does not know the tables",
             _alter(servers, name, "retention.ms=-1,retention.bytes=-1"),
+        )
+
+
+def examine_clients(
+    name: str, kind: Literal["source", "sink"], worker: WorkerConfig, config: Mapping[str, str]
+) -> Iterator[Finding]:
+    """Give whether the brokers answer a connector's client as they should, and have a sink's topics."""
+    role: Role = "consumer" if kind == "sink" else "producer"
+    own = {key: text for key, text in config.items() if key.startswith(f"{role}.override.")}
+    if not own and kind == "source":
+        return
+    option = f"{role}.override.bootstrap.servers"
+    if option not in own:
+        option = next(iter(own), "")
+    try:
+        cluster = Cluster(role_client(worker, config, role, "ingest-appliance-doctor"), _TIMEOUT_S)
+        brokers = cluster.connect()
+    except ConnectError as error:
+        remedy = f"correct {role}.override.* of the connector" if own else "see the broker's log"
+        yield problem(name, f"its {role}: {error}", remedy, option)
+        return
+    if own:
+        yield ok(name, f"its {role} reaches {', '.join(brokers)}", option)
+    if kind == "sink":
+        yield from _topics(name, cluster.partitions, config)
+
+
+def _topics(name: str, known: Iterable[str], config: Mapping[str, str]) -> Iterator[Finding]:
+    """Give which of a sink's topics are not there."""
+    listed = [topic.strip() for topic in config.get("topics", "").split(",") if topic.strip()]
+    missing = [topic for topic in listed if topic not in known]
+    pattern = config.get("topics.regex", "")
+    if pattern:
+        listed, option = [pattern], "topics.regex"
+        missing = [] if any(map(java_compiled(pattern).fullmatch, known)) else [pattern]
+    else:
+        option = "topics"
+    for topic in missing:
+        text = f"no topic is called {topic} yet, or the user may not see it"
+        yield warning(name, text, "ingest-appliance get topics", option)
+    if listed and not missing:
+        yield ok(
+            name,
+            f"{len(listed)} of its topics are there" if not pattern else "topics match",
+            option,
         )
 
 

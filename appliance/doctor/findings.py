@@ -23,27 +23,31 @@ EXIT_WARNING: Final = 2
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """`subject` is broker, disk, a connector's name and the like; `remedy` a statement or command."""
+    """`subject` is broker, disk, a connector's name and the like; `remedy` a statement or command.
+
+    `option` is the connector's option that it is about, empty for none.
+    """
 
     level: Level
     subject: str
     text: str
     remedy: str = ""
+    option: str = ""
 
 
-def ok(subject: str, text: str) -> Finding:
+def ok(subject: str, text: str, option: str = "") -> Finding:
     """Give a finding that all is well."""
-    return Finding(Level.OK, subject, text)
+    return Finding(Level.OK, subject, text, option=option)
 
 
-def warning(subject: str, text: str, remedy: str) -> Finding:
+def warning(subject: str, text: str, remedy: str, option: str = "") -> Finding:
     """Give a finding that works now and may not for long."""
-    return Finding(Level.WARNING, subject, text, remedy)
+    return Finding(Level.WARNING, subject, text, remedy, option)
 
 
-def problem(subject: str, text: str, remedy: str) -> Finding:
+def problem(subject: str, text: str, remedy: str, option: str = "") -> Finding:
     """Give a finding that keeps something from working."""
-    return Finding(Level.PROBLEM, subject, text, remedy)
+    return Finding(Level.PROBLEM, subject, text, remedy, option)
 
 
 def exit_code(findings: Iterable[Finding]) -> int:

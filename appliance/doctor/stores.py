@@ -1,78 +1,82 @@
-"""Where sinks write, and the schema registry: reachable, writable, room left."""
+"""HDFS, where sinks write: reachable, writable, room left."""
 
 from __future__ import annotations
 
 import json
-import shutil
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.connectors.hdfs.connector import CONFIG_DEF, address_of, store_url
+from appliance.config.define import ConfigDef
+from appliance.connectors.files.connector import local_root
+from appliance.connectors.hdfs.connector import (
+    CONF_DIR,
+    CONFIG_DEF,
+    HDFS_URL,
+    WEBHDFS_URL,
+    address_of,
+    store_url,
+)
+from appliance.connectors.storage.config import STORE_URL, TOPICS_DIR
 from appliance.connectors.storage.store import StoreError
-from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.doctor.files import SCARCE_BYTES, folder
+from appliance.doctor.findings import Finding, Level, ok, problem, warning
 from appliance.errors import ConfigError
 
+_OPTIONS: Final = ConfigDef(
+    CONFIG_DEF.keys[name] for name in (STORE_URL, HDFS_URL, WEBHDFS_URL, CONF_DIR, TOPICS_DIR)
+)
 _TIMEOUT_S: Final = 5
 _STATE: Final = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
-_SCARCE_BYTES: Final = 1 << 30
 
 
 def examine_hdfs(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
     """Give how the HDFS (or local folder) of sink `name` stands; `config` is resolved."""
     try:
-        parsed = CONFIG_DEF.parse(config)
+        parsed = _OPTIONS.parse(config)
         url = store_url(parsed)
         if url.startswith("file:"):
-            yield folder(name, Path(url.removeprefix("file://").removeprefix("file:")))
+            yield folder(name, Path(local_root(url)), STORE_URL)
             return
         address = address_of(parsed)
     except ConfigError as error:
-        yield problem(name, str(error), "correct store.url, webhdfs.url or hadoop.conf.dir")
+        remedy = "correct store.url, webhdfs.url or hadoop.conf.dir"
+        yield problem(name, str(error), remedy, STORE_URL)
         return
+    option = WEBHDFS_URL if config.get(WEBHDFS_URL) else STORE_URL
+    answers = False
     for web in address.urls:
-        yield from _namenode(name, web)
-    yield from _permission(name, address.urls, f"{address.root}/{parsed['topics.dir']}")
+        found = list(_namenode(name, web, option))
+        answers = answers or found[-1].level is not Level.PROBLEM
+        yield from found
+    if answers:
+        yield from _permission(name, address.urls, f"{address.root}/{parsed[TOPICS_DIR]}")
 
 
-def folder(name: str, path: Path) -> Finding:
-    """Give whether a local folder can be written, and its room."""
-    existing = next(found for found in (path, *path.parents) if found.exists())
-    try:
-        probe = existing / ".ingest-doctor"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        text = f"{path} cannot be written: {error.strerror}"
-        remedy = (
-            f"mkdir -p {path} && chown ingest:ingest {path}\n"
-            f"systemctl edit ingest-appliance  # [Service] ReadWritePaths={path}"
-        )
-        return problem(name, text, remedy)
-    free = shutil.disk_usage(existing).free
-    if free < _SCARCE_BYTES:
-        return warning(name, f"{free / 1e9:.1f} GB free for {path}", f"df -h {existing}")
-    return ok(name, f"{path} can be written, {free / 1e9:.1f} GB free")
-
-
-def _namenode(name: str, web: str) -> Iterator[Finding]:
+def _namenode(name: str, web: str, option: str) -> Iterator[Finding]:
     try:
         state = _json(web.rstrip("/") + _STATE)["beans"][0]
     except (OSError, ValueError, LookupError, TypeError) as error:
         yield problem(
-            name, f"the NameNode at {web} does not tell its state: {error}", f"curl {web}/jmx"
+            name,
+            f"the NameNode at {web} does not tell its state: {error}",
+            f"curl {web}/jmx",
+            option,
         )
         return
     if state.get("FSState") != "Operational":
         remedy = "hdfs dfsadmin -safemode get; hdfs dfsadmin -safemode leave"
-        yield problem(name, f"the NameNode at {web} is in safe mode", remedy)
+        yield problem(name, f"the NameNode at {web} is in safe mode", remedy, option)
     if not state.get("NumLiveDataNodes"):
         text = f"the NameNode at {web} has no live DataNode"
-        yield problem(name, text, "hdfs dfsadmin -report")
+        yield problem(name, text, "hdfs dfsadmin -report", option)
     free = int(state.get("CapacityRemaining", 0))
     text = f"HDFS at {web}: {free / 1e9:.1f} GB free"
-    yield ok(name, text) if free > _SCARCE_BYTES else warning(name, text, "hdfs dfsadmin -report")
+    if free > SCARCE_BYTES:
+        yield ok(name, text, option)
+    else:
+        yield warning(name, text, "hdfs dfsadmin -report", option)
 
 
 def _permission(name: str, urls: tuple[str, ...], path: str) -> Iterator[Finding]:
@@ -88,25 +92,12 @@ def _permission(name: str, urls: tuple[str, ...], path: str) -> Iterator[Finding
         store.delete(probe)
     except StoreError as error:
         remedy = f"hdfs dfs -mkdir -p {target}; hdfs dfs -chown ingest {target}"
-        yield problem(name, f"{target} on HDFS cannot be written: {error}", remedy)
+        text = f"{target} on HDFS cannot be written: {error}"
+        yield problem(name, text, remedy, TOPICS_DIR)
     else:
-        yield ok(name, f"{target} on HDFS can be written")
+        yield ok(name, f"{target} on HDFS can be written", TOPICS_DIR)
     finally:
         store.close()
-
-
-def examine_registry(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
-    """Give whether each schema registry that the converters of `name` ask answers."""
-    options = ("key.converter.schema.registry.url", "value.converter.schema.registry.url")
-    urls = {url.strip() for option in options for url in config.get(option, "").split(",")}
-    for url in sorted(urls - {""}):
-        try:
-            subjects = _json(f"{url.rstrip('/')}/subjects")
-        except (OSError, ValueError) as error:
-            remedy = f"curl {url}/subjects  # or correct *.converter.schema.registry.url"
-            yield problem(name, f"the schema registry at {url} does not answer: {error}", remedy)
-        else:
-            yield ok(name, f"the schema registry at {url} has {len(subjects)} subjects")
 
 
 def _json(url: str) -> Any:

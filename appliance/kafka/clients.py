@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from appliance.config.client_tables import Role
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConfigError
@@ -310,6 +311,23 @@ def connector_admin(worker: WorkerConfig, connector: ConnectorConfig, client_id:
         "client.id": client_id,
         **worker.client_settings("admin"),
         **connector.overrides("admin"),
+    }
+    return _only_common(translated(java))
+
+
+def role_client(
+    worker: WorkerConfig, config: Mapping[str, str], role: Role, client_id: str
+) -> Settings:
+    """Give the settings of a client that is to look around with what a connector's `role` has."""
+    prefix = f"{role}.override."
+    overrides = {
+        name.removeprefix(prefix): text for name, text in config.items() if name.startswith(prefix)
+    }
+    java = {
+        **COMMON_DEFAULTS,
+        "client.id": client_id,
+        **worker.client_settings(role),
+        **overrides,
     }
     return _only_common(translated(java))
 

@@ -43,15 +43,22 @@ class Cluster:
         # what is wrong is an exception: librdkafka's own lines would only stand in between
         self.settings: Final = {**settings, "log_level": 0}
         self._timeout_s = timeout_s
-        self._admin = AdminClient(dict(self.settings))
+        self._errors: list[KafkaError] = []
+        watched: dict[str, Any] = {**self.settings, "error_cb": self._errors.append}
+        self._admin = AdminClient(watched)
         self.id: str | None = None
         self.partitions: dict[str, int] = {}
         self._replicas: dict[str, int] = {}
 
     def connect(self) -> list[str]:
         """Give the brokers' addresses, and read which topics there are."""
-        with _told("asking for the brokers"):
+        try:
             found = self._admin.list_topics(timeout=self._timeout_s)
+        except KafkaException as error:
+            # the request fails for want of a broker; why there is none was told apart from it
+            self._admin.poll(0)
+            told = (self._errors or error.args)[0]
+            raise ConnectError(f"asking for the brokers: {told.str()}") from error
         self.id = found.cluster_id
         for name, topic in found.topics.items():
             self.partitions[name] = len(topic.partitions)

@@ -33,6 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 10 << 20
 _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
+_NO_CHANGE: Final = ("/validate", "/connection-test", "/tasks", "/fence")
 
 
 def create_app(context: Context) -> App:
@@ -157,7 +158,7 @@ class App:
         What another worker has forwarded it has told of itself.
         """
         path, status = request.url.path, response.status_code
-        if request.method not in _CHANGING or path.endswith(("/validate", "/tasks", "/fence")):
+        if request.method not in _CHANGING or path.endswith(_NO_CHANGE):
             return
         if FORWARDED in request.scope:
             return

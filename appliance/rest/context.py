@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
 from appliance.config.worker import WorkerConfig
+from appliance.doctor.findings import Finding
 from appliance.herder.entities import Stage
 from appliance.herder.herder import Herder
 from appliance.journal.journal import Journal
@@ -45,6 +46,7 @@ class Context:
     journal: Journal
     cluster_id: Callable[[], str | None]
     set_task_log_level: Callable[[str, str], None]
+    test_connection: Callable[[Mapping[str, str | None]], list[Finding]]
     restarts: Callable[[], dict[str, int]] = dict
     task_pids: Callable[[], list[int]] = list
 

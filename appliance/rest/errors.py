@@ -22,7 +22,7 @@ from appliance.errors import (
 )
 from appliance.herder.herder import SignatureError
 from appliance.rest.answers import empty_response, json_response
-from appliance.worker.validation import ValidationFailedError
+from appliance.worker.throwaway import ValidationFailedError
 
 _LOG = logging.getLogger(__name__)
 

@@ -14,6 +14,7 @@ from typing import Any, Final, NamedTuple
 import msgspec
 
 import appliance
+from appliance.doctor.findings import Finding
 from appliance.herder.entities import (
     ConnectorInfo,
     ConnectorOffsets,
@@ -158,6 +159,12 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         list[str],
         _LEVEL,
         query={"scope": {"enum": ["worker", "cluster"]}},
+    ),
+    ("POST", "/appliance/v1/connection-test"): Described(
+        "Try the database, store, brokers and schema registry that a configuration names: what was checked, "
+        "with the option that it is about and what mends it.",
+        list[Finding],
+        _CONFIG,
     ),
     ("GET", "/appliance/v1/events"): Described(
         "Events as they happen; `after` or Last-Event-ID resumes.",

@@ -15,6 +15,7 @@ from appliance.verbs import (
     change,
     complete,
     config,
+    connection,
     ctx,
     describe,
     offsets,
@@ -24,6 +25,18 @@ from appliance.verbs import (
 )
 from appliance.verbs.address import RefusedError, client_of
 
+_VERBS: Final = (
+    show,
+    describe,
+    change,
+    config,
+    connection,
+    offsets,
+    records,
+    settings,
+    ctx,
+    complete,
+)
 EXIT_FAILED: Final = 1
 EXIT_RETRY: Final = 3
 EXIT_REFUSED: Final = 4
@@ -32,7 +45,7 @@ EXIT_INTERRUPTED: Final = 130
 
 def add_verbs(commands: Any) -> None:
     """Add the verbs to a parser's subcommands; each sets `act`."""
-    for module in (show, describe, change, config, offsets, records, settings, ctx, complete):
+    for module in _VERBS:
         module.add_to(commands)
 
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import dataclasses
 import socket
-import traceback
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -25,14 +24,14 @@ from appliance.config.define import ConfigDef, ConfigKey, ConfigType, ConfigValu
 from appliance.config.providers import Providers
 from appliance.config.types import text_of
 from appliance.config.worker import WorkerConfig
-from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_class_of
-from appliance.imports import own_imports
+from appliance.errors import BadRequestError, ConnectError
 from appliance.telemetry.logs import blotted
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
 from appliance.worker.javahash import copied_hash_order, hash_order
 from appliance.worker.overrides import client_values, roles_of
 from appliance.worker.plugins import NoSuchConnectorError, Plugins, PluginVersionError
 from appliance.worker.processes import Spawner
+from appliance.worker.throwaway import Questions, answer
 
 NULL_VALUE: Final = "Null value can not be supplied as the configuration value."
 _ENDPOINT: Final = "`/connector-plugins/{connectorType}/config/validate`"
@@ -387,22 +386,12 @@ def _java(value: str | None) -> str:
     return "null" if value is None else value
 
 
-class ValidationFailedError(ConnectError):
-    """Validation ended with an error of the connector's own; `java_class` names the peer's class."""
-
-    def __init__(self, message: str, java_class: str) -> None:
-        """Keep the class by which the error is known to Connect's users."""
-        super().__init__(message)
-        self.cause_class = java_class
-
-
 class Validator:
     """Validates in throw-away processes; also the herder's check before a configuration is written."""
 
     def __init__(self, worker: WorkerConfig, spawner: Spawner) -> None:
         """Take the worker's configuration and its handle of the spawner."""
-        self._worker = worker
-        self._spawner = spawner
+        self._ask = Questions(worker, spawner, "appliance.worker.validation:serve")
         self._unknown: set[str] = set()
 
     def __call__(self, config: Mapping[str, str | None]) -> None:
@@ -427,93 +416,16 @@ class Validator:
         found: list[dict[str, Any]] = msgspec.json.decode(self._ask("plugin_config", asked))
         return found
 
-    def _ask(self, what: str, argument: dict[str, Any]) -> bytes:
-        ours, theirs = socket.socketpair()
-        timeout_s = self._worker.seconds("appliance.validation.timeout.ms")
-        request = {
-            "what": what,
-            "argument": argument,
-            "properties": dict(self._worker.originals),
-            "mode": self._worker.mode,
-        }
-        with ours:
-            process = self._spawner.spawn(
-                "appliance.worker.validation:serve", {}, [theirs], name="ingest-check"
-            )
-            try:
-                ours.settimeout(timeout_s)
-                ours.sendall(msgspec.json.encode(request))
-                ours.shutdown(socket.SHUT_WR)
-                answer = _read_all(ours)
-            except TimeoutError as error:
-                raise ConnectError(
-                    f"checking the configuration: the connector gave no answer within {timeout_s:g} s"
-                ) from error
-            finally:
-                process.kill()
-        modules, _, answer = answer.partition(b"\n")
-        if modules:
-            self._spawner.preload(msgspec.json.decode(modules, type=list[str]))
-        return _opened(answer, process.status)
-
-
-def _read_all(sock: socket.socket) -> bytes:
-    parts = []
-    while data := sock.recv(1 << 16):
-        parts.append(data)
-    return b"".join(parts)
-
-
-def _opened(answer: bytes, status: int | None) -> bytes:
-    if not answer:
-        raise ConnectError(
-            f"checking the configuration: the process ended without an answer (status {status})"
-        )
-    if answer[:1] == b"+":
-        return answer[1:]
-    fault = msgspec.json.decode(answer[1:])
-    if fault["kind"] == "no_connector":
-        raise NoSuchConnectorError(fault["message"])
-    if fault["kind"] == "bad_request":
-        raise BadRequestError(fault["message"])
-    if fault["kind"] == "not_found":
-        raise NotFoundError(fault["message"])
-    raise ValidationFailedError(fault["message"], fault["class"])
-
 
 def serve(_arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
-    """Be the throw-away process: answer the one request on the socket."""
+    """Be the throw-away process of a Validator."""
     from appliance.worker.plugin_config import plugin_config
 
-    with sockets[0] as sock:
-        request = msgspec.json.decode(_read_all(sock))
-        try:
-            worker = WorkerConfig(request["properties"], request["mode"])
-            plugins = Plugins.discover(worker["plugin.path"] or ())
-            argument = request["argument"]
-            if request["what"] == "validate":
-                checker = ConfigChecker(worker, plugins, Providers.from_config(worker.originals))
-                answer: Any = checker.validate(argument)
-            else:
-                answer = plugin_config(plugins, argument["name"], argument["version"])
-        except Exception as error:  # noqa: BLE001 - the asker raises it again
-            if not isinstance(error, ConnectError):
-                traceback.print_exc()
-            fault = {
-                "message": str(error),
-                "class": java_class_of(error),
-                "kind": _fault_kind(error),
-            }
-            sock.sendall(b"\n-" + msgspec.json.encode(fault))
-            return 0
-        modules = msgspec.json.encode(own_imports())
-        sock.sendall(modules + b"\n+" + msgspec.json.encode(answer))
-    return 0
+    def found(worker: WorkerConfig, what: str, argument: Any) -> Any:
+        plugins = Plugins.discover(worker["plugin.path"] or ())
+        if what == "plugin_config":
+            return plugin_config(plugins, argument["name"], argument["version"])
+        checker = ConfigChecker(worker, plugins, Providers.from_config(worker.originals))
+        return checker.validate(argument)
 
-
-def _fault_kind(error: Exception) -> str:
-    if isinstance(error, NoSuchConnectorError):
-        return "no_connector"
-    if isinstance(error, BadRequestError):
-        return "bad_request"
-    return "not_found" if isinstance(error, NotFoundError) else "failed"
+    return answer(sockets[0], found)

@@ -72,6 +72,7 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
 
     assert verb("apply", "--check", "-f", str(file))[0] == 1
     assert verb("validate", str(file))[0] == 0
+    assert verb("connection-test", str(file)) == (0, f"ok       in: {lines} can be read\n", "")
     assert verb("apply", "-f", str(file)) == (0, "", "in: created\n")
     assert verb("apply", "-f", str(file)) == (0, "", "in: unchanged\n")
     await_running(daemon, "in")
@@ -164,6 +165,16 @@ def test_exit_code_tells_refused_from_unreachable_when_a_verb_fails(verb, tmp_pa
     assert code == 1
     assert "topics" in err
     port = free_ports(1)[0]
+    lake = tmp_path / "lake.json"
+    config = {
+        "connector.class": "io.confluent.connect.hdfs3.Hdfs3SinkConnector",
+        "topics": "nowhere",
+        "store.url": f"http://127.0.0.1:{port}",
+    }
+    lake.write_text(json.dumps({"name": "lake", "config": config}))
+    code, out, _ = verb("connection-test", str(lake), "-o", "json")
+    levels = {finding["option"]: finding["level"] for finding in json.loads(out)}
+    assert (code, levels) == (1, {"store.url": "problem", "topics": "warning"})
     code, _, err = verb("get", "connectors", "--url", f"http://127.0.0.1:{port}")
     assert code == 3
     assert "Is the daemon running" in err

@@ -18,6 +18,7 @@ from tests.tui.still import (
     waiting_answers,
 )
 from tui.palette import DARK, LIGHT, MONO
+from tui.screens.dialogs import TextScreen
 from tui.screens.form import Form
 
 SHAPES: dict[str, dict[str, int]] = {
@@ -219,6 +220,36 @@ def test_form_looks_as_recorded_when_a_field_is_wrong(snap_compare, size):
         await pilot.pause()
 
     assert snap_compare(still(DARK, opened()), terminal_size=size, run_before=form)
+
+
+@SIZES
+def test_form_looks_as_recorded_when_a_connection_was_tried(snap_compare, size):
+    """What the daemon found, the worst first with what mends it."""
+
+    async def form(pilot):
+        await open_view(pilot, 2)
+        await pilot.press("e")
+        await until(lambda: isinstance(pilot.app.screen, Form) and pilot.app.screen.errors)
+        await pilot.press("t")
+        await until(lambda: isinstance(pilot.app.screen, TextScreen))
+        await pilot.pause()
+
+    found = [
+        {
+            "level": "ok",
+            "option": "file",
+            "text": "/data can be written, 80.1 GB free",
+            "remedy": "",
+        },
+        {
+            "level": "problem",
+            "option": "topics",
+            "text": "no topic is called orders yet, or the user may not see it",
+            "remedy": "ingest-appliance get topics",
+        },
+    ]
+    more = {**opened(), "POST /connection-test": found}
+    assert snap_compare(still(DARK, more), terminal_size=size, run_before=form)
 
 
 @SIZES

@@ -28,7 +28,7 @@ from tui.feed import Feed
 from tui.model import Model
 from tui.palette import DARK
 from tui.scene import Scene
-from tui.screens.dialogs import Ask, Choice, Confirm
+from tui.screens.dialogs import Ask, Choice, Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.editor import EditText
 from tui.screens.form import Form
@@ -209,6 +209,60 @@ async def test_new_connector_comes_from_the_form_when_its_errors_are_mended(
         await pilot.press("y")
         await until(lambda: name in app.scene.model.connectors, PATIENCE_S)
     wait_until(lambda: states(daemon, name) == ["RUNNING"], f"{name} runs", PATIENCE_S)
+
+
+async def test_connection_is_tried_from_the_form_when_t_is_pressed(
+    daemon, broker, mariadb, unique_name
+):
+    """What fails stands at its field with what mends it: the port, the password, then nothing."""
+    config = {
+        "connector.class": "io.debezium.connector.mariadb.MariaDbConnector",
+        "database.hostname": mariadb.host,
+        "database.port": str(free_ports(1)[0]),
+        "database.user": mariadb.user,
+        "database.password": "wrong",
+        "database.server.id": "7411",
+        "topic.prefix": unique_name,
+        "schema.history.internal.kafka.bootstrap.servers": "127.0.0.1:1",
+        "schema.history.internal.kafka.topic": f"{unique_name}-history",
+    }
+    async with opened(daemon) as pilot:
+        form = Form(pilot.app.scene, "New", {"name": unique_name, **config}, never)
+        pilot.app.push_screen(form)
+        await stands(pilot, Form)
+
+        async def tried() -> dict[str, str]:
+            await pilot.press("t")
+            await stands(pilot, TextScreen)
+            shown = pilot.app.screen.text.plain
+            await pilot.press("escape")
+            await stands(pilot, Form)
+            return {option: note(form, option) for option in (*config, "topic")} | {"": shown}
+
+        found = await tried()
+        assert found["database.port"] == "✗ fails"
+        assert found["schema.history.internal.kafka.bootstrap.servers"] == "✗ fails"
+        assert "nobody listens there" in found[""]
+
+        form.values["database.port"] = str(mariadb.port)
+        form.values["schema.history.internal.kafka.bootstrap.servers"] = broker.bootstrap
+        found = await tried()
+        assert (found["database.port"], found["database.user"]) == ("", "✗ fails")
+        assert "wrong" not in found[""]
+
+        form.values["database.password"] = mariadb.password
+        found = await tried()
+        assert found["database.user"] == "● works"
+        assert form._tested.faults == []
+
+
+async def never(_config: dict[str, str]) -> bool:
+    return False
+
+
+def note(form: Form, option: str) -> str:
+    cell = form._tested.note(option, form.scene.palette)
+    return "" if cell is None else cell.text
 
 
 async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders):

@@ -23,10 +23,12 @@ from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from tui.calls import ours
 from tui.client import ClientError, escaped
 from tui.filters import Filter
 from tui.revisions import changes
 from tui.scene import Scene
+from tui.screens.connectiontest import Tested, put_finding
 from tui.screens.dialogs import Dialog, TextScreen
 from tui.veil import is_secret, veiled
 from tui.widgets.frame import Pane, frame, is_narrow, retitle, subtitle
@@ -53,6 +55,7 @@ class Form(Dialog):
         Binding("slash", "search", show=False),
         Binding("y", "raw", show=False),
         Binding("n", "next_error", show=False),
+        Binding("t", "test", show=False),
         Binding("E", "editor", show=False),
     ]
     DEFAULT_CSS: ClassVar[str] = """
@@ -79,6 +82,8 @@ class Form(Dialog):
         self._timer: Timer | None = None
         self._editing: str | None = None
         self.problem: str | None = None
+        self._tested = Tested()
+        self._note = ""
 
     def compose(self) -> ComposeResult:
         """Give groups, fields, the text about a field, and the line to edit in."""
@@ -149,12 +154,17 @@ class Form(Dialog):
         left = sum(len(found) for found in bad.values())
         changed = len(changes(self.before, self.values))
         panel = self.query_one(Vertical)
-        retitle(panel, f"{self.heading}  {changed} changed, {left} errors left")
-        subtitle(panel, self.problem or "")
+        retitle(
+            panel,
+            f"{self.heading}  {changed} changed, {left} error{'' if left == 1 else 's'} left",
+        )
+        subtitle(panel, self.problem or self._note)
         # in the order in which they may go where there is no room
-        hints = "ctrl+s save  Esc leave  Enter edit  / search  [ ] group  n error  x unset  + low"
+        hints = (
+            "ctrl+s save  Esc leave  Enter edit  t test connection  / search  [ ] group  n error"
+        )
         self.query_one("#hints", Static).update(
-            Text(f"{hints}  E $EDITOR  y JSON", palette.grey, no_wrap=True)
+            Text(f"{hints}  x unset  + low  E $EDITOR  y JSON", palette.grey, no_wrap=True)
         )
         self._put_doc()
 
@@ -210,6 +220,9 @@ class Form(Dialog):
         note = Cell("X error", "red") if errors else Cell("required" if required else "")
         if not errors and key in self.values:
             note = Cell("changed" if changed else "set", "amber" if changed else "green")
+        tried = self._tested.note(key, self.scene.palette)
+        if not errors and tried is not None:
+            note = tried
         return (Cell(importance, "grey"), Cell(key), Cell(value, role), note)
 
     def _type_of(self, key: str) -> str:
@@ -228,6 +241,9 @@ class Form(Dialog):
             text.append(f"{self._shown(key or '')}\n\n", "bold")
         for error in self.errors.get(key or "", ()):
             text.append(f"{error}\n\n", palette.style("red"))
+        for finding in self._tested.of(key or ""):
+            put_finding(text, finding, palette)
+            text.append("\n")
         if entry is not None:
             definition = entry["definition"]
             text.append(f"{definition['documentation']}\n\n")
@@ -279,6 +295,8 @@ class Form(Dialog):
             self.query_one(Grid).refresh()
 
     def _validate_soon(self) -> None:
+        # what was tried is no longer what stands there
+        self._tested, self._note = Tested(), ""
         if self._timer is not None:
             self._timer.stop()
         self._timer = self.set_timer(
@@ -337,8 +355,8 @@ class Form(Dialog):
         line.focus()
 
     def action_next_error(self) -> None:
-        """Go to the next field with an error, in whatever group it is."""
-        bad = list(self.errors)
+        """Go to the next field with an error or a place that failed, in whatever group it is."""
+        bad = list(dict.fromkeys((*self.errors, *self._tested.faults)))
         if bad:
             here = self.query_one(Grid).key
             at = bad.index(here) + 1 if here in bad else 0
@@ -347,6 +365,31 @@ class Form(Dialog):
             self._group = self._groups.index(self._group_of(key))
             self.paint()
             self.query_one(Grid).go_to(key)
+
+    def action_test(self) -> None:
+        """Have the daemon try the places that the configuration names."""
+        self.run_worker(self._test(), exclusive=True, group="test")
+
+    async def _test(self) -> None:
+        scene, values = self.scene, dict(self.values)
+        if scene.stock:
+            self._note = "Kafka Connect itself tries no connection; ingest-appliance does"
+            self.paint()
+            return
+        call = ours("POST", "/connection-test", values)
+        self._tested, self._note = Tested(), f"{call} ..."
+        self.paint()
+        try:
+            found = Tested(await scene.client.request(*call))
+        except ClientError as error:
+            self._note = f"{call}: {error}"
+            self.paint()
+            return
+        if values != self.values:
+            return
+        self._tested, self._note = found, f"tested: {found.summary}"
+        self.paint()
+        self.app.push_screen(TextScreen(scene, "Connection test", found.text(scene.palette)))
 
     def action_raw(self) -> None:
         """Show the configuration as JSON."""

@@ -6,6 +6,7 @@ answer of a validation holds no values, only errors and recommendations.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 from collections.abc import Callable, Mapping
@@ -22,7 +23,7 @@ from appliance.connectors.binlog import options
 from appliance.connectors.binlog.checks import type_errors, whole_number
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.data.regex import java_compiled, regex_fault
-from appliance.errors import ConfigError
+from appliance.errors import ConfigError, ConnectError
 
 _IMPORTANCE: Final = {"H": Importance.HIGH, "M": Importance.MEDIUM, "L": Importance.LOW}
 _WIDTH: Final = {"N": Width.NONE, "S": Width.SHORT, "M": Width.MEDIUM, "L": Width.LONG}
@@ -307,6 +308,17 @@ _SPECIAL: Final[dict[str, Callable[[str, Mapping[str, str | None]], list[str]]]]
     "gtid.source.excludes": _gtid,
     **{name: _regexes(name) for name in (*_REGEX_LISTS, *_MORE_REGEX_LISTS)},
 }
+
+
+def connection_options(dialect: Dialect, config: Mapping[str, str | None]) -> dict[str, Any]:
+    """Give the values of the options that say where the server is and who one is; a wrong one is left out."""
+    given = {key: text for key, text in config.items() if text is not None}
+    parsed: dict[str, Any] = {}
+    for name, key in DEFINITIONS[dialect].keys.items():
+        if name.startswith(("database.", "connect")):
+            with contextlib.suppress(ConnectError):
+                parsed[name] = ConfigDef([key]).parse(given)[name]
+    return parsed
 
 
 def parse(dialect: Dialect, config: Mapping[str, str]) -> dict[str, Any]:

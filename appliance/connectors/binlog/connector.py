@@ -6,12 +6,11 @@ that can be captured. Semantics: Debezium BinlogConnector, MySqlConnector.valida
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.api.connector import Connector, ConnectorContext, ExactlyOnceSupport
-from appliance.config.define import ConfigDef, ConfigValue
+from appliance.config.define import ConfigValue
 from appliance.connectors.binlog import config as options
 from appliance.connectors.binlog.server import Server
 from appliance.connectors.binlog.sqltokens import Dialect
@@ -49,13 +48,7 @@ class BinlogConnector(Connector):
         return values
 
     def _server_errors(self, config: Mapping[str, str | None]) -> list[str]:
-        given = {key: text for key, text in config.items() if text is not None}
-        keys = options.DEFINITIONS[self.dialect]
-        parsed: dict[str, Any] = {}
-        for name, key in keys.keys.items():
-            if name.startswith(("database.", "connect")):
-                with contextlib.suppress(ConnectError):
-                    parsed[name] = ConfigDef([key]).parse(given)[name]
+        parsed = options.connection_options(self.dialect, config)
         timeout_s = max(1, parsed.get("connection.validation.timeout.ms", 60_000) // 1000)
         try:
             with Server(

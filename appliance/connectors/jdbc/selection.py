@@ -35,7 +35,7 @@ class Selection:
 
     def choose(self, tables: Sequence[TableId], quote: str) -> list[TableId]:
         """Give the tables to copy, in order. Raises ConnectError when two share a bare name."""
-        chosen = [table for table in tables if self._wanted(table, quote)]
+        chosen = [table for table in tables if self.wants(table, quote)]
         names = [table.name for table in chosen]
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
@@ -46,7 +46,8 @@ class Selection:
             )
         return chosen
 
-    def _wanted(self, table: TableId, quote: str) -> bool:
+    def wants(self, table: TableId, quote: str) -> bool:
+        """Whether the options choose a table."""
         if self.include:
             return _matches(self.include, table.fqn) and not _matches(self.exclude, table.fqn)
         names = {table.name, table.fqn, quoted_fqn(table, quote)}

@@ -12,7 +12,7 @@ import appliance
 from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
-from appliance.rest.console import dlq, lag, logs, topics
+from appliance.rest.console import connection, dlq, lag, logs, topics
 from appliance.rest.console.jobs import Jobs
 from appliance.rest.console.peers import LOCAL_PATH, Peers
 from appliance.rest.console.rebalances import history
@@ -42,6 +42,7 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         *jobs.routes(PREFIX),
         *lag.routes(context, records, peers, PREFIX),
         *topics.routes(context, records, PREFIX),
+        *connection.routes(context, secrets, PREFIX),
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),

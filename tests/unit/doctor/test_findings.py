@@ -20,7 +20,7 @@ def test_remedy_stands_below_its_problem():
 
 
 def test_json_has_every_member():
-    """Tools read level, subject, text and remedy."""
+    """Tools read level, subject, text, remedy and option."""
     assert json.loads(json_text([ok("clock", "good")])) == [
-        {"level": "ok", "subject": "clock", "text": "good", "remedy": ""}
+        {"level": "ok", "subject": "clock", "text": "good", "remedy": "", "option": ""}
     ]

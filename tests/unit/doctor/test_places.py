@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 
 from appliance.config.worker import WorkerConfig
-from appliance.doctor import broker, machine, stores
+from appliance.doctor import broker, files, machine
 from appliance.doctor.findings import Level, exit_code
 from appliance.errors import ConnectError
 from appliance.kafka.cluster import Topic
@@ -79,10 +79,10 @@ def test_port_is_told_of_when_somebody_else_has_it():
 
 def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):
     """With the drop-in that lets the hardened service write there."""
-    assert stores.folder("lake", tmp_path / "new").level is not Level.PROBLEM
+    assert files.folder("lake", tmp_path / "new").level is not Level.PROBLEM
     blocked = tmp_path / "file"
     blocked.touch()
-    found = stores.folder("lake", blocked / "below")
+    found = files.folder("lake", blocked / "below")
     assert found.level is Level.PROBLEM
     assert "ReadWritePaths=" in found.remedy
 

@@ -7,6 +7,7 @@ from concurrent.futures import Future
 from typing import Any, Literal
 
 from appliance.config.worker import WorkerConfig
+from appliance.doctor.findings import problem
 from appliance.errors import AlreadyExistsError, BadRequestError, NotFoundError
 from appliance.herder.entities import (
     ActiveTopicsInfo,
@@ -35,6 +36,7 @@ from appliance.worker.validation import ConfigChecker, ConfigInfos
 
 PLUGINS = Plugins.discover()
 WORKER = "127.0.0.1:8083"
+HOST = "database.hostname"
 CONVERTER = "org.apache.kafka.connect.json.JsonConverter"
 DISTRIBUTED = {
     "bootstrap.servers": "b:9092",
@@ -272,4 +274,12 @@ def make_context(options: Mapping[str, str] | None = None, mode: Any = "distribu
         journal=Journal(None, WORKER),
         cluster_id=lambda: "cluster",
         set_task_log_level=lambda _logger, _level: None,
+        test_connection=lambda config: [
+            problem(
+                config["name"] or "",
+                f"{config.get('db.password')} at {config[HOST]} is away",
+                "",
+                HOST,
+            )
+        ],
     )

@@ -346,6 +346,27 @@ def test_secrets_are_masked_and_kept_when_run_as_our_daemon():
     assert stored["topic"] == "u"
 
 
+def test_connection_is_tried_with_the_stored_secret_when_the_mask_is_sent():
+    """A form shows [hidden]; what is tried is what is stored."""
+    context = make_context(mode="run")
+    client = TestClient(create_app(context), base_url="http://localhost:8083")
+    client.put("/connectors/x/config", json={**SOURCE, "db.password": "s3cret"})
+    shown = client.get("/connectors/x/config").json()
+    path = "/appliance/v1/connection-test"
+    answer = client.post(path, json={**shown, "database.hostname": "${db.password}"})
+
+    assert answer.json() == [
+        {
+            "level": "problem",
+            "subject": "x",
+            "text": "s3cret at ${db.password} is away",
+            "remedy": "",
+            "option": "database.hostname",
+        }
+    ]
+    assert client.post(path).status_code == 400
+
+
 def test_file_is_named_when_it_owns_the_connector():
     """A connector defined in a file is changed in the file, whichever worker is asked."""
     context = make_context()

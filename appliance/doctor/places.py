@@ -1,0 +1,138 @@
+"""The places that a connector names: its database, store or file, its brokers and topics, its registry."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Final, Literal
+
+from appliance.config.providers import Providers
+from appliance.config.worker import WorkerConfig
+from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.doctor import broker
+from appliance.doctor.files import examine_followed, examine_target
+from appliance.doctor.findings import Finding, problem
+from appliance.doctor.reach import unreachable
+from appliance.doctor.registry import examine_registry
+from appliance.errors import ConnectError
+from appliance.kafka.cluster import Cluster
+from appliance.telemetry.logs import blotted
+from appliance.worker.plugins import Plugins
+
+_BINLOG: Final[Mapping[str, Dialect]] = {
+    "io.debezium.connector.mysql.": "mysql",
+    "io.debezium.connector.mariadb.": "mariadb",
+}
+_HISTORY: Final = "schema.history.internal.kafka"
+
+Config = Mapping[str, str]
+
+
+class Places:
+    """Looks at the places of connectors with the worker's own options beneath theirs."""
+
+    def __init__(self, worker: WorkerConfig, cluster: Cluster | None) -> None:
+        """Take the worker's configuration and its brokers, None while they cannot be reached."""
+        self._worker = worker
+        self._cluster = cluster
+
+    def examine(
+        self, name: str, kind: Literal["source", "sink"], java_class: str, config: Config
+    ) -> Iterator[Finding]:
+        """Give how each place of a connector stands; `config` is resolved."""
+        yield from self._by_class(name, java_class, config)
+        yield from broker.examine_clients(name, kind, self._worker, config)
+        yield from examine_registry(name, self._worker.originals, config)
+
+    def _by_class(self, name: str, java_class: str, config: Config) -> Iterator[Finding]:
+        # each with the drivers that it alone needs
+        for prefix, dialect in _BINLOG.items():
+            if java_class.startswith(prefix):
+                from appliance.doctor.binlog import examine_binlog
+
+                yield from examine_binlog(name, dialect, config)
+                yield from self._history(name, config)
+        if java_class.startswith("io.confluent.connect.jdbc"):
+            from appliance.doctor.jdbc import examine_jdbc
+
+            yield from examine_jdbc(name, config)
+        elif java_class.startswith("io.confluent.connect.hdfs"):
+            from appliance.doctor.stores import examine_hdfs
+
+            yield from examine_hdfs(name, config)
+        elif java_class.endswith((".FilesSinkConnector", "FileStreamSinkConnector")):
+            yield from examine_target(name, config)
+        elif java_class.endswith(".FileStreamSourceConnector") and config.get("file"):
+            yield examine_followed(name, Path(config["file"]))
+
+    def _history(self, name: str, config: Config) -> Iterator[Finding]:
+        topic = config.get(f"{_HISTORY}.topic")
+        own = self._worker.bootstrap_servers
+        servers = config.get(f"{_HISTORY}.bootstrap.servers") or own
+        if servers != own:
+            yield from _listening(name, servers, f"{_HISTORY}.bootstrap.servers")
+        elif topic and self._cluster is not None:
+            yield from broker.examine_history(self._cluster, topic, name, own)
+
+
+def _listening(name: str, servers: str, option: str) -> Iterator[Finding]:
+    """Give a problem where no broker of a list listens."""
+    faults = []
+    for address in servers.split(","):
+        host, _, port = address.strip().rpartition("://")[2].rpartition(":")
+        fault = unreachable(host.strip("[]"), int(port) if port.isdigit() else 9092)
+        if fault is None:
+            return
+        faults.append(problem(name, fault.text, fault.remedy, option))
+    yield from faults
+
+
+def resolved(
+    name: str, config: Config, providers: Providers
+) -> tuple[dict[str, str], list[Finding]]:
+    """Give a configuration with what providers put into it, and the references that none resolves.
+
+    Raises ConfigError.
+    """
+    found = providers.resolve(dict(config))
+    remedy = (
+        "name the provider in config.providers of the worker file; files under /run/credentials "
+        "are there for the service alone"
+    )
+    return found, [
+        problem(
+            name, f"{option} refers to {value}, which no provider resolves here", remedy, option
+        )
+        for option, value in found.items()
+        if "${" in value and ":" in value.partition("${")[2].partition("}")[0]
+    ]
+
+
+def examine_connection(
+    worker: WorkerConfig, config: Mapping[str, str | None]
+) -> Iterator[Finding]:
+    """Give how the places of a configuration stand; what its options lack is validation's to say."""
+    name = config.get("name") or "connector"
+    given = {key: text for key, text in config.items() if text is not None}
+    try:
+        texts, unresolved = resolved(name, given, Providers.from_config(worker.originals))
+        yield from unresolved
+        plugins = Plugins.discover(worker["plugin.path"] or ())
+        plugin = plugins.find_connector(texts.get("connector.class", ""))
+    except ConnectError as error:
+        yield problem(name, str(error), "correct connector.class", "connector.class")
+        return
+    kind: Literal["source", "sink"] = "source" if plugin.kind == "source" else "sink"
+    places = Places(worker, _cluster(worker))
+    for finding in places.examine(name, kind, plugin.java_class, texts):
+        yield dataclasses.replace(finding, text=blotted(finding.text))
+
+
+def _cluster(worker: WorkerConfig) -> Cluster | None:
+    try:
+        cluster = broker.open_cluster(worker)
+        cluster.connect()
+    except ConnectError:
+        return None
+    return cluster
