@@ -35,6 +35,7 @@ from appliance.kafka.clients import worker_client
 from appliance.kafka.log import LogClients
 from appliance.rest.access import Access
 from appliance.rest.app import create_admin_app, create_app
+from appliance.rest.console.trends import Trends
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
 from appliance.rest.registry import RegistryApp
@@ -103,6 +104,7 @@ class Host:
         self._plugins = Plugins.discover(config["plugin.path"] or ())
         self._types: dict[str, ConnectorType] = {}
         self._stopping = threading.Event()
+        self._trends = Trends()
         worker_id = url.rsplit("://", maxsplit=1)[-1].rstrip("/")
         inbox = Inbox()
         self._logs: LogClients | None = None
@@ -145,6 +147,7 @@ class Host:
             self._cluster_id,
             self._worker.set_log_level,
             ConnectionTest(config, spawner),
+            self._trends,
             task_pids=self._worker.process_ids,
         )
         self._server = RestServer(create_app(context), config)
@@ -266,6 +269,10 @@ class Host:
                     member="" if member is None else member.member_id,
                     problem=None if member is None else member.fault,
                 )
+            now_ms = SYSTEM_CLOCK.now_ms()
+            if self._trends.due(now_ms):
+                figures = {str(task): one for task, one in self._worker.metrics().items()}
+                self._trends.take(figures, now_ms)
             SYSTEM_CLOCK.wait(self._stopping, _REPORT_S)
 
     def _on_ready(self, done: Future[None], connectors: list[Path]) -> None:

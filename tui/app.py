@@ -26,6 +26,7 @@ from tui.client import PREFIX, ClientError
 from tui.commands import Completion, run_command
 from tui.handlers import Handlers
 from tui.help import no_daemon
+from tui.model import STEP_S
 from tui.scene import Scene
 from tui.screens.overview import Overview
 from tui.screens.view import Hints, View
@@ -87,7 +88,7 @@ class Console(Handlers):
         self._flush_s = flush_s
         self._said: tuple[str, str, float] | None = None
         self._shown: dict[str, Text] = {}
-        self._flow_s = 0
+        self._added_s = self._step = 0
         self._flushed_s = float("-inf")
         self._ends: list[int] = []
         self._looked_s = float("-inf")
@@ -177,12 +178,14 @@ class Console(Handlers):
         waiting = model.unanswered(now_s)
         if waiting is not None and self._said_nothing(now_s):
             self.say(f"{waiting}: the daemon has not answered yet; still waiting for it", "amber")
-        dirty, model.dirty = model.dirty, set()
-        if int(now_s) != self._flow_s:
-            self._flow_s = int(now_s)
-            if model.loaded:
+        if model.loaded and int(now_s) != self._added_s:
+            self._added_s = int(now_s)
+            if int(now_s // STEP_S) != self._step:
+                self._step = int(now_s // STEP_S)
+                model.note_step()
+            else:
                 model.add_up()
-                model.flow.append((model.totals.into, model.totals.out))
+        dirty, model.dirty = model.dirty, set()
         if scene.stale != self._dimmed:
             self._dimmed = scene.stale
             self.restyle()

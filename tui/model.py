@@ -11,13 +11,19 @@ from collections import Counter, deque
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from tui.palette import RANK
 
-TREND: Final = 60
+STEP_S: Final = 5.0
+TREND: Final = 24
+"""A task's line covers two minutes."""
+FLOW: Final = 120
+"""The line of all tasks covers ten."""
 PATIENCE_S: Final = 10.0
 RESTART: Final = "restart"
 _NEWS: Final = 200
+_CONFIG_PATH: Final = re.compile(r"/connectors/([^/]+)/config")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 
 
@@ -45,7 +51,10 @@ class Task:
 
 @dataclass(frozen=True, slots=True)
 class Connector:
-    """One connector as the snapshot tells it; `tasks` is how many it has, `queue` its DLQ topic."""
+    """One connector as the snapshot tells it; `tasks` is how many it has, `queue` its DLQ topic.
+
+    `changed` is when its configuration did (epoch milliseconds), `revision` how often that is known of.
+    """
 
     name: str
     kind: str
@@ -57,6 +66,9 @@ class Connector:
     topics: tuple[str, ...] = ()
     tasks: int = 0
     queue: str | None = None
+    revision: int | None = None
+    changed: int | None = None
+    changed_by: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +139,11 @@ class Model:
     group: Mapping[str, Any] = field(default_factory=dict)
     news: deque[News] = field(default_factory=lambda: deque(maxlen=_NEWS))
     trends: dict[str, deque[float]] = field(default_factory=dict)
-    flow: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=240))
+    """Records a second of each task in steps of STEP_S, the newest last."""
+    flow: deque[tuple[float, float]] = field(default_factory=lambda: deque(maxlen=FLOW))
+    """The same of all tasks, into Kafka and out of it."""
+    lags: deque[float] = field(default_factory=lambda: deque(maxlen=TREND))
+    """Records that all sinks were behind, in the same steps."""
     seq: int | None = None
     loaded: bool = False
     counts: Counter[str] = field(default_factory=Counter)
@@ -153,6 +169,9 @@ class Model:
         self.counts = Counter(task.state for task in self.tasks.values())
         for key in self.trends.keys() - self.tasks.keys():
             del self.trends[key]
+        for entry in snapshot["tasks"]:
+            if len(entry.get("hist") or ()) > len(self.trends.get(entry["id"], ())):
+                self.trends[entry["id"]] = deque(entry["hist"], maxlen=TREND)
         self.by_connector = {name: [] for name in self.connectors}
         for task in self.tasks.values():
             self.by_connector.setdefault(task.connector, []).append(task.key)
@@ -176,6 +195,8 @@ class Model:
             self._rates(body["tasks"])
             return True
         self._tell(type_, body)
+        if type_ == "audit":
+            self._changed_by(body)
         if type_ == "task":
             return self._task_changed(body)
         if type_ == "connector":
@@ -300,6 +321,28 @@ class Model:
                 latest = task
         self.totals = Totals(into, out, behind, latest)
 
+    def take_flow(self, throughput: Mapping[str, Any]) -> None:
+        """Take what the daemon knows of the last minutes, where that is more than is known here."""
+        pairs = list(zip(throughput["in"], throughput["out"], strict=True))
+        if len(pairs) > len(self.flow):
+            self.flow = deque(pairs, maxlen=FLOW)
+
+    def note_step(self) -> None:
+        """Lengthen every line by what is so now; called every STEP_S."""
+        self.add_up()
+        self.flow.append((self.totals.into, self.totals.out))
+        self.lags.append(self.totals.sink_lag)
+        for key, task in self.tasks.items():
+            self.trends.setdefault(key, deque(maxlen=TREND)).append(task.rate or 0.0)
+        self.dirty.update(self.tasks)
+
+    def trend_of(self, name: str) -> list[float]:
+        """Give the line of a connector: the sum of its tasks'."""
+        lines = [list(self.trends.get(key, ())) for key in self.by_connector.get(name, ())]
+        length = max(map(len, lines), default=0)
+        padded = ([0.0] * (length - len(line)) + line for line in lines)
+        return [sum(values) for values in zip(*padded, strict=True)]
+
     def _task(self, entry: Mapping[str, Any]) -> Task:
         name, _, number = str(entry["id"]).rpartition(":")
         known = self.connectors.get(name)
@@ -324,7 +367,6 @@ class Model:
                 # a task that has just started had no figures in the snapshot
                 unit = task.unit or ("ms" if task.kind == "source" else "records")
                 self.tasks[key] = replace(task, rate=rate, lag=lag, unit=unit)
-                self.trends.setdefault(key, deque(maxlen=TREND)).append(rate or 0.0)
                 self.dirty.add(key)
 
     def _task_changed(self, body: Mapping[str, Any]) -> bool:
@@ -347,6 +389,13 @@ class Model:
         self.dirty.add(task.key)
         self._restarted(body["to"], task.key, task.connector)
         return True
+
+    def _changed_by(self, body: Mapping[str, Any]) -> None:
+        """Note who changed a configuration; without a user it is an address that is told."""
+        found = _CONFIG_PATH.fullmatch(str(body["key"]))
+        known = self.connectors.get(unquote(found[1])) if found is not None else None
+        if known is not None and body.get("by") != body.get("from"):
+            self.connectors[known.name] = replace(known, changed_by=body.get("by"))
 
     def _restarted(self, state: str, *keys: str) -> None:
         """Expect the restart of `keys` no longer where it has come to an end."""
@@ -386,6 +435,9 @@ def _connector(entry: Mapping[str, Any]) -> Connector:
         tuple(entry.get("topics") or ()),
         int(entry.get("tasks") or 0),
         (entry.get("dlq") or {}).get("topic"),
+        entry.get("rev"),
+        entry.get("changed"),
+        entry.get("changed_by"),
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 from rich.cells import cell_len, set_cell_size
 
@@ -31,6 +32,11 @@ def age(seconds: float) -> str:
     if whole < 86400:
         return f"{whole // 3600}h {whole % 3600 // 60}m"
     return f"{whole // 86400}d {whole % 86400 // 3600}h"
+
+
+def ago(ms: float | None, now_s: float) -> str:
+    """Give how long something at an epoch in milliseconds is past, a dash when it is not known."""
+    return "-" if ms is None else age(now_s - ms / 1000)
 
 
 def lag(value: float | None, unit: str | None) -> str:
@@ -73,6 +79,38 @@ def dots(values: Sequence[float], width: int, *, ascii: bool = False) -> str:
             bits |= _BRAILLE_RIGHT[levels[at + 1]]
         cells.append(chr(0x2800 + bits))
     return "".join(cells)
+
+
+def hills(
+    values: Sequence[float], width: int, height: int, *, down: bool = False, ascii: bool = False
+) -> list[str]:
+    """Give the newest values as `height` lines of `width` cells, filled up from below or `down` from above.
+
+    The newest value stands at the right edge; they are scaled to their highest.
+    """
+    per_cell = 1 if ascii else 2
+    shown = list(values)[-width * per_cell :]
+    shown = [0.0] * (width * per_cell - len(shown)) + shown
+    top = max(shown, default=0.0)
+    # what is above nothing is seen
+    levels = [ceil(value / top * height * 4) if top > 0 else 0 for value in shown]
+    lines = []
+    for row in range(height):
+        below = row if down else height - 1 - row
+        fills = [min(4, max(0, level - below * 4)) for level in levels]
+        if ascii:
+            lines.append("".join(" .:|#"[fill] for fill in fills))
+            continue
+        left, right = (_BRAILLE_LEFT, _BRAILLE_RIGHT)
+        if down:
+            left, right = left[::-1], right[::-1]
+        cells = zip(fills[::2], fills[1::2], strict=True)
+        lines.append("".join(_cell(sum(left[:one]) + sum(right[:two])) for one, two in cells))
+    return lines
+
+
+def _cell(bits: int) -> str:
+    return chr(0x2800 + bits) if bits else " "
 
 
 _UNITS = {"k": 1e3, "M": 1e6, "G": 1e9, "s": 1, "m": 60, "h": 3600, "d": 86400, "%": 1}

@@ -17,10 +17,12 @@ import collections
 import itertools
 import json
 import logging
+import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.config.secrets import masked
@@ -33,6 +35,8 @@ _LOG = logging.getLogger(__name__)
 
 RING: Final = 10_000
 _QUIET_S: Final = 10.0
+_ASKED_MS: Final = 10_000
+_CONFIG_PATH: Final = re.compile(r"/connectors/?(?:([^/]+)/config)?")
 
 
 class Event(NamedTuple):
@@ -41,6 +45,14 @@ class Event(NamedTuple):
     id: int
     type: str
     body: dict[str, Any]
+
+
+class Revised(NamedTuple):
+    """When a connector's configuration changed last, which of the known revisions that is, and by whom."""
+
+    ts: int
+    number: int
+    by: str | None = None
 
 
 Subscriber = Callable[[Event], None]
@@ -59,6 +71,8 @@ class Journal:
         self._came_s: collections.deque[float] = collections.deque(maxlen=RING)
         self._subscribers: set[Subscriber] = set()
         self._changed_ms: dict[str, int] = {}
+        self._revised: dict[str, Revised] = {}
+        self._asked: dict[str, tuple[int, str]] = {}
         self._discarded: dict[str, set[tuple[int, int]]] = {}
         self._numbers = itertools.count()
         self._warned_s = float("-inf")
@@ -135,6 +149,20 @@ class Journal:
         """Give when a task (text of its id) changed its state last, None when that is not known."""
         return self._changed_ms.get(task)
 
+    def revised(self, connector: str) -> Revised | None:
+        """Give the last change of a connector's configuration, None when it is not known."""
+        with self._lock:
+            found = self._revised.get(connector)
+            if found is None:
+                return None
+            # whoever asks is told of when the answer is known, mostly after the revision; and a request that
+            # creates a connector does not name it
+            names = (connector, "") if found.number == 1 else (connector,)
+            for ts, by in (self._asked[name] for name in names if name in self._asked):
+                if abs(ts - found.ts) <= _ASKED_MS:
+                    return found._replace(by=by)
+            return found
+
     def discard(self, topic: str, places: Sequence[Sequence[int]], why: str) -> None:
         """Hide dead letters, each a [partition, offset] of the queue `topic`."""
         self.append(
@@ -179,12 +207,30 @@ class Journal:
             self._came_s.append(self._clock.monotonic_s())
             if event.type == "task":
                 self._changed_ms[str(event.body.get("key"))] = event.body["ts"]
+            elif event.type == "config":
+                self._note_revision(event.body)
+            elif event.type == "audit":
+                self._note_asker(event.body)
             elif event.type == "discard":
                 hidden = self._discarded.setdefault(event.body["key"], set())
                 hidden.update((partition, offset) for partition, offset in event.body["records"])
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)
+
+    def _note_revision(self, body: Mapping[str, Any]) -> None:
+        name = str(body["key"])
+        if body.get("config") is None:
+            self._revised.pop(name, None)
+            return
+        before = self._revised.get(name)
+        self._revised[name] = Revised(body["ts"], 1 if before is None else before.number + 1)
+
+    def _note_asker(self, body: Mapping[str, Any]) -> None:
+        found = _CONFIG_PATH.fullmatch(str(body["key"]))
+        # without a user it is the address that is told
+        if found is not None and body.get("by") not in (None, body.get("from")):
+            self._asked[unquote(found[1] or "")] = body["ts"], str(body["by"])
 
     def _on_sent(self, future: Future[None]) -> None:
         error = None if future.cancelled() else future.exception()

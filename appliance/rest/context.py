@@ -14,6 +14,7 @@ from appliance.doctor.findings import Finding
 from appliance.herder.entities import Stage
 from appliance.herder.herder import Herder
 from appliance.journal.journal import Journal
+from appliance.rest.console.trends import Trends
 from appliance.rest.errors import RestError
 from appliance.telemetry.loggers import Loggers
 from appliance.worker.plugins import Plugins
@@ -47,6 +48,7 @@ class Context:
     cluster_id: Callable[[], str | None]
     set_task_log_level: Callable[[str, str], None]
     test_connection: Callable[[Mapping[str, str | None]], list[Finding]]
+    trends: Trends = dataclasses.field(default_factory=Trends)
     restarts: Callable[[], dict[str, int]] = dict
     task_pids: Callable[[], list[int]] = list
 

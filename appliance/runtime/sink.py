@@ -290,6 +290,9 @@ class SinkRunner:
         context.apply_seeks()
         if self._ticker.tick(now_s, paused=paused):
             self.figures.gauges["partition-count"] = len(assignment.partitions)
+            self.figures.gauges["_partitions"] = " ".join(
+                f"{place.topic}/{place.partition}" for place in assignment.partitions
+            )
             self.figures.gauges["sink-record-lag-max"] = assignment.lag()
             active = assignment.uncommitted
             self.figures.gauges["sink-record-active-count"] = active
@@ -356,6 +359,7 @@ class SinkRunner:
         figures.sampled("offset-commit", "-time-ms").record(took_ms)
         if succeeded:
             figures.totals["offset-commit-completion-total"] += 1
+            figures.gauges["last_commit_ms"] = self._clock.now_ms()
         else:
             figures.add("_failed-commits")
         good = figures.totals["offset-commit-completion-total"]

@@ -318,6 +318,8 @@ class SourceRunner:
         took_ms = (self._clock.monotonic_s() - started_s) * 1000
         figures.sampled("offset-commit", "-time-ms").record(took_ms)
         figures.add("_commits" if succeeded else "_failed-commits")
+        if succeeded:
+            figures.gauges["last_commit_ms"] = self._clock.now_ms()
         good, bad = figures.totals.get("_commits", 0), figures.totals.get("_failed-commits", 0)
         figures.gauges["offset-commit-success-percentage"] = round(good / (good + bad), 3)
         figures.gauges["offset-commit-failure-percentage"] = round(bad / (good + bad), 3)

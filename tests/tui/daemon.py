@@ -47,7 +47,16 @@ def snapshot(connectors: int = 4, tasks: int = 5, failed: int = 2, seq: int = 7)
             for worker in workers
         ],
         "connectors": [
-            {"name": name, "type": "source" if at % 2 else "sink", "state": "RUNNING"}
+            {
+                "name": name,
+                "type": "source" if at % 2 else "sink",
+                "state": "RUNNING",
+                "plugin": f"io.shop.{'MySqlConnector' if at % 2 else 'Hdfs3SinkConnector'}",
+                "topics": ["orders", "returns"][: 1 + at % 2],
+                "rev": 14,
+                "changed": int(NOW_S * 1000) - 2 * 86_400_000,
+                "changed_by": "ana" if at % 2 else None,
+            }
             for at, name in enumerate(names)
         ],
         "tasks": found,

@@ -191,6 +191,7 @@ def answers() -> dict[str, Any]:
             "end": {"kafka_offset": 88_132},
             "behind": 12 - number,
             "unit": "records",
+            "committed_ms": NOW_MS - 130_000 * number,
         }
         for number in range(3)
     ]
@@ -224,6 +225,12 @@ def answers() -> dict[str, Any]:
             }
         ],
         "/lag": lag,
+        "/throughput": {
+            "step_ms": 5000,
+            "ts": NOW_MS,
+            "in": [4000.0 + 900 * (at % 17) for at in range(120)],
+            "out": [5000.0 + 300 * (at % 23) for at in range(120)],
+        },
         "/logs/recent": lines,
     }
 
@@ -317,6 +324,7 @@ def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) ->
     for at in range(60):
         rates = [[key, float(100 + at * 7 % 40), 250.0] for key in model.tasks]
         model.apply(None, "rates", {"tasks": rates[shape.get("failed", 2) :]})
+        model.note_step()
     if shape.get("failed", 2) and "orders-3:4" in model.tasks:
         model.apply(8, "task", task_event("orders-3-4", "FAILED", "Boom: disk full"))
     client = StillClient({**answers(), **(more or {})})

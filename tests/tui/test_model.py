@@ -9,7 +9,7 @@ import pytest
 from tests.tui import daemon
 from tui.model import RESTART, Model
 from tui.palette import THEMES, chosen
-from tui.text import age, count, cut
+from tui.text import age, count, cut, hills
 
 
 def loaded(**shape) -> Model:
@@ -89,6 +89,30 @@ def test_past_stands_behind_what_was_seen_when_it_is_fetched_later():
         "PUT /connectors/a/config: 201",
         "gen 7 w left",
     ]
+
+
+def test_lines_begin_with_what_the_daemon_kept_when_a_console_opens():
+    """A snapshot brings each task's last minutes; from then on a step is added every few seconds."""
+    told = daemon.snapshot(connectors=2, tasks=2, failed=0)
+    for task in told["tasks"]:
+        task["hist"] = [1.0, 2.0]
+    model = Model()
+    model.load(told)
+    model.take_flow({"in": [1.0, 3.0, 5.0], "out": [0.0, 0.0, 1.0]})
+    assert model.trend_of("orders-1") == [2.0, 4.0]
+    model.note_step()
+    assert list(model.trends["orders-1:0"]) == [1.0, 2.0, 100.0]
+    assert list(model.flow)[-2:] == [(5.0, 1.0), (201.0, 201.0)]
+    model.take_flow({"in": [9.0], "out": [9.0]})
+    assert len(model.flow) == 4
+
+
+def test_hills_stand_at_the_right_edge_when_there_is_less_than_room():
+    """Both halves are scaled to their highest, and what is above nothing is seen."""
+    assert hills([0, 8, 4, 0.1], 6, 2, ascii=True) == ["   #  ", "   ##."]
+    assert hills([1, 2], 2, 1) == [" ⣤".replace("⣤", chr(0x2800 + 0x44 + 0xB8))]
+    assert hills([1, 2], 1, 1, down=True) == [chr(0x2800 + 0x01 + 0x02 + 0xB8)]
+    assert hills([], 2, 1) == ["  "]
 
 
 def test_rates_keep_the_event_id_when_they_have_none():

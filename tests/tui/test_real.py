@@ -140,6 +140,10 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
         await pilot.press("y")
         await until(lambda: states(daemon, name) == ["RUNNING"], PATIENCE_S)
         await until(lambda: app.scene.model.health(name) == "RUNNING", PATIENCE_S)
+        await until(lambda: app.scene.model.connectors[name].revision == 2, PATIENCE_S)
+        changed = app.scene.model.connectors[name].changed
+        assert changed is not None
+        assert abs(time.time() - changed / 1000) < PATIENCE_S
     stored = daemon.client.get("connectors", name, "config")
     assert stored == {**orders, "name": name, "errors.tolerance": "all"}
 
@@ -265,6 +269,22 @@ def note(form: Form, option: str) -> str:
     return "" if cell is None else cell.text
 
 
+async def test_last_minutes_are_there_when_a_console_opens(daemon, orders):
+    """What flowed before anybody looked is kept by the daemon: of each task, and of all."""
+    name = orders["topics"]
+    create(daemon, name, {**orders, "errors.tolerance": "all"}, "RUNNING")
+
+    def flowed() -> bool:
+        told = daemon.client.get("appliance", "v1", "throughput")
+        return bool(any(told["out"]))
+
+    wait_until(flowed, "records went out", PATIENCE_S)
+    async with opened(daemon) as pilot:
+        model = pilot.app.scene.model
+        await until(lambda: any(out for _, out in model.flow), PATIENCE_S)
+        assert any(model.trend_of(name))
+
+
 async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders):
     """A killed worker leaves a generation with its name as the cause, and comes back in another."""
     create(daemon, orders["topics"], {**orders, "errors.tolerance": "all"}, "RUNNING")
@@ -301,6 +321,11 @@ async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_p
         app = pilot.app
         key = json.dumps({"kafka_partition": 0, "kafka_topic": name})
         await choose(pilot, "offsets", f"{name} {key}")
+        row = f"{name} {key}"
+        # a task tells its figures once a second
+        await until(lambda: app.view.rows[row]["committed_ms"] is not None, PATIENCE_S)
+        committed_ms = app.view.rows[row]["committed_ms"]
+        assert 0 <= time.time() - committed_ms / 1000 < PATIENCE_S
         await pilot.press("e")
         await stands(pilot, Choice)
         await pilot.press("enter")

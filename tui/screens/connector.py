@@ -10,8 +10,9 @@ from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Static
 
 from tui.filters import Filter
+from tui.model import TREND, Connector
 from tui.scene import Asker, Scene
-from tui.screens.overview import short_worker
+from tui.screens.overview import direction, short_worker
 from tui.screens.pages import (
     ConfigPage,
     ErrorsPage,
@@ -22,6 +23,8 @@ from tui.screens.pages import (
     TasksPage,
     TopicsPage,
 )
+from tui.summary import changed, lag_of
+from tui.text import count, dots
 from tui.widgets.frame import Pane, is_narrow, subtitle
 from tui.widgets.grid import Grid
 
@@ -167,4 +170,22 @@ class Detail(Vertical):
             text.append(f"  topics {','.join(known.topics)}", palette.grey)
         if known.error:
             text.append(f"  {known.error}", palette.style("red"))
+        self._put_flow(text, known)
         return text
+
+    def _put_flow(self, text: Text, known: Connector) -> None:
+        """Append the second line: rate with its last minutes, lag, and when the configuration changed."""
+        model, palette = self.scene.model, self.scene.palette
+        rate = sum(task.rate or 0 for task in model.tasks_of(known.name))
+        sign = direction(known.kind, palette)
+        text.append(f"\n {sign.text} ", sign.role)
+        text.append(f"{count(rate)} rec/s ", "bold")
+        line = dots(model.trend_of(known.name), TREND, ascii=palette.ascii)
+        text.append(f"{line} ", sign.role)
+        if line:
+            text.append("last 2 min  ", palette.grey)
+        text.append("lag ", palette.grey)
+        text.append(lag_of(model, known.name)[1])
+        if known.changed is not None:
+            since = changed(known, self.scene.clock())
+            text.append(f"  rev {known.revision}, changed {since}", palette.grey)

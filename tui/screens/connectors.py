@@ -9,25 +9,26 @@ from typing import Any, ClassVar
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
-from tui.model import Model
 from tui.scene import Asker, Scene
 from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count
+from tui.summary import changed, lag_of, last_error, short_plugin, short_topics
+from tui.text import count
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
     Column("STATE", 6),
-    Column("CONNECTOR", 22),
+    Column("CONNECTOR", 20),
     Column("IO", 2),
     Column("TASKS", 5, right=True),
     Column("REC/S", 6, right=True),
     Column("LAG", 6, right=True),
     Column("DLQ", 4, right=True),
     Column("PLUGIN", 16, wide=True),
-    Column("TOPICS", 16, wide=True),
+    Column("TOPICS", 12, wide=True),
+    Column("CHANGED", 9, wide=True),
     Column("LAST ERROR", 0),
 )
 _LIST: Hints = (
@@ -61,14 +62,15 @@ class Connectors(View):
     ABOUT: ClassVar[str] = (
         "Every connector with its tasks' sum. DEGR: the connector runs, one of its tasks does not. "
         "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
-        "records. DLQ is what came into its dead letter queue in the last hour. In an opened "
+        "records. CHANGED is when its configuration did, and by whom. "
+        "DLQ is what came into its dead letter queue in the last hour. In an opened "
         "connector: [ and ] change the tab, Tab goes to the text below and j k scroll it, e edits "
         "the configuration, u in History applies an older revision."
     )
     STYLE: ClassVar[str] = """
     #connectors-list { height: 1fr; }
     Detail { height: 1fr; display: none; }
-    #detail-head, #detail-tabs { height: 1; }
+    #detail-head { height: 2; } #detail-tabs { height: 1; }
     Detail ContentSwitcher { height: 1fr; }
     #detail-text { height: 45%; }
     Detail.short #detail-text { height: 65%; }
@@ -240,30 +242,7 @@ class Connectors(View):
             Cell(text),
             Cell(f"+{new}" if new else "0" if known.queue else "-", "amber" if new else "grey"),
             Cell(short_plugin(known.plugin), "grey"),
-            Cell(",".join(known.topics), "grey"),
+            Cell(short_topics(known.topics), "grey"),
+            Cell(changed(known, self.scene.clock()), "grey"),
             Cell(last_error(model, key) or "", "red"),
         )
-
-
-def short_plugin(name: str) -> str:
-    """Give a plugin's class without package and the word Connector."""
-    return name.rsplit(".", maxsplit=1)[-1].removesuffix("Connector")
-
-
-def last_error(model: Model, name: str) -> str | None:
-    """Give the error of the connector, else that of its first failed task."""
-    known = model.connectors[name]
-    failed = (task.error for task in model.tasks_of(name) if task.error)
-    return known.error or next(failed, None)
-
-
-def lag_of(model: Model, name: str) -> tuple[float | None, str]:
-    """Give how far behind a connector is: records in all, or the longest time; and as text."""
-    tasks = [task for task in model.tasks_of(name) if task.lag is not None]
-    if not tasks:
-        return None, "-"
-    if tasks[0].unit == "ms":
-        worst = max(task.lag or 0 for task in tasks)
-        return worst, age(worst / 1000)
-    total = sum(task.lag or 0 for task in tasks)
-    return total, count(total)

@@ -18,7 +18,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.stock import stock_offsets
-from tui.text import age, count
+from tui.text import age, ago, count
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -31,6 +31,7 @@ COLUMNS = (
     Column("COMMITTED", 28, right=True),
     Column("END", 12, right=True, wide=True),
     Column("BEHIND", 9, right=True),
+    Column("COMMIT AGO", 10, right=True, wide=True),
 )
 STOP_S = 30.0
 
@@ -55,7 +56,8 @@ class Offsets(View):
     ABOUT: ClassVar[str] = (
         "Where each connector stands. A sink's BEHIND is records up to the end of the topic. A "
         "source's is time: since what it read last happened, or since its last complete poll; END "
-        "then says how many bytes of the binlog are still to come. e alters the offset under the "
+        "then says how many bytes of the binlog are still to come. COMMIT AGO is when the task that has "
+        "the partition stored an offset last. e alters the offset under the "
         "cursor (or of all marked rows of the connector): it says first how many records come "
         "again or are left out, checks the new place, stops the connector if you agree, and asks "
         "for its name. D forgets all of a connector's offsets. p lets it run again."
@@ -158,6 +160,7 @@ class Offsets(View):
             Cell(place_text(row["committed"])),
             Cell(end_text(row), "grey"),
             Cell(behind_text(row), "amber" if row["behind"] else ""),
+            Cell(ago(row.get("committed_ms"), self.scene.clock()), "grey"),
         )
 
 

@@ -12,11 +12,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 
 from tui.client import PREFIX
-from tui.model import Model, Task
+from tui.model import STEP_S, TREND, Model, Task
 from tui.palette import Palette
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count, cut, dots, lag, size
+from tui.text import age, count, cut, dots, hills, lag, size
 from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -28,7 +28,7 @@ COLUMNS = (
     Column("WKR", 4),
     Column("REC/S", 6, right=True),
     Column("LAG", 6, right=True),
-    Column("TREND / ERROR", 0),
+    Column("LAST 2 MIN / ERROR", 0),
 )
 
 
@@ -127,16 +127,16 @@ class Overview(TaskList):
     #health { width: 38; } #flow { width: 1fr; } #lag { width: 32; }
     Overview .left { width: 1fr; } Overview .side { width: 40; }
     #crew { height: 8; } #news { height: 1fr; } #chosen { height: 10; }
-    .narrow Overview .tiles { height: 4; } .narrow Overview .tiles Box { height: 4; }
-    .narrow #health { width: 26; } .narrow #lag { width: 25; }
-    .narrow Overview .side { display: none; }
+    .narrow Overview .tiles { height: 2; } .narrow Overview .tiles Box { height: 2; }
+    .narrow #health, .narrow #flow { width: 1fr; padding: 0 1; }
+    .narrow Overview .side, .narrow #lag { display: none; }
     """
 
     def compose(self) -> ComposeResult:
         """Give the panes."""
         with Horizontal(classes="tiles"):
-            yield Box(self.scene, "Health", id="health")
-            yield Box(self.scene, "Throughput rec/s", id="flow")
+            yield Box(self.scene, "Health", id="health", tile=True)
+            yield Box(self.scene, "Throughput rec/s", id="flow", tile=True)
             yield Box(self.scene, "Lag and DLQ", id="lag")
         with Horizontal():
             with Vertical(classes="left"):
@@ -154,8 +154,11 @@ class Overview(TaskList):
         wide = not self.narrow
         self.query_one("#health", Box).put(health(model, palette, wide=wide))
         flow = self.query_one("#flow", Box)
-        flow.put(throughput(model, palette, flow.content_size.width or 20))
-        self.query_one("#lag", Box).put(behind(scene))
+        if wide:
+            flow.put(throughput(model, palette, flow.content_size.width or 20))
+            self.query_one("#lag", Box).put(behind(scene))
+        else:
+            flow.put(in_two_lines(scene))
         if wide:
             self.query_one("#crew", Box).put(workers(model, palette))
             box = self.query_one("#news", Box)
@@ -164,6 +167,7 @@ class Overview(TaskList):
 
     async def load(self, client: Asker) -> None:
         """Fetch what happened before this console started."""
+        self.scene.model.take_flow(await client.get(f"{PREFIX}/throughput"))
         changes = await client.get(f"{PREFIX}/audit?limit=30")
         rebalances = await client.get(f"{PREFIX}/rebalances?limit=20")
         self.scene.model.remember(changes, rebalances)
@@ -202,7 +206,7 @@ def task_cells(scene: Scene, key: str) -> Sequence[Cell]:
     model, palette = scene.model, scene.palette
     task = model.tasks[key]
     glyph, word, role = palette.state(model.state_of(task))
-    trend = Cell(dots(model.trends.get(key, ()), 30, ascii=palette.ascii), palette.accent)
+    trend = Cell(dots(model.trends.get(key, ()), TREND, ascii=palette.ascii), palette.accent)
     return (
         Cell(f"{glyph} {word}", role),
         Cell(task.connector, "" if task.state == "RUNNING" else "bold"),
@@ -240,11 +244,14 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     """Give how many tasks are in each state."""
     counts = model.counts
     text = Text(style=palette.text)
-    rows = (
+    rows: tuple[tuple[str, ...], ...] = (
         ("RUNNING", "PAUSED"),
         ("FAILED", "STOPPED"),
         ("UNASSIGNED", "RESTARTING"),
     )
+    if not wide:
+        # what runs above what has lost its worker, beside each what is wrong or asked for
+        rows = ("RUNNING", "FAILED", "STOPPED"), ("UNASSIGNED", "PAUSED", "RESTARTING")
     for row in rows:
         for state in row:
             glyph, word, role = palette.state(state)
@@ -259,19 +266,44 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     return text
 
 
-def throughput(model: Model, palette: Palette, width: int) -> Text:
-    """Give records per second in and out, and their last minutes."""
-    into, out = model.totals.into, model.totals.out
+def in_and_out(model: Model, palette: Palette) -> Text:
+    """Give records per second into Kafka and out of it."""
     up, down = (">", "<") if palette.ascii else ("▲", "▼")
-    text = Text(style=palette.text)
+    text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append(f"{up} in ", palette.accent)
-    text.append(f"{count(into)}  ", "bold")
+    text.append(f"{count(model.totals.into)}  ", "bold")
     text.append(f"{down} out ", palette.sink)
-    text.append(f"{count(out)}\n", "bold")
+    return text.append(count(model.totals.out), "bold")
+
+
+def in_two_lines(scene: Scene) -> Text:
+    """Give the flow, below it how far sinks and sources are behind, and what came into dead letter queues."""
+    model, palette = scene.model, scene.palette
+    text = in_and_out(model, palette)
+    text.append("\nlag ", palette.grey)
+    text.append(count(model.totals.sink_lag), "bold")
+    late, new = model.totals.latest, new_letters(scene)
+    if late is not None:
+        text.append(f", {lag(late.lag, 'ms')}")
+    text.append("  DLQ ", palette.grey)
+    return text.append(f"+{new}" if new else "0", palette.style("amber") if new else palette.text)
+
+
+def new_letters(scene: Scene) -> int:
+    """Give how many dead letters came in the last hour."""
+    return sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
+
+
+def throughput(model: Model, palette: Palette, width: int) -> Text:
+    """Give records per second in and out, and their last minutes: in stands on out."""
+    text = in_and_out(model, palette)
     plain = palette.ascii
-    text.append(dots([pair[0] for pair in model.flow], width, ascii=plain) + "\n", palette.accent)
-    text.append(dots([pair[1] for pair in model.flow], width, ascii=plain), palette.sink)
-    return text
+    seen = min(len(model.flow), width * (1 if plain else 2))
+    text.append(f"  last {age(seen * STEP_S)}\n", palette.grey)
+    high = hills([pair[0] for pair in model.flow], width, 2, ascii=plain)
+    low = hills([pair[1] for pair in model.flow], width, 1, down=True, ascii=plain)
+    text.append("\n".join(high) + "\n", palette.accent)
+    return text.append("\n".join(low), palette.sink)
 
 
 def behind(scene: Scene) -> Text:
@@ -279,11 +311,12 @@ def behind(scene: Scene) -> Text:
     model, palette = scene.model, scene.palette
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append("sink lag  ", palette.grey)
-    text.append(f"{count(model.totals.sink_lag)} rec\n", "bold")
+    text.append(f"{count(model.totals.sink_lag)} rec", "bold")
+    _put_change(text, model, palette)
     late = model.totals.latest
     text.append("oldest    ", palette.grey)
     text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
-    new = sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
+    new = new_letters(scene)
     text.append("DLQ       ", palette.grey)
     text.append(str(new), palette.style("amber") if new else palette.text)
     text.append(" new in 1 h\n", palette.text)
@@ -294,6 +327,17 @@ def behind(scene: Scene) -> Text:
     if broken:
         text.append(f" {broken} connectors", palette.style("red"))
     return text
+
+
+def _put_change(text: Text, model: Model, palette: Palette) -> None:
+    """Append by how much the sinks' lag has changed in the time that lines of tasks cover."""
+    before = model.lags[0] if model.lags else 0.0
+    percent = round((model.totals.sink_lag - before) / before * 100) if before else 0
+    if percent:
+        sign = ("^" if percent > 0 else "v") if palette.ascii else "▲" if percent > 0 else "▼"
+        style = palette.style("amber" if percent > 0 else "green")
+        text.append(f"  {sign} {min(abs(percent), 999)} %", style)
+    text.append("\n")
 
 
 def workers(model: Model, palette: Palette) -> Text:

@@ -17,7 +17,7 @@ from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints
-from tui.text import age, count, lag, seconds
+from tui.text import ago, count, lag, seconds
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -138,7 +138,6 @@ class TasksPage(Page):
         figures = self._figures.get(key, {})
         glyph, word, role = palette.state(model.state_of(task))
         batch = figures.get("put-batch-avg-time-ms", figures.get("poll-batch-avg-time-ms"))
-        since = "-" if task.since is None else age(self.scene.clock() - task.since / 1000)
         return (
             Cell(f"{glyph} {word}", role),
             Cell(key),
@@ -146,10 +145,10 @@ class TasksPage(Page):
             Cell(count(task.rate)),
             Cell(lag(task.lag, task.unit)),
             Cell(seconds(batch)),
-            Cell(seconds(figures.get("offset-commit-avg-time-ms"))),
+            Cell(ago(figures.get("last_commit_ms"), self.scene.clock())),
             Cell(count(figures.get("total-retries"))),
             Cell(count(figures.get("total-record-failures"))),
-            Cell(since, "grey"),
+            Cell(ago(task.since, self.scene.clock()), "grey"),
             Cell(task.error or "", "red"),
         )
 

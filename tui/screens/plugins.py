@@ -10,8 +10,8 @@ from textual.app import ComposeResult
 
 from tui.client import ClientError, escaped
 from tui.scene import Asker, Scene
-from tui.screens.connectors import short_plugin
 from tui.screens.view import Hints, Listing, View
+from tui.summary import short_plugin
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 

@@ -60,10 +60,13 @@ def _plain(shown: Content | None) -> str:
 
 
 class Box(Static):
-    """Text in a frame that is repainted only when it differs."""
+    """Text in a frame that is repainted only when it differs; `tile`: a narrow terminal draws none."""
 
-    def __init__(self, scene: Scene, title: str, *, id: str, focusable: bool = False) -> None:
+    def __init__(
+        self, scene: Scene, title: str, *, id: str, focusable: bool = False, tile: bool = False
+    ) -> None:
         super().__init__(id=id)
+        self._tile = tile
         retitle(self, title)
         self.can_focus = focusable
         self._scene = scene
@@ -85,19 +88,24 @@ class Box(Static):
     def restyle(self) -> None:
         """Draw everything anew at the next `put`: a text's own colour does not tell it from another one."""
         self._now = None
-        frame(self, self._scene)
+        self._frame()
 
     def on_mount(self) -> None:
         """Draw the frame."""
-        frame(self, self._scene)
+        self._frame()
 
     def on_focus(self) -> None:
         """Light the frame."""
-        frame(self, self._scene, lit=True)
+        self._frame(lit=True)
 
     def on_blur(self) -> None:
         """Dim the frame."""
-        frame(self, self._scene, lit=False)
+        self._frame(lit=False)
+
+    def _frame(self, *, lit: bool | None = None) -> None:
+        frame(self, self._scene, lit=lit)
+        if self._tile and is_narrow(self):
+            self.styles.border_top = None
 
 
 def quiet_scrollbars(widget: Widget, scene: Scene) -> None:

@@ -15,7 +15,8 @@ from appliance.kafka.peek import Bounds
 from appliance.rest.answers import json_response
 from appliance.rest.console.peers import Peers
 from appliance.rest.console.records import Records, object_of
-from appliance.rest.console.snapshot import lag_of, rate_of
+from appliance.rest.console.snapshot import lag_of
+from appliance.rest.console.trends import rate_of
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
@@ -118,6 +119,7 @@ def _entry(
         "end": None,
         "behind": None,
         "unit": "records",
+        "committed_ms": _committed_ms(name, offset.partition, figures),
     }
     place = _place(offset.partition)
     if place is not None:
@@ -136,6 +138,20 @@ def _entry(
         "behind": max(lags, default=None),
         "bytes": max(sizes, default=None),
     }
+
+
+def _committed_ms(name: str, partition: Mapping[str, Any] | None, figures: Figures) -> int | None:
+    """Give when the partition's task committed last; where it is not known which one, any of them."""
+    own = [values for key, values in figures.items() if key.rpartition("-")[0] == name]
+    place = _place(partition)
+    if place is not None:
+        own = [values for values in own if f"{place[0]}/{place[1]}" in _assigned(values)]
+    times = [int(values["last_commit_ms"]) for values in own if "last_commit_ms" in values]
+    return max(times, default=None)
+
+
+def _assigned(values: Mapping[str, Any]) -> Sequence[str]:
+    return str(values.get("_partitions", "")).split()
 
 
 def _previewed(

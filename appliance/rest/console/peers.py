@@ -20,6 +20,7 @@ from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError
 from appliance.herder.entities import HerderSnapshot
 from appliance.rest.console.snapshot import rates
+from appliance.rest.console.trends import Told, merged
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
 from appliance.rest.users import Principal, Role
@@ -27,6 +28,7 @@ from appliance.rest.users import Principal, Role
 FRESH_S: Final = 0.9
 TIMEOUT_S: Final = 2.0
 LOCAL_PATH: Final = "/appliance/v1/local"
+LOCAL_TRENDS_PATH: Final = f"{LOCAL_PATH}/trends"
 _STALE_S: Final = 15.0
 
 _VIEWER: Final = Principal(None, Role.VIEW)
@@ -123,6 +125,15 @@ class Peers:
         for worker in (await self.workers(seen, authorization)).values():
             found.update(worker["metrics"])
         return found
+
+    async def trends(self, seen: HerderSnapshot, authorization: str | None) -> Told:
+        """Give the trends of every task of the group, and their sums."""
+        urls = self._urls(seen).values()
+        found = await asyncio.gather(
+            *(self._get(url + LOCAL_TRENDS_PATH, authorization) for url in urls)
+        )
+        others = [answer for answer in found if answer is not None]
+        return merged([self._context.trends.told(), *others])
 
     async def rates(self, authorization: str | None) -> list[Any]:
         """Give (task, records per second, lag) of every task that has figures; all streams share them."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,11 +16,12 @@ from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
 from appliance.rest.console import connection, dlq, lag, logs, topics
 from appliance.rest.console.jobs import Jobs
-from appliance.rest.console.peers import LOCAL_PATH, Peers
+from appliance.rest.console.peers import LOCAL_PATH, LOCAL_TRENDS_PATH, Peers
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
 from appliance.rest.console.snapshot import Told, snapshot, worker_entries
 from appliance.rest.console.stream import events
+from appliance.rest.console.trends import FLOW_STEPS, STEP_MS, widened
 from appliance.rest.context import Context
 from appliance.rest.errors import FrameworkError, RestError
 from appliance.rest.routing import Route
@@ -28,6 +31,7 @@ from appliance.rest.users import Principal, Role
 
 PREFIX: Final = "/appliance/v1"
 _MOST: Final = 1000
+_UNITS_MS: Final = {"ms": 1, "": 1, "s": 1000, "m": 60_000}
 
 Members = Mapping[str, str]
 
@@ -47,6 +51,8 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
         Route("GET", LOCAL_PATH, resources.local),
+        Route("GET", LOCAL_TRENDS_PATH, resources.local_trends),
+        Route("GET", f"{PREFIX}/throughput", resources.throughput),
         Route("GET", f"{PREFIX}/events", resources.events, any_type=True),
         Route("GET", f"{PREFIX}/workers", resources.workers),
         Route("GET", f"{PREFIX}/rebalances", resources.rebalances),
@@ -94,12 +100,36 @@ class _Resources:
         # in this order: what is told while the other workers are asked comes after the snapshot
         told = Told.by(journal)
         seen = self._context.herder.snapshot()
-        workers = await self._peers.workers(seen, request.headers.get("authorization"))
-        return json_response(snapshot(seen, told, journal, workers))
+        authorization = request.headers.get("authorization")
+        workers, trends = await asyncio.gather(
+            self._peers.workers(seen, authorization), self._peers.trends(seen, authorization)
+        )
+        return json_response(snapshot(seen, told, journal, workers, trends))
 
     async def local(self, _request: Request, _members: Members) -> Response:
         """What this worker alone knows, for the others."""
         return json_response(self._peers.local(self._context.herder.snapshot()))
+
+    async def local_trends(self, _request: Request, _members: Members) -> Response:
+        """The trends that this worker alone knows, for the others."""
+        return json_response(self._context.trends.told())
+
+    async def throughput(self, request: Request, _members: Members) -> Response:
+        """Records a second into Kafka and out of it over the last minutes, oldest first."""
+        window_ms = _span_ms(request, "window", FLOW_STEPS * STEP_MS)
+        wide = max(1, _span_ms(request, "step", STEP_MS) // STEP_MS)
+        seen = self._context.herder.snapshot()
+        trends = await self._peers.trends(seen, request.headers.get("authorization"))
+        now_ms = seen.taken_ms
+        count = min(FLOW_STEPS, max(1, window_ms // STEP_MS))
+        return json_response(
+            {
+                "step_ms": wide * STEP_MS,
+                "ts": now_ms,
+                "in": widened(trends.line(trends.into, now_ms, count), wide),
+                "out": widened(trends.line(trends.out, now_ms, count), wide),
+            }
+        )
 
     async def events(self, request: Request, _members: Members) -> Response:
         """Events as they happen."""
@@ -205,6 +235,12 @@ def _owner(event: Event) -> str:
 def _limit(request: Request) -> int:
     text = request.query_params.get("limit", "")
     return min(int(text), _MOST) if text.isdigit() else 50
+
+
+def _span_ms(request: Request, name: str, default_ms: int) -> int:
+    """Read a span of a query: `90s`, `10m`, or milliseconds."""
+    found = re.fullmatch(r"(\d+)(ms|s|m|)", request.query_params.get(name, ""))
+    return int(found[1]) * _UNITS_MS[found[2]] if found else default_ms
 
 
 def _task(members: Members) -> ConnectorTaskId:

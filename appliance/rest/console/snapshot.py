@@ -12,9 +12,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, NamedTuple
 
 from appliance.herder.entities import ConnectorInfo, HerderSnapshot
-from appliance.journal.journal import Event, Journal
+from appliance.journal.journal import Event, Journal, Revised
+from appliance.rest.console.trends import Figures, rate_of
+from appliance.rest.console.trends import Told as Trends
 
-_RATES: Final = ("source-record-write-rate", "sink-record-read-rate", "source-record-poll-rate")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 _LAGS: Final = (
     ("lag-ms", "ms"),
@@ -25,7 +26,6 @@ _STEP_MS: Final = 10_000
 STATUS_LAG_S: Final = 10.0
 """How long after its event a status may come; later on the status alone counts."""
 
-Figures = Mapping[str, float | int | str]
 Key = tuple[str, int | None]
 """A connector, or one of its tasks by number."""
 
@@ -53,6 +53,7 @@ def snapshot(
     told: Told,
     journal: Journal,
     workers: Mapping[str, Mapping[str, Any]],
+    trends: Trends,
 ) -> dict[str, Any]:
     """Give the console's snapshot; `seq` is the id of the last event it contains.
 
@@ -76,11 +77,15 @@ def snapshot(
         },
         "workers": worker_entries(seen, workers),
         "connectors": [
-            _connector(name, info, states.get((name, None)))
+            _connector(name, info, states.get((name, None)), journal.revised(name))
             for name, info in seen.connectors.items()
         ],
         "tasks": [
-            _task(name, task.task, states[name, task.task], metrics, journal, seen.taken_ms)
+            {
+                **_task(name, task.task, states[name, task.task], metrics, seen.taken_ms),
+                "since": journal.changed_ms(f"{name}-{task.task}"),
+                "hist": trends.of_task(f"{name}-{task.task}", seen.taken_ms),
+            }
             for name, info in seen.connectors.items()
             for task in info.tasks
             if (name, task.task) in states
@@ -137,7 +142,9 @@ def worker_entries(
     return found
 
 
-def _connector(name: str, info: ConnectorInfo, known: _State | None) -> dict[str, Any]:
+def _connector(
+    name: str, info: ConnectorInfo, known: _State | None, revised: Revised | None
+) -> dict[str, Any]:
     queue = info.config.get("errors.deadletterqueue.topic.name")
     topics = info.config.get("topics") or info.config.get("topic") or ""
     return {
@@ -150,6 +157,9 @@ def _connector(name: str, info: ConnectorInfo, known: _State | None) -> dict[str
         "topics": [topic.strip() for topic in topics.split(",") if topic.strip()],
         "tasks": len(info.tasks),
         "dlq": {"topic": queue} if queue else None,
+        "rev": None if revised is None else revised.number,
+        "changed": None if revised is None else revised.ts,
+        "changed_by": None if revised is None else revised.by,
     }
 
 
@@ -158,7 +168,6 @@ def _task(
     number: int,
     known: _State,
     metrics: Mapping[str, Figures],
-    journal: Journal,
     now_ms: int,
 ) -> dict[str, Any]:
     """Give one task; rate and lag are null where its worker is another one."""
@@ -172,7 +181,6 @@ def _task(
         "lag": lag,
         "unit": unit,
         "error": None if known.trace is None else reason(known.trace),
-        "since": journal.changed_ms(f"{connector}-{number}"),
     }
 
 
@@ -182,15 +190,6 @@ def reason(trace: str) -> str:
     causes = [line for line in lines if line.startswith("Caused by: ")]
     line = causes[-1].removeprefix("Caused by: ") if causes else lines[0] if lines else ""
     return _PACKAGE.sub("", line)
-
-
-def rate_of(figures: Figures) -> float | None:
-    """Give a task's records per second."""
-    for name in _RATES:
-        value = figures.get(name)
-        if isinstance(value, (int, float)):
-            return round(float(value), 1)
-    return None
 
 
 def lag_of(figures: Figures, now_ms: int) -> tuple[float | None, str | None]:

@@ -8,7 +8,7 @@ from concurrent.futures import Future
 
 from appliance.clock import ManualClock
 from appliance.errors import RetriableError
-from appliance.journal.journal import Event, Journal
+from appliance.journal.journal import Event, Journal, Revised
 
 
 class FakeLog:
@@ -84,3 +84,28 @@ def test_one_warning_is_logged_when_events_cannot_be_written(caplog):
 
     assert len(caplog.records) == 1
     assert journal.last_id == -1
+
+
+def test_last_change_is_known_with_who_asked_for_it():
+    """The number of the revision, its time, and the user of the request; an address is no user."""
+    clock = ManualClock(5)
+    journal = Journal(None, "w1", clock)
+    journal.revision("a b", {"x": "1"})
+    journal.audit("POST", "/connectors", 201, "ana", "10.0.0.1")
+    first = journal.revised("a b")
+    clock.advance(60)
+    journal.revision("a b", {"x": "2"})
+    journal.audit("PUT", "/connectors/a%20b/config", 200, "10.0.0.1", "10.0.0.1")
+    second = journal.revised("a b")
+    clock.advance(60)
+    journal.audit("PATCH", "/connectors/a%20b/config", 200, "bo", "10.0.0.1")
+    journal.revision("a b", {"x": "3"})
+    third = journal.revised("a b")
+    journal.revision("a b", None)
+
+    assert first == Revised(5, 1, "ana")
+    assert second is not None
+    assert third is not None
+    assert (second.number, second.by) == (2, None)
+    assert (third.number, third.by) == (3, "bo")
+    assert journal.revised("a b") is None

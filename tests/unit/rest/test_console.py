@@ -38,6 +38,21 @@ def test_snapshot_holds_group_workers_connectors_and_tasks(client, context):
     assert seen["connectors"][0]["topics"] == ["t"]
     assert seen["tasks"][0]["id"] == "in:0"
     assert seen["tasks"][0]["rate"] == 2.0
+    assert seen["connectors"][0]["rev"] is None
+
+
+def test_last_minutes_are_told_when_a_console_opens(client, context):
+    """Each task's line in the snapshot, the sums beside it, in the steps that are asked for."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    context.journal.revision("in", {"topic": "t"})
+    metrics = {"in-0": {"source-record-write-rate": 2.0}}
+    # the herder of these tests took its snapshot at 1 ms
+    context.trends.take(metrics, 1)
+    task = client.get("/appliance/v1/snapshot").json()["tasks"][0]
+    flow = client.get("/appliance/v1/throughput?window=10m&step=10s").json()
+
+    assert task["hist"] == [2.0]
+    assert flow == {"step_ms": 10_000, "ts": 1, "in": [2.0], "out": [0.0]}
 
 
 def test_changes_leave_a_trail_when_made_over_rest(client):
