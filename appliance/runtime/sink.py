@@ -290,7 +290,7 @@ class SinkRunner:
         context.apply_seeks()
         if self._ticker.tick(now_s, paused=paused):
             self.figures.gauges["partition-count"] = len(assignment.partitions)
-            self.figures.gauges["_partitions"] = " ".join(
+            self.figures.gauges["partitions"] = " ".join(
                 f"{place.topic}/{place.partition}" for place in assignment.partitions
             )
             self.figures.gauges["sink-record-lag-max"] = assignment.lag()

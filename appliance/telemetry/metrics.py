@@ -58,11 +58,12 @@ class Sample(NamedTuple):
 def task_samples(connector: str, task: int, figures: Figures) -> Iterable[Sample]:
     """Give a task's figures as samples; texts become `..._info` with the text as a label.
 
-    A name that begins with an underscore is a task's own note and not shown.
+    A name that begins with an underscore is a task's own note and not shown; nor are the partitions that a
+    sink has, which would be labels without end.
     """
     labels = (("connector", connector), ("task", str(task)))
     for attribute, value in figures.items():
-        if attribute.startswith("_"):
+        if attribute.startswith("_") or attribute == "partitions":
             continue
         if attribute == "status":
             yield Sample("kafka_connect_connector_status", (*labels, ("status", str(value))), 1)

@@ -151,7 +151,7 @@ def _committed_ms(name: str, partition: Mapping[str, Any] | None, figures: Figur
 
 
 def _assigned(values: Mapping[str, Any]) -> Sequence[str]:
-    return str(values.get("_partitions", "")).split()
+    return str(values.get("partitions", "")).split()
 
 
 def _previewed(
