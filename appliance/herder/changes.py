@@ -128,6 +128,20 @@ class ChangeHandler:
         for request in changes.restarts.values():
             self._restart(request, state)
 
+    def rest(self) -> None:
+        """Let what is to pause or stop do so while the group still forms: that needs no other worker.
+
+        The notes stay: what is started meanwhile has its target from the assignment's configuration.
+        """
+        names = self._inbox.noted_targets()
+        if not names:
+            return
+        state = self._stores.configs.snapshot()
+        for name in sorted(names):
+            target = state.target_state(name)
+            if state.contains(name) and target is not TargetState.STARTED:
+                self._lifecycle.set_target(name, target)
+
     def _record_revisions(self, changes: Changes, state: ClusterConfigState) -> None:
         if self._journal is None or not self._tick.member.is_leader:
             return

@@ -85,6 +85,7 @@ class DistributedHerder(AbstractHerder):
     def _on_turn(self) -> None:
         self._changes.take_events()
         if not self._tick.settled:
+            self._changes.rest()
             return
         if self._leads:
             self._lead()

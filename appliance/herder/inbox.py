@@ -75,6 +75,11 @@ class Inbox:
             changes, self._changes = self._changes, None
         return changes
 
+    def noted_targets(self) -> set[str]:
+        """Give the connectors whose target state has changed; the notes stay."""
+        with self._lock:
+            return set() if self._changes is None else set(self._changes.targets)
+
     def take_events(self) -> list[WorkerEvent]:
         """Give what the worker said, in order."""
         with self._lock:

@@ -94,9 +94,10 @@ class ConnectorListener(Protocol):
 
 @dataclasses.dataclass(slots=True)
 class _Running:
-    """Something that was started: what it was started from, and its last state."""
+    """Something that was started: what it was started from, the target it was told, and its last state."""
 
     config: Mapping[str, Any]
+    target: TargetState
     state: State | None = None
 
 
@@ -165,7 +166,7 @@ class Lifecycle:
         if config is None:
             failed.set_exception(ConnectError(f"starting connector {name}: it has been deleted"))
             return failed
-        self._running[name] = _Running(config)
+        self._running[name] = _Running(config, state.target_state(name))
         log.info("Starting a connector. connector=%s", name)
         null = next((key for key, value in config.items() if value is None), None)
         if null is not None:
@@ -190,7 +191,7 @@ class Lifecycle:
         if task_config is None:
             log.warning("A task has no configuration yet and is not started. task=%s", id)
             return
-        self._running[id] = _Running(task_config)
+        self._running[id] = _Running(task_config, state.target_state(id.connector))
 
     def start_announced_task(self, id: ConnectorTaskId, state: ClusterConfigState) -> None:
         """Start a task that was announced and not stopped since."""
@@ -199,7 +200,8 @@ class Lifecycle:
             return
         log.info("Starting a task. task=%s", id)
         texts = {key: value for key, value in config.items() if value is not None}
-        self.worker.start_task(id, texts, running.config, state.target_state(id.connector))
+        running.target = state.target_state(id.connector)
+        self.worker.start_task(id, texts, running.config, running.target)
 
     def fail_task(self, id: ConnectorTaskId, error: BaseException) -> None:
         """Write that an announced task could not be started."""
@@ -236,12 +238,16 @@ class Lifecycle:
         self._write(name, None, State.RESTARTING, None, version, "restart requested")
 
     def set_target(self, connector: str, target: TargetState) -> None:
-        """Pass a new target state to a connector and its tasks, as far as they run here."""
-        if connector in self._running:
-            self.worker.set_connector_target(connector, target)
-        for task in self.tasks:
-            if task.connector == connector:
-                self.worker.set_task_target(task, target)
+        """Pass a target state to a connector and its tasks, as far as they run here and do not know it."""
+        for name, running in self._running.items():
+            if running.target is target:
+                continue
+            if name == connector:
+                running.target = target
+                self.worker.set_connector_target(connector, target)
+            elif isinstance(name, ConnectorTaskId) and name.connector == connector:
+                running.target = target
+                self.worker.set_task_target(name, target)
 
     def take(self, event: StateEvent) -> bool:
         """Write what the worker reported; False when it is about something that was stopped since."""
