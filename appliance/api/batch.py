@@ -21,7 +21,7 @@ batch with full rows, for everything that does not know layouts.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from appliance.data import Header, Schema, SinkRecord, SourceRecord
@@ -200,7 +200,7 @@ class Batch:
         return dataclasses.replace(
             self,
             topic=_pick(self.topic, rows),
-            values=[self.values[row] for row in rows],
+            values=_pick(self.values, rows),
             keys=_pick(self.keys, rows),
             partition=_pick(self.partition, rows),
             timestamps=_pick(self.timestamps, rows),
@@ -212,6 +212,15 @@ class Batch:
             raw_keys=_pick(self.raw_keys, rows),
             raw_values=_pick(self.raw_values, rows),
         )
+
+    def parts(self, most: int) -> Iterator[Batch]:
+        """Give the rows in order in batches of at most `most` (itself when there are no more)."""
+        total = len(self.values)
+        if total <= most:
+            yield self
+            return
+        for start in range(0, total, most):
+            yield self.take(range(start, min(start + most, total)))
 
     def source_record(self, row: int) -> SourceRecord:
         """Give row number `row` as a SourceRecord."""
@@ -262,7 +271,11 @@ class Batch:
 
 
 def _pick(column: Any, rows: Sequence[int]) -> Any:
-    return [column[row] for row in rows] if isinstance(column, list) else column
+    if not isinstance(column, list):
+        return column
+    if isinstance(rows, range):
+        return column[rows.start : rows.stop : rows.step]
+    return [column[row] for row in rows]
 
 
 def _boundary_form(schema: Schema | None, row: Any) -> tuple[Schema | None, Any]:

@@ -361,7 +361,6 @@ class RowWriter:
         self._explain = explain
         self._head = envelope[0].encode()
         self._tail = envelope[1].encode()
-        self._separator = f"{envelope[1]}\n"
         self._writers: dict[tuple[int, bool], TextsOf] = {}
         self._unpacks = schema.type is Type.STRUCT and bool(schema.fields)
         self._plain = None if layout else _plain_writer(schema, options)
@@ -370,41 +369,55 @@ class RowWriter:
 
     def __call__(self, rows: Sequence[Any], constants: Sequence[Any] = ()) -> list[bytes | None]:
         """Encode the rows. Raises DataError for the first row that does not fit."""
-        data = self._text(rows, constants)
-        if data is None:
-            return self._with_nulls(rows, constants)
-        head = self._head
-        return [head + line for line in data.split(b"\n")]
+        head, tail, join = self._head, self._tail, b"".join
+        if self._is_plain(rows):
+            data = self._plain_lines(rows)
+            if data is not None:
+                if tail:
+                    data = data.replace(b"\n", tail + b"\n") + tail
+                return [head + line for line in data.split(b"\n")]
+        else:
+            texts = self._texts(rows, constants)
+            if texts is not None:
+                return [join((head, text.encode(), tail)) for text in texts]
+        return self._with_nulls(rows, constants)
 
     def lines(self, rows: Sequence[Any]) -> bytes:
         """Give the payloads as lines, `null` where there is none. Raises DataError as a call does."""
-        if rows and not self._head:
-            data = self._text(rows, ())
+        if rows and not self._head and self._is_plain(rows):
+            data = self._plain_lines(rows)
             if data is not None:
                 return data
         return lines_of(self(rows))
 
-    def _text(self, rows: Sequence[Any], constants: Sequence[Any]) -> bytes | None:
-        """Give the lines without heads, or None when a row or a text is out of the ordinary."""
-        tail = self._tail
+    def _is_plain(self, rows: Sequence[Any]) -> bool:
+        first = rows[0] if rows and self._plain is not None else None
+        return isinstance(first, (tuple, list)) and len(first) == len(self._schema.fields)
+
+    def _plain_lines(self, rows: Sequence[Any]) -> bytes | None:
+        """Give rows of plain types as lines, or None when a row or a text is out of the ordinary."""
         try:
-            if self._plain is not None and len(rows[0]) == len(self._schema.fields):
-                if type(rows) is RecordRows and rows.schema == self._schema:
-                    data = rows.lines()
-                else:
-                    data = self._plain(rows)
-                if tail:
-                    data = data.replace(b"\n", tail + b"\n") + tail
+            if type(rows) is RecordRows and rows.schema == self._schema:
+                data = rows.lines()
             else:
-                if not self._unpacks and (None in rows or NULL in rows):
-                    return None
-                texts = self._writer(rows[0], exact=False)(rows, constants)
-                data = b"%b%b" % (self._separator.join(texts).encode(), tail)
+                data = self._plain(rows)  # type: ignore[misc]
         except (*RowErrors, DataError):
             return None
         if b"\\" in data and b"\\u00" in data:
             return None
         return data if data.isascii() or _inside_bmp(data) else None
+
+    def _texts(self, rows: Sequence[Any], constants: Sequence[Any]) -> list[str] | None:
+        """Give the generated code's texts, or None when a row or a text is out of the ordinary."""
+        if not self._unpacks and (None in rows or NULL in rows):
+            return None
+        try:
+            texts = self._writer(rows[0], exact=False)(rows, constants)
+            whole = "".join(texts)
+            fits = whole.isascii() or _inside_bmp(whole.encode())
+        except (*RowErrors, DataError):
+            return None
+        return texts if fits and not ("\\" in whole and "\\u00" in whole) else None
 
     def _writer(self, row: Any, *, exact: bool) -> TextsOf:
         """Give the generated code for rows as wide as `row`."""

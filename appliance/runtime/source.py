@@ -42,6 +42,8 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSourceTask")
 RETRY_PAUSE_S = 1.0
 SINGLE_BROKER_HOLD_S = 3.0
 LAPSED_FLUSH_S = 0.5
+_PART_ROWS = 256
+"""What is encoded and produced at a time: payloads of more leave the processor's caches in between."""
 
 
 class SourceRunner:
@@ -174,8 +176,9 @@ class SourceRunner:
         self._figures.sampled("poll-batch", "-time-ms").record(took_ms)
 
     def _send(self, batches: list[Batch], pipeline: SourcePipeline, delivery: Delivery) -> None:
-        for batch in batches:
-            for encoded in pipeline.encode(batch):
+        parts = (part for batch in batches for part in batch.parts(_PART_ROWS))
+        for part in parts:
+            for encoded in pipeline.encode(part):
                 if encoded.values:
                     delivery.begin()
                     self._use_topics(encoded, delivery)
