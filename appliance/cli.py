@@ -3,7 +3,7 @@
 Exit codes: 0 stopped; under `run` 78 for a configuration that will not do (systemd then leaves the daemon
 down) and 1 for everything else; `distributed` and `standalone` as Kafka Connect: 1 usage, 2 the worker
 failed, 3 a connector of the command line failed; `doctor` 1 a problem, 2 warnings alone; `backup` and
-`restore` 1 failed.
+`restore` 1 failed; the verbs as `appliance.verbs` says.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ DEFAULT_CREDENTIALS: Final = Path("/run/credentials/ingest-appliance.service")
 _DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 DAEMON: Final = ("run", "distributed", "standalone")
 EXIT_USAGE: Final = 1
+EXIT_VERB_USAGE: Final = 2
 EXIT_FAILED: Final = 1
 EXIT_WORKER: Final = 2
 EXIT_CONFIG: Final = 78
@@ -45,7 +46,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
     # a daemon that starts has no use for what speaks to one
-    options = _parser(verbs=not words or words[0] not in DAEMON).parse_args(words)
+    parser, verbs = _parser(verbs=not words or words[0] not in DAEMON)
+    try:
+        options = parser.parse_args(words)
+    except SystemExit as ended:
+        if ended.code == EXIT_USAGE and words and words[0] in verbs:
+            raise SystemExit(EXIT_VERB_USAGE) from ended
+        raise
     if "act" in options:
         from appliance.verbs import run
 
@@ -136,7 +143,8 @@ def _doctor(config: WorkerConfig, options: argparse.Namespace) -> int:
     return exit_code(found)
 
 
-def _parser(*, verbs: bool = True) -> argparse.ArgumentParser:
+def _parser(*, verbs: bool = True) -> tuple[argparse.ArgumentParser, frozenset[str]]:
+    """Give the parser and which of its commands are verbs."""
     parser = _Parser(
         prog="ingest-appliance",
         description="Change data capture, JDBC, file and HDFS pipelines through Kafka.",
@@ -154,10 +162,13 @@ def _parser(*, verbs: bool = True) -> argparse.ArgumentParser:
     )
     standalone.add_argument("file", type=Path, metavar="FILE")
     standalone.add_argument("connectors", nargs="*", metavar="CONNECTOR")
+    found: frozenset[str] = frozenset()
     if verbs:
         from appliance.verbs import add_verbs
 
+        before = set(commands.choices)
         add_verbs(commands)
+        found = frozenset(set(commands.choices) - before)
     doctor = commands.add_parser("doctor", help="check what worker and connectors need")
     doctor.add_argument("connectors", nargs="*", type=Path, metavar="CONNECTOR")
     doctor.add_argument("--json", action="store_true", help="print a JSON array")
@@ -187,7 +198,7 @@ def _parser(*, verbs: bool = True) -> argparse.ArgumentParser:
             default="run",
             help="how that file is run",
         )
-    return parser
+    return parser, found
 
 
 def _load(path: Path, mode: Mode) -> WorkerConfig:

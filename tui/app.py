@@ -216,14 +216,15 @@ class Console(Handlers):
             self._put("keys", chrome.key_bar(scene, self._hints(), width))
         nobody = scene.feed is not None and scene.feed.heard_s is None
         small = self.screen_stack[0].has_class("small")
-        if views.display == nobody:
+        empty = nobody or small
+        if views.display == empty:
             # what is not shown has lost the keys, and loses them once more if that is told late
-            views.display = not nobody
+            views.display = not empty
             self._focus_anything()
             self.call_after_refresh(self._focus_anything)
-        self.query_one("#nobody").display = nobody or small
+        self.query_one("#nobody").display = empty
         if small:
-            need = f"ingest-tui needs 60x16, this terminal has {width}x{self.size.height}"
+            need = f"ingest-tui needs 60x16, here are {width}x{self.size.height}"
             self._put("nobody", Text(need, palette.text))
         elif nobody:
             self._put("nobody", no_daemon(scene, now_s))
@@ -260,6 +261,7 @@ class Console(Handlers):
         try:
             self.scene.who = await self.scene.client.get(f"{PREFIX}/whoami")
             self.scene.queues = await self.scene.client.get(f"{PREFIX}/dlq")
+            self.scene.model.note_queues(self.scene.queues, self.scene.clock())
         except ClientError:
             # said where it matters: by the feed when the link is lost, in the DLQ view otherwise
             return
@@ -362,9 +364,14 @@ class Console(Handlers):
         self.run_worker(run_command(self, line), group="command")
 
     def on_click(self, event: Click) -> None:
-        """Go to the view whose tab was clicked."""
-        if event.widget is not None and event.widget.id == "tabs":
+        """Go to the view whose tab was clicked, or do what the key does that was."""
+        where = event.widget.id if event.widget is not None else None
+        if where == "tabs":
             self.action_view(bisect_right(self._ends, event.x) + 1)
+        elif where == "keys" and self._said_nothing(self.scene.clock()):
+            key = chrome.key_at(self.scene, self._hints(), self.size.width, event.x)
+            if key is not None:
+                self.simulate_key(key)
 
     def _open_line(self, mode: str, value: str) -> None:
         self._line_mode = mode

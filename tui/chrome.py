@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from typing import Final
 
 from rich.cells import cell_len
 from rich.style import Style
@@ -119,23 +120,47 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
     What cannot be done now is paler; its key says why.
     """
     palette = scene.theme
-    common = [pair for pair in COMMON if pair not in hints]
     text = Text(style=palette.grey, no_wrap=True)
-    tail = sum(len(keys.shown(key, scene.keymap)) + len(word) + 3 for key, word in common)
-    room = width - tail
-    for usual, word in (*hints, *common):
-        key = keys.shown(usual, scene.keymap)
-        size = len(key) + len(word) + 3
-        if (usual, word) not in common:
-            if room < size:
-                continue
-            room -= size
+    for key, word in _fitting(scene, hints, width):
         needs = keys.NEEDS.get(word)
         refused = needs is not None and scene.refusal(needs) is not None
         text.append(f" {key} ", palette.line if refused else f"bold {_plain(palette.accent)}")
         text.append(f"{word} ", palette.line if refused else "")
     text.truncate(width)
     return text
+
+
+def key_at(scene: Scene, hints: Hints, width: int, x: int) -> str | None:
+    """Give the name of the key that stands at a place of the key bar, None for none or several."""
+    end = 0
+    for key, word in _fitting(scene, hints, width):
+        end += len(key) + len(word) + 3
+        if x < end:
+            return _NAMES.get(key) or (key if len(key) == 1 or "+" in key else None)
+    return None
+
+
+_NAMES: Final = {
+    **{sign: name for name, sign in keys.SIGNS.items()},
+    "Enter": "enter",
+    "Esc": "escape",
+    "Tab": "tab",
+    "space": "space",
+}
+
+
+def _fitting(scene: Scene, hints: Hints, width: int) -> list[tuple[str, str]]:
+    """Give the keys that there is room for, as they are shown, with their words."""
+    common = [pair for pair in COMMON if pair not in hints]
+    shown = [(keys.shown(key, scene.keymap), word) for key, word in (*hints, *common)]
+    room = width - sum(len(key) + len(word) + 3 for key, word in shown[len(hints) :])
+    fitting = []
+    for key, word in shown[: len(hints)]:
+        size = len(key) + len(word) + 3
+        if room >= size:
+            fitting.append((key, word))
+            room -= size
+    return fitting + shown[len(hints) :]
 
 
 def _plain(style: str) -> str:

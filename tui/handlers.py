@@ -178,6 +178,12 @@ class Handlers(App[str]):
             grid.sort_reverse = not grid.sort_reverse
             self.view.refilter()
 
+    def action_wide(self) -> None:
+        """Show wide columns or not; a view with another use for the key comes first."""
+        grid = self.view.grid
+        if not self.view.on_command("wide") and grid is not None:
+            grid.toggle_wide()
+
     def action_freeze(self) -> None:
         """Hold the picture still, or follow again."""
         self.frozen = not self.frozen

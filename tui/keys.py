@@ -38,8 +38,8 @@ GLOBAL: Final = (
     ("R", "view_key('edit_replay')", "edit a dead letter and replay it", "Records"),
     ("F", "view_key('same')", "letters with the same error; follow a topic", "Records"),
     ("P", "view_key('purge')", "purge a dead letter queue", "Records"),
-    ("w", "view_key('wide')", "internal topics too", "Records"),
     ("L", "view_key('level')", "set a logger's level", "Records"),
+    ("w", "wide", "wide columns or not; in Topics, internal ones too", "Show"),
     ("plus", "zoom", "one pane over the whole screen, and back", "Show"),
     ("y", "raw", "raw JSON", "Show"),
     ("c", "copy", "copy the row or text", "Show"),
@@ -61,6 +61,7 @@ GRID: Final = (
     ("j k arrows", "move"),
     ("g G", "first, last row"),
     ("ctrl+d ctrl+u", "half a page"),
+    ("h, left right", "columns to the left, to the right"),
     ("Enter d", "open"),
     ("space * ctrl+\\", "mark, mark all, clear marks"),
     ("Tab", "next pane"),
@@ -98,13 +99,13 @@ def shown(key: str, keymap: Mapping[str, str]) -> str:
     """Give what a person sees of a key, the other one where it was given another."""
     for name, usual in NAMES.items():
         parts = usual.split(",")
-        if key == usual or key in parts or key in [_SIGNS.get(part, part) for part in parts]:
+        if key == usual or key in parts or key in [SIGNS.get(part, part) for part in parts]:
             key = keymap.get(name, key)
             break
-    return " ".join(_SIGNS.get(part, part) for part in key.split(","))
+    return " ".join(SIGNS.get(part, part) for part in key.split(","))
 
 
-_SIGNS: Final = {
+SIGNS: Final = {
     "question_mark": "?",
     "colon": ":",
     "slash": "/",

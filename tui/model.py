@@ -42,6 +42,7 @@ class Task:
     unit: str | None = None
     error: str | None = None
     since: int | None = None
+    restarts: int | None = None
 
     @property
     def place(self) -> tuple[str, int]:
@@ -103,11 +104,11 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event in a sentence; `ts` in epoch milliseconds, `role` colours its glyph."""
+    """One event in a sentence; `ts` in epoch milliseconds, `sign` is a state or one of `palette.SIGNS`."""
 
     ts: int
     text: str
-    role: str
+    sign: str
 
 
 class Asked(NamedTuple):
@@ -144,6 +145,8 @@ class Model:
     """The same of all tasks, into Kafka and out of it."""
     lags: deque[float] = field(default_factory=lambda: deque(maxlen=TREND))
     """Records that all sinks were behind, in the same steps."""
+    letters: dict[str, int] = field(default_factory=dict)
+    """Records in each dead letter queue."""
     seq: int | None = None
     loaded: bool = False
     counts: Counter[str] = field(default_factory=Counter)
@@ -287,7 +290,7 @@ class Model:
     ) -> None:
         """Put what happened before the events seen so far behind them."""
         past = [
-            News(entry["started"], f"gen {entry['gen']} {entry['cause']['detail']}", "violet")
+            News(entry["started"], f"gen {entry['gen']} {entry['cause']['detail']}", "REBALANCE")
             for entry in rebalances
         ]
         past += [found for body in changes if (found := sentence("audit", body)) is not None]
@@ -327,6 +330,16 @@ class Model:
         if len(pairs) > len(self.flow):
             self.flow = deque(pairs, maxlen=FLOW)
 
+    def note_queues(self, queues: Iterable[Mapping[str, Any]], now_s: float) -> None:
+        """Tell of dead letters that have come since the last time."""
+        counts = {str(queue["topic"]): int(queue.get("records") or 0) for queue in queues}
+        for topic, count in counts.items():
+            more = count - self.letters.get(topic, count)
+            if more > 0:
+                words = f"{topic} +{more} record{'' if more == 1 else 's'}"
+                self.news.appendleft(News(int(now_s * 1000), words, "DLQ"))
+        self.letters = counts
+
     def note_step(self) -> None:
         """Lengthen every line by what is so now; called every STEP_S."""
         self.add_up()
@@ -358,6 +371,7 @@ class Model:
             entry.get("unit"),
             entry.get("error"),
             entry.get("since"),
+            entry.get("restarts"),
         )
 
     def _rates(self, changed: Iterable[tuple[str, float | None, float | None]]) -> None:
@@ -385,6 +399,7 @@ class Model:
             error=reason(body.get("trace")),
             since=body["ts"],
             rate=task.rate if body["to"] == "RUNNING" else None,
+            restarts=(task.restarts or 0) + 1 if body["to"] == "RESTARTING" else task.restarts,
         )
         self.dirty.add(task.key)
         self._restarted(body["to"], task.key, task.connector)
@@ -445,19 +460,17 @@ def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
     """Give an event in words, None for what needs none."""
     ts = int(body.get("ts", 0))
     if type_ in {"task", "connector"}:
-        to = str(body["to"])
-        role = {"FAILED": "red", "RUNNING": "green", "UNASSIGNED": "amber"}.get(to, "blue")
         why = reason(body.get("trace")) or ""
-        return News(ts, f"{body['key']} {to} {why}".rstrip(), role)
+        return News(ts, f"{body['key']} {body['to']} {why}".rstrip(), str(body["to"]))
     if type_ == "rebalance":
         moved = len(body.get("assigned", ()))
         text = f"gen {body.get('generation')} +{moved} {body.get('cause') or ''}"
-        return News(ts, text.rstrip(), "violet")
+        return News(ts, text.rstrip(), "REBALANCE")
     if type_ == "config":
         what = "deleted" if body.get("config") is None else "config changed"
-        return News(ts, f"{body['key']} {what}", "blue")
+        return News(ts, f"{body['key']} {what}", "CONFIG")
     if type_ == "audit":
-        return News(ts, f"{body['action']} {body['key']}: {body['status']}", "grey")
+        return News(ts, f"{body['action']} {body['key']}: {body['status']}", "CALL")
     return None
 
 

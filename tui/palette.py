@@ -20,6 +20,15 @@ STATES: Final[Mapping[str, tuple[str, str, str, str]]] = MappingProxyType(
         "RUNNING": ("●", "+", "RUN", "green"),
     }
 )
+# what happens and is no state: (glyph, ASCII glyph, role)
+SIGNS: Final[Mapping[str, tuple[str, str, str]]] = MappingProxyType(
+    {
+        "REBALANCE": ("↻", "~", "violet"),
+        "CONFIG": ("✎", "*", "blue"),
+        "DLQ": ("▪", "!", "amber"),
+        "CALL": ("·", ".", "grey"),
+    }
+)
 _HEX: Final = re.compile(r"#[0-9a-f]{6}")
 RANK: Final[Mapping[str, int]] = MappingProxyType({name: at for at, name in enumerate(STATES)})
 
@@ -86,6 +95,14 @@ class Palette:
         """Give glyph, word and role of a state."""
         glyph, plain, word, role = STATES.get(state, ("?", "?", state[:4], "grey"))
         return (plain if self.ascii else glyph), word, role
+
+    def sign(self, name: str) -> tuple[str, str]:
+        """Give glyph and role of an event: of the state that it brought, or of what it is."""
+        if name not in SIGNS:
+            glyph, _, role = self.state(name)
+            return glyph, role
+        glyph, plain, role = SIGNS[name]
+        return (plain if self.ascii else glyph), role
 
 
 def _between(colour: str, other: str) -> str:

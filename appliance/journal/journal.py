@@ -71,6 +71,7 @@ class Journal:
         self._came_s: collections.deque[float] = collections.deque(maxlen=RING)
         self._subscribers: set[Subscriber] = set()
         self._changed_ms: dict[str, int] = {}
+        self._restarts: collections.Counter[str] = collections.Counter()
         self._revised: dict[str, Revised] = {}
         self._asked: dict[str, tuple[int, str]] = {}
         self._discarded: dict[str, set[tuple[int, int]]] = {}
@@ -149,6 +150,10 @@ class Journal:
         """Give when a task (text of its id) changed its state last, None when that is not known."""
         return self._changed_ms.get(task)
 
+    def restarts(self, task: str) -> int:
+        """Give how often a task (text of its id) has been started again, as far as the journal goes."""
+        return self._restarts[task]
+
     def revised(self, connector: str) -> Revised | None:
         """Give the last change of a connector's configuration, None when it is not known."""
         with self._lock:
@@ -207,6 +212,9 @@ class Journal:
             self._came_s.append(self._clock.monotonic_s())
             if event.type == "task":
                 self._changed_ms[str(event.body.get("key"))] = event.body["ts"]
+                self._restarts[str(event.body.get("key"))] += (
+                    event.body.get("to") == State.RESTARTING
+                )
             elif event.type == "config":
                 self._note_revision(event.body)
             elif event.type == "audit":

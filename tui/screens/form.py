@@ -54,6 +54,7 @@ class Form(Dialog):
         Binding("plus", "fold", show=False),
         Binding("slash", "search", show=False),
         Binding("y", "raw", show=False),
+        Binding("C", "copy_command", show=False),
         Binding("n", "next_error", show=False),
         Binding("t", "test", show=False),
         Binding("E", "editor", show=False),
@@ -164,7 +165,11 @@ class Form(Dialog):
             "ctrl+s save  Esc leave  Enter edit  t test connection  / search  [ ] group  n error"
         )
         self.query_one("#hints", Static).update(
-            Text(f"{hints}  x unset  + low  E $EDITOR  y JSON", palette.grey, no_wrap=True)
+            Text(
+                f"{hints}  x unset  + low  E $EDITOR  y JSON  C command",
+                palette.grey,
+                no_wrap=True,
+            )
         )
         self._put_doc()
 
@@ -396,6 +401,14 @@ class Form(Dialog):
         shown = {key: self._shown(key) for key in self.values}
         text = Text(json.dumps(shown, indent=2, ensure_ascii=False))
         self.app.push_screen(TextScreen(self.scene, "Configuration", text))
+
+    def action_copy_command(self) -> None:
+        """Copy what would create or change the connector on the command line; secrets are left to fill in."""
+        shown = {key: self._shown(key) for key in self.values}
+        text = json.dumps(shown, indent=2, ensure_ascii=False)
+        self.app.copy_to_clipboard(f"ingest-appliance apply -f - <<'END'\n{text}\nEND\n")
+        self._note = "copied as a command of ingest-appliance; secrets are yours to fill in"
+        self.paint()
 
     def action_editor(self) -> None:
         """Edit the configuration as JSON in $EDITOR."""

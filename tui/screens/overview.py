@@ -243,7 +243,7 @@ def named(model: Model, text: str) -> str:
 def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     """Give how many tasks are in each state."""
     counts = model.counts
-    text = Text(style=palette.text)
+    text = Text(style=palette.text, no_wrap=True)
     rows: tuple[tuple[str, ...], ...] = (
         ("RUNNING", "PAUSED"),
         ("FAILED", "STOPPED"),
@@ -359,10 +359,10 @@ def workers(model: Model, palette: Palette) -> Text:
 def news(model: Model, palette: Palette, now_s: float, width: int, height: int) -> Text:
     """Give what happened last, newest first, as much as there is room for."""
     text = Text(style=palette.text, no_wrap=True)
-    mark = "*" if palette.ascii else "▪"
     for entry in islice(model.news, height):
         text.append(f"{age(now_s - entry.ts / 1000):>6} ", palette.grey)
-        text.append(f"{mark} ", palette.style(entry.role))
+        glyph, role = palette.sign(entry.sign)
+        text.append(f"{glyph} ", palette.style(role))
         text.append(cut(named(model, entry.text), width - 10, ascii=palette.ascii) + "\n")
     if not model.news:
         text.append("Nothing has happened as far as the journal goes.", palette.grey)
@@ -379,7 +379,8 @@ def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> T
     text.append(f"{word} ", palette.style(role))
     if task.since is not None:
         text.append(f"for {age(now_s - task.since / 1000)}", palette.grey)
-    text.append(f"  on {short_worker(model, task.worker)} {task.worker or ''}\n", palette.grey)
+    text.append(f"  on {short_worker(model, task.worker)} {task.worker or ''}", palette.grey)
+    text.append(f"  restarts {task.restarts}\n" if task.restarts else "\n", palette.grey)
     if task.error:
         text.append(task.error, palette.style("red"))
     return text

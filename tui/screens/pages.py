@@ -107,6 +107,7 @@ class TasksPage(Page):
         Column("COMMIT", 7, right=True),
         Column("RETRIES", 7, right=True, wide=True),
         Column("FAILURES", 8, right=True, wide=True),
+        Column("RESTARTS", 8, right=True, wide=True),
         Column("SINCE", 7, right=True),
         Column("ERROR", 0),
     )
@@ -148,6 +149,7 @@ class TasksPage(Page):
             Cell(ago(figures.get("last_commit_ms"), self.scene.clock())),
             Cell(count(figures.get("total-retries"))),
             Cell(count(figures.get("total-record-failures"))),
+            Cell(count(task.restarts)),
             Cell(ago(task.since, self.scene.clock()), "grey"),
             Cell(task.error or "", "red"),
         )

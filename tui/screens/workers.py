@@ -13,6 +13,7 @@ from textual.containers import Horizontal
 
 from tui.client import PREFIX
 from tui.lanes import lanes
+from tui.model import Model
 from tui.scene import Asker, Scene
 from tui.screens.overview import named, short_worker
 from tui.screens.view import Hints, View
@@ -131,8 +132,7 @@ class Workers(View):
         members.refresh()
         retitle(
             members,
-            f"Workers {len(model.workers)}  group {model.group.get('id', '-')}"
-            f"  {model.group.get('phase', '')}",
+            f"Workers {len(model.workers)}  group {model.group.get('id', '-')}{_manner(model)}",
         )
         members.styles.height = min(9, max(4, len(model.workers) + (2 if self.narrow else 3)))
         box = self.query_one("#lanes", Box)
@@ -294,3 +294,10 @@ def _put_tasks(
 def _task_key(task: str) -> str:
     name, _, number = task.rpartition("-")
     return f"{name}:{number}"
+
+
+def _manner(model: Model) -> str:
+    """Give how the group rebalances, and what it does now."""
+    protocol = str(model.group.get("protocol") or "")
+    manner = "eager" if protocol == "eager" else "cooperative"
+    return f", {manner}" * bool(protocol) + f"  {model.group.get('phase', '')}"

@@ -23,6 +23,10 @@ from tui.scene import Scene
 from tui.text import fit
 from tui.widgets.frame import NARROW, frame, retitle
 
+_PINNED = 2
+_LEAST = 16
+"""The least cells of a column that takes what is left, where there is no room for all columns."""
+
 
 class Column(NamedTuple):
     """A column; width 0 takes what is left, `wide` is for terminals of 100 cells and more."""
@@ -50,6 +54,8 @@ class Grid(ScrollView, can_focus=True):
         Binding("ctrl+u", "page(-0.5)", show=False),
         Binding("pagedown", "page(1)", show=False),
         Binding("pageup", "page(-1)", show=False),
+        Binding("h,left", "columns(-1)", show=False),
+        Binding("right", "columns(1)", show=False),
         Binding("g,home", "end(-1)", show=False),
         Binding("G,end", "end(1)", show=False),
         Binding("enter,d", "open", show=False),
@@ -97,6 +103,8 @@ class Grid(ScrollView, can_focus=True):
         self._keys: list[str] = []
         self._places: dict[str, int] = {}
         self._cursor = 0
+        self._wide: bool | None = None
+        self._passed = 0
 
     @property
     def _palette(self) -> Palette:
@@ -127,6 +135,18 @@ class Grid(ScrollView, can_focus=True):
 
     def restyle(self) -> None:
         """Draw everything anew."""
+        self.refresh()
+
+    def toggle_wide(self) -> None:
+        """Show the columns for wide terminals where they are not, or hide them."""
+        self._wide = not self._is_wide()
+        self._passed = 0
+        self.refresh()
+
+    def action_columns(self, by: int) -> None:
+        """Go along the columns; the first two stay."""
+        most = sum(self._is_wide() or not column.wide for column in self._columns) - _PINNED - 1
+        self._passed = max(0, min(self._passed + by, most))
         self.refresh()
 
     def sort_next(self) -> None:
@@ -270,18 +290,19 @@ class Grid(ScrollView, can_focus=True):
         ground = self._ground(on_cursor=on_cursor)
         bar = (">" if palette.ascii else "▌") if on_cursor else " "
         segments = [Segment(bar, ground + Style.parse(palette.accent))]
-        room = self._scene_is_wide()
+        room = self._is_wide()
         shown = [
             (column, cell)
             for column, cell in zip(self._columns, cells, strict=True)
             if room or not column.wide
         ]
+        shown = shown[:_PINNED] + shown[_PINNED + self._passed :]
         fixed = sum(column.width + 1 for column, _ in shown if column.width)
         if self.marked:
             segments.append(Segment(mark, ground + Style.parse(palette.accent)))
             fixed += 1
         for column, cell in shown:
-            size = column.width or max(0, width - 2 - fixed)
+            size = column.width or max(_LEAST if self._wide else 0, width - 2 - fixed)
             text = fit(cell.text, size, right=column.right, ascii=palette.ascii)
             style = ground
             if cell.role:
@@ -290,8 +311,8 @@ class Grid(ScrollView, can_focus=True):
             segments.append(Segment(" ", ground))
         return Strip(segments).adjust_cell_length(width, ground)
 
-    def _scene_is_wide(self) -> bool:
-        return self.app.size.width >= NARROW
+    def _is_wide(self) -> bool:
+        return self.app.size.width >= NARROW if self._wide is None else self._wide
 
     def _go(self, to: int) -> None:
         to = max(0, min(to, len(self._keys) - 1))

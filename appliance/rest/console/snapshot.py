@@ -72,6 +72,7 @@ def snapshot(
             "gen": group.generation,
             "leader": group.leader_url,
             "phase": group.phase,
+            "protocol": group.protocol,
             "delay_until": group.delay_until_ms,
             "problem": group.problem,
         },
@@ -84,6 +85,7 @@ def snapshot(
             {
                 **_task(name, task.task, states[name, task.task], metrics, seen.taken_ms),
                 "since": journal.changed_ms(f"{name}-{task.task}"),
+                "restarts": journal.restarts(f"{name}-{task.task}"),
                 "hist": trends.of_task(f"{name}-{task.task}", seen.taken_ms),
             }
             for name, info in seen.connectors.items()

@@ -35,6 +35,15 @@ def test_usage_error_ends_with_connects_code(capsys):
     assert "usage:" in capsys.readouterr().err
 
 
+def test_usage_error_of_a_verb_ends_with_its_code(capsys):
+    """What a script asks wrongly is told from what is not so: 2."""
+    for arguments in (["get", "nonsense"], ["pause", "--bad"], ["config", "fly"]):
+        with pytest.raises(SystemExit) as ended:
+            cli.main(arguments)
+        assert ended.value.code == 2
+    assert "usage:" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("command", "code"), [("run", 78), ("distributed", 2), ("standalone", 2)])
 def test_file_and_finding_are_told_when_a_worker_file_will_not_do(command, code, tmp_path, capsys):
     """A missing file and a wrong option each give one sentence and the mode's exit code."""

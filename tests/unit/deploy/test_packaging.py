@@ -104,7 +104,7 @@ def test_completion_and_manual_know_every_command():
     from appliance.cli import _parser
     from appliance.verbs.complete import SCRIPTS
 
-    usage = _parser().format_help()
+    usage = _parser()[0].format_help()
     commands = re.findall(r"(?m)^    ([a-z-]+)(?: |$)", usage)
     assert "doctor" in commands
     packaged = (PACKAGING / "completion.bash").read_text()
