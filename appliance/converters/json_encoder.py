@@ -21,7 +21,15 @@ import msgspec
 
 from appliance.api import NULL, Const, Layout, Var
 from appliance.converters.json_records import RecordRows
-from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Schema, Type
+from appliance.data import (
+    DATE_NAME,
+    DECIMAL_NAME,
+    TIME_NAME,
+    TIMESTAMP_NAME,
+    Field,
+    Schema,
+    Type,
+)
 from appliance.data.logical import MILLIS_PER_DAY, decimal_scale
 from appliance.data.struct import unwrap
 from appliance.data.text import decimal_text, double_text, float_text, json_quote
@@ -36,6 +44,7 @@ RowErrors: Final = (
     IndexError,
     AttributeError,
     ArithmeticError,
+    RecursionError,
     msgspec.ValidationError,
 )
 """What the generated code raises for a row that does not fit, before the fault is named exactly."""
@@ -46,6 +55,7 @@ class Options(NamedTuple):
 
     numeric_decimals: bool = False
     replace_null_with_default: bool = True
+    generator: Callable[[Options], Generator] | None = None
 
 
 def bytes_json(value: Any) -> str:
@@ -90,7 +100,7 @@ def _time_json(ms: int) -> str:
     return int.__repr__(ms)
 
 
-class _Generator:
+class Generator:
     """Collects the functions and constants that one encoder's source text refers to."""
 
     def __init__(self, options: Options) -> None:
@@ -98,6 +108,18 @@ class _Generator:
         self.functions: list[str] = []
         self.names: dict[str, Any] = {}
         self._of_schema: dict[Schema, str] = {}
+
+    def is_whole(self, schema: Schema) -> bool:
+        """Whether values of `schema` are written by a function of their own at the top too."""
+        return schema.type is not Type.STRUCT
+
+    def is_spread(self, _field: Field) -> bool:
+        """Whether a map's members are written beside the fields of its struct."""
+        return False
+
+    def spread(self, _schema: Schema) -> Callable[[Any, str], str]:
+        """Give the function from such a map, and what stands before its first member, to text."""
+        raise NotImplementedError
 
     def bind(self, value: Any) -> str:
         name = f"K{len(self.names)}"
@@ -153,13 +175,14 @@ class _Generator:
             item = self.expression(_of(schema.value_schema), "x")
             body = f"    return '[' + ','.join([f'{{{item}}}' for x in v]) + ']'\n"
         elif schema.type is Type.MAP:
-            body = self._map_body(schema)
+            body = self.map_body(schema)
         else:
-            body = self._struct_body(schema)
+            body = self.struct_body(schema)
         self.functions.append(f"def {name}(v):\n{body}")
         return name
 
-    def _map_body(self, schema: Schema) -> str:
+    def map_body(self, schema: Schema) -> str:
+        """Give the statements that return the text of a map `v`."""
         key_schema, value_schema = _of(schema.key_schema), _of(schema.value_schema)
         item = self.expression(value_schema, "x")
         if key_schema.type is Type.STRING:
@@ -171,7 +194,8 @@ class _Generator:
             f"    return '[' + ','.join([f'[{{{key}}},{{{item}}}]' for k, x in v.items()]) + ']'\n"
         )
 
-    def _struct_body(self, schema: Schema) -> str:
+    def struct_body(self, schema: Schema) -> str:
+        """Give the statements that return the text of a struct `v`."""
         null = self.null_text(schema)
         lines = [] if null is None else ["    if v is None:\n        return 'null'\n"]
         names = [f"v{f.index}" for f in schema.fields]
@@ -187,7 +211,11 @@ class _Generator:
     ) -> None:
         """Append the text of a struct whose fields come from `parts`."""
         separator = "{"
+        last = []
         for field, part in zip(schema.fields, parts, strict=True):
+            if isinstance(part, Var) and self.is_spread(field):
+                last.append((self.bind(self.spread(field.schema)), f"{prefix}{part.index}"))
+                continue
             pieces.literal(f"{separator}{json_quote(field.name)}:")
             separator = ","
             if isinstance(part, Layout):
@@ -196,7 +224,18 @@ class _Generator:
                 pieces.variable(self.expression(field.schema, f"{prefix}{part.index}"))
             else:
                 pieces.constant(self.expression(field.schema, f"c{part.index}"), part.index)
-        pieces.literal("{}" if separator == "{" else "}")
+        if last:
+            pieces.literal("{" if separator == "{" else "")
+            for function, value in last:
+                pieces.variable(f"{function}({value}, {self.bind(separator.strip('{'))})")
+                separator = ","
+            pieces.literal("}")
+        else:
+            pieces.literal("{}" if separator == "{" else "}")
+
+
+def _generator(options: Options) -> Generator:
+    return (options.generator or Generator)(options)
 
 
 class _Pieces:
@@ -327,9 +366,9 @@ TextsOf = Callable[[Sequence[Any], Sequence[Any]], list[str]]
 def _generate(
     schema: Schema, layout: Layout | None, options: Options, width: int
 ) -> tuple[str, dict[str, Any]]:
-    generator = _Generator(options)
+    generator = _generator(options)
     pieces = _Pieces()
-    if schema.type is not Type.STRUCT:
+    if generator.is_whole(schema):
         pieces.variable(generator.expression(schema, "v0"))
         target = "v0"
     else:
@@ -362,9 +401,10 @@ class RowWriter:
         self._head = envelope[0].encode()
         self._tail = envelope[1].encode()
         self._writers: dict[tuple[int, bool], TextsOf] = {}
-        self._unpacks = schema.type is Type.STRUCT and bool(schema.fields)
+        generator = _generator(options)
+        self._unpacks = not generator.is_whole(schema) and bool(schema.fields)
         self._plain = None if layout else _plain_writer(schema, options)
-        null = _Generator(options).null_text(schema)
+        null = generator.null_text(schema)
         self._null = None if null is None else self._head + null.encode() + self._tail
 
     def __call__(self, rows: Sequence[Any], constants: Sequence[Any] = ()) -> list[bytes | None]:
@@ -447,6 +487,8 @@ class RowWriter:
     def _one(self, row: Any, constants: Sequence[Any]) -> bytes:
         try:
             (text,) = self._writer(row, exact=True)([row], constants)
+        except RecursionError as error:
+            raise DataError("A value is nested too deeply to be written as JSON") from error
         except (*RowErrors, DataError) as error:
             self._explain(self._layout.assemble(row, constants) if self._layout else row)
             if isinstance(error, DataError):
@@ -472,9 +514,9 @@ def _plain_writer(schema: Schema, options: Options) -> Callable[[Sequence[Any]],
 
     It raises ValidationError for a row that does not fit, and for some that do.
     """
-    if schema.type is not Type.STRUCT or not schema.fields:
+    generator = _generator(options)
+    if generator.is_whole(schema) or not schema.fields:
         return None
-    generator = _Generator(options)
     kinds: list[Any] = []
     for field in schema.fields:
         kind = _PLAIN.get(field.schema.type)

@@ -6,9 +6,10 @@ the value as JSON; null under an optional schema is JSON's null, not a tombstone
 
 from __future__ import annotations
 
+import functools
 import json
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.api import Converter, Encoder, Layout, Run
@@ -16,14 +17,17 @@ from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.config.validators import OneOf
 from appliance.converters.base import CONVERTER_TYPE
 from appliance.converters.json_check import check_value
-from appliance.converters.json_decoder import Decoder
 from appliance.converters.json_encoder import Options, RowWriter
-from appliance.converters.json_sums import SumDecoder
+from appliance.converters.json_forms import FormsDecoder, FormsGenerator
+from appliance.converters.json_parser import parse
 from appliance.data import Schema
 from appliance.data.struct import wrap
 from appliance.errors import DataError
 from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
-from appliance.schemaregistry.jsonschemadata import JsonSchemaReader, json_schema
+from appliance.schemaregistry.jsonreferences import Documents
+from appliance.schemaregistry.jsonschemadata import JsonWriting, json_schema
+from appliance.schemaregistry.jsonschemareader import JsonReading, read_json_schema
+from appliance.schemaregistry.jsonvalidation import check_json
 from appliance.schemaregistry.latest import check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
@@ -54,6 +58,45 @@ CONFIG = (
         doc="How decimals are written: BASE64 or NUMERIC.",
     )
 )
+for _name, _default, _importance, _doc in (
+    (
+        "generalized.sum.type.support",
+        False,
+        Importance.LOW,
+        "Read enums and alternatives as the forms that all three types of schema share.",
+    ),
+    (
+        "flatten.singleton.unions",
+        True,
+        Importance.LOW,
+        "Take alternatives of which there is one for that one.",
+    ),
+    (
+        "ignore.default.for.nullables",
+        False,
+        Importance.LOW,
+        "Write null where an optional field is null, instead of the field's default.",
+    ),
+    (
+        "ignore.modern.dialects",
+        False,
+        Importance.LOW,
+        "Read every schema as one of draft 7, whatever draft it says it is of.",
+    ),
+    (
+        "preserve.additional.properties",
+        False,
+        Importance.MEDIUM,
+        "Keep members that no property names, in a field `__connect_additional_properties__`.",
+    ),
+    (
+        "json.fail.invalid.schema",
+        False,
+        Importance.MEDIUM,
+        "Refuse values, read or written, that are not valid under their JSON Schema.",
+    ),
+):
+    CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=_importance, doc=_doc)
 
 
 class JsonSchemaConverter(Converter):
@@ -67,7 +110,9 @@ class JsonSchemaConverter(Converter):
         self._subjects: Subjects
         self._parsed: dict[str, Any] = {}
         self._options = Options()
-        self._decoders: dict[bytes, Decoder | SumDecoder] = {}
+        self._writing = JsonWriting()
+        self._reading = JsonReading()
+        self._decoders: dict[bytes, FormsDecoder] = {}
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
@@ -75,7 +120,24 @@ class JsonSchemaConverter(Converter):
         parsed = self._parsed = CONFIG.parse({**config, "converter.type": kind})
         self._client = client_of(config, parsed)
         self._subjects = Subjects(parsed, is_key=is_key)
-        self._options = Options(parsed["decimal.format"].upper() == "NUMERIC", True)
+        keeps = parsed["preserve.additional.properties"]
+        self._options = Options(
+            parsed["decimal.format"].upper() == "NUMERIC",
+            not parsed["ignore.default.for.nullables"],
+            functools.partial(FormsGenerator, keep_additional=keeps),
+        )
+        self._writing = JsonWriting(
+            self._options.numeric_decimals,
+            parsed["object.additional.properties"],
+            parsed["use.optional.for.nonrequired"],
+            keeps,
+        )
+        self._reading = JsonReading(
+            parsed["use.optional.for.nonrequired"],
+            parsed["generalized.sum.type.support"],
+            parsed["flatten.singleton.unions"],
+            keeps,
+        )
 
     def check(self, schema: Schema | None, value: Any) -> None:
         """Raise DataError when the boundary value does not fit the schema."""
@@ -86,12 +148,7 @@ class JsonSchemaConverter(Converter):
         """Give the function that encodes rows; the schema is registered with the first that is set."""
         if schema is None:
             return _nulls_only
-        document = json_schema(
-            schema,
-            numeric=self._options.numeric_decimals,
-            open_objects=self._parsed["object.additional.properties"],
-            require=self._parsed["use.optional.for.nonrequired"],
-        )
+        document = json_schema(schema, self._writing)
         text = SchemaText(json.dumps(document, separators=(",", ":"), ensure_ascii=False), "JSON")
         subject = self._subjects.of(topic, schema.name)
         write = RowWriter(
@@ -102,33 +159,61 @@ class JsonSchemaConverter(Converter):
             lambda row: self.check(schema, wrap(schema, row)),
         )
         prefix: bytes | None = None
+        check: Callable[[Any], None] | None = None
 
         def encode(rows: Sequence[Any], constants: Sequence[Any] = ()) -> list[bytes | None]:
-            nonlocal prefix
+            nonlocal prefix, check
             made = write(rows, constants)
             if prefix is None and any(body is not None for body in made):
-                prefix = struct.pack(">bI", 0, self._id(topic, subject, text))
+                found, kept = self._id(topic, subject, text)
+                prefix, check = struct.pack(">bI", 0, found), self._check(kept)
+            if check is not None:
+                for body in made:
+                    if body is not None:
+                        check(parse(body))
             return [None if body is None else (prefix or b"") + body for body in made]
 
         return encode
 
-    def _id(self, topic: str, subject: str, text: SchemaText) -> int:
+    def _id(self, topic: str, subject: str, text: SchemaText) -> tuple[int, SchemaText]:
+        """Give the id that values are written with, and the schema it stands for."""
         parsed, client = self._parsed, self._client
         try:
             if parsed["auto.register.schemas"]:
-                return client.register(subject, text, normalize=parsed["normalize.schemas"])
+                return client.register(subject, text, normalize=parsed["normalize.schemas"]), text
             if parsed["use.schema.id"] >= 0:
-                return int(parsed["use.schema.id"])
+                fixed = int(parsed["use.schema.id"])
+                return fixed, client.by_id(fixed, subject) if self._validates else text
             if parsed["use.latest.version"]:
                 found, latest = client.latest(subject)
                 if parsed["latest.compatibility.strict"]:
                     check_latest(client, latest, text)
-                return found
-            return client.lookup(subject, text, normalize=parsed["normalize.schemas"])
+                return found, latest
+            return client.lookup(subject, text, normalize=parsed["normalize.schemas"]), text
         except RegistryError as error:
             raise DataError(
                 f"Failed to serialize JSON Schema data from topic {topic}: {error}"
             ) from error
+
+    @property
+    def _validates(self) -> bool:
+        return bool(self._parsed["json.fail.invalid.schema"])
+
+    def _check(self, text: SchemaText) -> Callable[[Any], None] | None:
+        """Give what validates values by a schema, None when they are not to be."""
+        return functools.partial(check_json, self._documents(text)) if self._validates else None
+
+    def _documents(self, text: SchemaText) -> Documents:
+        """Give a schema with those that it refers to. Raises DataError, RegistryError."""
+        try:
+            referred = [(n, json.loads(one.text)) for n, one in self._client.resolved(text)]
+            return Documents(
+                json.loads(text.text),
+                referred,
+                ignore_modern_dialects=self._parsed["ignore.modern.dialects"],
+            )
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"Reading a JSON Schema: {error}") from error
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode the payloads in order. Raises DataError."""
@@ -151,7 +236,7 @@ class JsonSchemaConverter(Converter):
             start = end
         return runs
 
-    def _decoder(self, topic: str, head: bytes) -> Decoder | SumDecoder:
+    def _decoder(self, topic: str, head: bytes) -> FormsDecoder:
         known = self._decoders.get(head)
         if known is not None:
             return known
@@ -160,23 +245,16 @@ class JsonSchemaConverter(Converter):
             raise DataError(f"{failed}: Unknown magic byte!")
         try:
             found = self._client.by_id(int.from_bytes(head[1:], "big"))
-            document = json.loads(found.text)
-        except (RegistryError, ValueError, RecursionError) as error:
-            raise DataError(f"{failed}: {error}") from error
-        if found.kind != "JSON" or not isinstance(document, dict):
-            raise DataError(f"{failed}: its schema is {found.kind}, not a JSON Schema object")
-        reader = JsonSchemaReader(
-            document, optional_unless_required=self._parsed["use.optional.for.nonrequired"]
-        )
-        schema = reader.schema()
-        known = (
-            SumDecoder(schema)
-            if reader.has_alternatives
-            else Decoder(
-                envelope=True, content=schema, replace_null_with_default=True, cache_size=100
+            if found.kind != "JSON":
+                raise DataError(f"its schema is {found.kind}, not a JSON Schema")
+            documents = self._documents(found)
+            known = self._decoders[head] = FormsDecoder(
+                read_json_schema(documents, self._reading),
+                keep_additional=self._reading.keep_additional,
+                check=functools.partial(check_json, documents) if self._validates else None,
             )
-        )
-        self._decoders[head] = known
+        except (RegistryError, DataError) as error:
+            raise DataError(f"{failed}: {error}") from error
         return known
 
 
