@@ -136,7 +136,22 @@ def _changed(editor: TableEditor) -> None:
     cursor.skip("COLUMN")
     lenient = cursor.skip("IF", "EXISTS")
     name = cursor.name()
-    _redefine(editor, name, parse_column(cursor), lenient=lenient)
+    definition = parse_column(cursor)
+    if (index := editor.find(name)) is not None:
+        _keep(definition, editor.columns[index])
+    _redefine(editor, name, definition, lenient=lenient)
+
+
+def _keep(definition: Definition, old: Column) -> None:
+    """Leave what CHANGE, unlike MODIFY, does not take away in the peer."""
+    new = definition.column
+    definition.column = dataclasses.replace(
+        new,
+        comment=old.comment if new.comment is None else new.comment,
+        enum_values=new.enum_values or old.enum_values,
+        auto_increment=new.auto_increment or old.auto_increment,
+        generated=new.generated or old.generated,
+    )
 
 
 def _redefine(editor: TableEditor, name: str, definition: Definition, *, lenient: bool) -> None:

@@ -330,9 +330,7 @@ def _members(cursor: Cursor) -> tuple[str, ...]:
 def _sign(cursor: Cursor, definition: Definition) -> bool:
     """Read one attribute that belongs to the type."""
     column = definition.column
-    if cursor.skip("SIGNED"):
-        return True
-    if cursor.at_any("UNSIGNED", "ZEROFILL"):
+    if cursor.at_any("SIGNED", "UNSIGNED", "ZEROFILL"):
         word = cursor.advance().upper
         name = column.type_name
         if word == "ZEROFILL" and " UNSIGNED" not in name:
@@ -387,7 +385,7 @@ def _as_binary(type_name: str) -> str:
 _SKIPPED_WORDS: Final = (
     ("VISIBLE",), ("INVISIBLE",), ("VIRTUAL",), ("STORED",), ("PERSISTENT",), ("COMPRESSED",),
     ("NOT", "SECONDARY"), ("NOT", "ENFORCED"), ("ENFORCED",), ("WITH", "SYSTEM", "VERSIONING"),
-    ("WITHOUT", "SYSTEM", "VERSIONING"), ("SERIAL", "DEFAULT", "VALUE"),
+    ("WITHOUT", "SYSTEM", "VERSIONING"),
 )  # fmt: skip
 _SKIPPED_OPTIONS: Final = (
     "COLUMN_FORMAT", "STORAGE", "ENGINE_ATTRIBUTE", "SECONDARY_ENGINE_ATTRIBUTE", "SRID", "REF_SYSTEM_ID",
@@ -444,11 +442,10 @@ def _default_text(cursor: Cursor) -> str | None:
         return None
     if token.kind == "sign" and token.text in "+-":
         cursor.advance()
-        sign = token.text.strip("+")
         number = cursor.advance()
         if number.kind != "number":
             raise cursor.error("expected a number")
-        return sign + number.text
+        return token.text + number.text
     if token.kind == "word" and token.text.startswith("_") and cursor.ahead().kind == "string":
         cursor.advance()
     parts: list[str] = []
@@ -495,8 +492,12 @@ def _generate(definition: Definition) -> None:
 
 
 def _key(cursor: Cursor, definition: Definition) -> bool:
-    if cursor.skip("AUTO_INCREMENT") or cursor.skip("SERIAL", "DEFAULT", "VALUE"):
+    if cursor.skip("AUTO_INCREMENT"):
         _generate(definition)
+        return True
+    if cursor.skip("SERIAL", "DEFAULT", "VALUE"):
+        _generate(definition)
+        definition.nullable, definition.unique = False, True
         return True
     if cursor.skip("UNIQUE"):
         cursor.skip("KEY")

@@ -126,12 +126,12 @@ class TableEditor:
         self._take_key(definition, column.name)
 
     def replace(self, name: str, definition: Definition) -> None:
-        """Put a new definition in the place of the column `name`; its key stays."""
+        """Put a new definition in the place of the column `name`; its key stays.
+
+        It may be null, in the key too, unless the definition says otherwise: so in the peer.
+        """
         index = self.place(name)
         old = self.columns[index]
-        in_key = old.name in self.key
-        if in_key and definition.nullable is None and not old.optional:
-            definition.nullable = False
         column = self._with_charset(definition)
         self.columns[index] = column
         self.key = [column.name if part == old.name else part for part in self.key]
@@ -155,7 +155,9 @@ class TableEditor:
         self.key = [new if part == old else part for part in self.key]
 
     def _take_key(self, definition: Definition, name: str) -> None:
-        if definition.primary or (definition.unique and not self.key):
+        # where the peer for MySQL alters a table, UNIQUE at a column makes no key
+        stands_in = not self.table.columns or self.cursor.dialect != "mysql"
+        if definition.primary or (definition.unique and stands_in and not self.key):
             self.key = [name]
 
     def primary_key(self, names: list[str]) -> None:

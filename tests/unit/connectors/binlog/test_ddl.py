@@ -73,12 +73,6 @@ def test_key_is_the_one_events_carry_when_keys_change(statements, key):
     assert run(*statements).get(TableId("d", "t")).primary_key == key
 
 
-def test_key_column_stays_required_when_modified_without_nullability():
-    """`MODIFY id BIGINT` of a primary key's column leaves it NOT NULL, as the server does."""
-    table = run(BASE, "alter table t modify a bigint").get(TableId("d", "t"))
-    assert not table.columns[0].optional
-
-
 @pytest.mark.parametrize(
     ("definition", "charset"),
     [
