@@ -172,12 +172,12 @@ class Dlq(View):
         del dirty
         queues = self.query_one("#queues", Grid)
         queues.show([queue["topic"] for queue in self.scene.queues])
-        queues.refresh()
+        queues.renew()
         retitle(queues, f"DLQ topics {len(self.scene.queues)}")
         table = self.table
         if self.listing.due(now_s):
             self.listing.show(list(self.letters), self.filter, now_s)
-            table.refresh()
+            table.renew()
         marked = f", {len(table.marked)} marked" if table.marked else ""
         retitle(table, f"{self.topic or 'Dead letters'}  {len(table.keys)} records{marked}")
         job = self.replaying.progress if self.replaying is not None else ""

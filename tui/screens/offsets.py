@@ -113,7 +113,7 @@ class Offsets(View):
                 keys = [key for key in keys if self.rows[key]["behind"]]
             self.listing.show(keys, self.filter, now_s)
             grid = self.table
-            grid.refresh()
+            grid.renew()
             retitle(grid, f"Offsets {len(grid.keys)}")
             subtitle(grid, self.problem or "")
 

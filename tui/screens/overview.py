@@ -151,6 +151,8 @@ class Overview(TaskList):
         scene = self.scene
         model, palette = scene.model, scene.palette
         self.paint_tasks(now_s, dirty)
+        if not self.tells(now_s, changed=bool(dirty)):
+            return
         wide = not self.narrow
         self.query_one("#health", Box).put(health(model, palette, wide=wide))
         flow = self.query_one("#flow", Box)

@@ -71,7 +71,7 @@ class Page:
         if self.wanted in keys:
             self.grid.go_to(str(self.wanted))
             self.wanted = None
-        self.grid.refresh()
+        self.grid.renew()
 
     def cells(self, key: str) -> Sequence[Cell]:
         """Give a row."""

@@ -59,7 +59,7 @@ class Plugins(View):
             self.listing.show(list(self.rows), self.filter, now_s)
             retitle(grid, f"Plugins {len(grid.keys)}")
             subtitle(grid, self.problem or "")
-            grid.refresh()
+            grid.renew()
 
     def refilter(self) -> None:
         """Show the rows again at once."""

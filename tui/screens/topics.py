@@ -162,7 +162,7 @@ class Topics(View):
         if listing.due(now_s):
             keys = list(self.records) if self.topic else self._topics()
             listing.show(keys, self.filter, now_s)
-            grid.refresh()
+            grid.renew()
         if self.topic:
             where = f"from {self.start}" if self.following is None else f"following{self._note}"
             retitle(grid, f"{self.topic}  {len(grid.keys)} records, {where}")

@@ -48,6 +48,7 @@ class View(Vertical):
         self.problem: str | None = None
         self.loaded_s = float("-inf")
         self._seen_events = -1
+        self._told_s = -1
 
     @property
     def narrow(self) -> bool:
@@ -79,6 +80,17 @@ class View(Vertical):
     async def load(self, client: Asker) -> None:
         """Fetch what the event stream does not tell. Raises ClientError."""
 
+    def tells(self, now_s: float, *, changed: bool) -> bool:
+        """Tell whether to write texts anew: when the model has changed, else once a second for their ages."""
+        if not changed and not self.scene.model.reshaped and int(now_s) == self._told_s:
+            return False
+        self._told_s = int(now_s)
+        return True
+
+    def tell_again(self) -> None:
+        """Write texts anew at the next flush, whatever the time."""
+        self._told_s = -1
+
     def stale(self, now_s: float) -> bool:
         """Tell whether `load` is due."""
         events = sum(self.scene.model.seen[type_] for type_ in self.EVENTS)
@@ -92,9 +104,11 @@ class View(Vertical):
         try:
             await self.load(self.scene.client)
             self.problem = None
+            self.tell_again()
         except ClientError as error:
             missing = isinstance(error, AnswerError) and error.status == NOT_FOUND
             self.problem = NEEDED if missing and self.scene.stock else str(error)
+            self.tell_again()
 
     def set_filter(self, text: str) -> None:
         """Show only rows that match."""
@@ -137,6 +151,7 @@ class View(Vertical):
 
     def restyle(self) -> None:
         """Draw every frame anew: other theme, other width."""
+        self.tell_again()
         for grid in self.query(Grid):
             frame(grid, self.scene)
             grid.restyle()

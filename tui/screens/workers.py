@@ -125,11 +125,12 @@ class Workers(View):
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show members, lanes and generations."""
-        del dirty
+        if not self.tells(now_s, changed=bool(dirty)):
+            return
         scene, model = self.scene, self.scene.model
         members = self.query_one("#members", Grid)
         members.show([worker.id for worker in model.workers])
-        members.refresh()
+        members.renew()
         retitle(
             members,
             f"Workers {len(model.workers)}  group {model.group.get('id', '-')}{_manner(model)}",
@@ -141,6 +142,11 @@ class Workers(View):
         box.put(picture.text, f"Tasks held by each worker, last 10 min, 1 cell = {picture.cell}")
         box.styles.height = picture.rows + (1 if self.narrow else 2)
         self._paint_generations()
+
+    def refilter(self) -> None:
+        """Show the rows again at once."""
+        self.tell_again()
+        self.paint(self.scene.clock(), set())
 
     def _paint_generations(self) -> None:
         grid = self.query_one("#generations", Grid)

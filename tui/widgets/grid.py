@@ -24,6 +24,7 @@ from tui.text import fit
 from tui.widgets.frame import NARROW, frame, retitle
 
 _PINNED = 2
+_REMEMBERED = 1000
 _LEAST = 16
 """The least cells of a column that takes what is left, where there is no room for all columns."""
 
@@ -105,6 +106,7 @@ class Grid(ScrollView, can_focus=True):
         self._cursor = 0
         self._wide: bool | None = None
         self._passed = 0
+        self._drawn: dict[str, tuple[Cell, ...]] = {}
 
     @property
     def _palette(self) -> Palette:
@@ -185,13 +187,21 @@ class Grid(ScrollView, can_focus=True):
             self._go(self._places[key])
 
     def repaint(self, keys: Iterable[str]) -> None:
-        """Repaint the rows of `keys` that are visible."""
+        """Repaint the rows of `keys` that are visible and look different."""
         top = int(self.scroll_y)
         height = self.size.height - 1
         for key in keys:
             at = self._places.get(key)
-            if at is not None and top <= at < top + height:
+            if at is not None and top <= at < top + height and self._differs(key):
                 self._repaint_row(at)
+
+    def renew(self) -> None:
+        """Repaint the visible rows that look different."""
+        top = int(self.scroll_y)
+        self.repaint(self._keys[top : top + max(0, self.size.height - 1)])
+
+    def _differs(self, key: str) -> bool:
+        return self._drawn.get(key) != tuple(self._cells(key))
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
@@ -274,7 +284,10 @@ class Grid(ScrollView, can_focus=True):
             return Strip.blank(width, Style(bgcolor=self._palette.background))
         key = self._keys[at]
         mark = "*" if key in self.marked else " "
-        return self._strip(self._cells(key), width, mark, on_cursor=at == self._cursor)
+        if len(self._drawn) > _REMEMBERED:
+            self._drawn.clear()
+        cells = self._drawn[key] = tuple(self._cells(key))
+        return self._strip(cells, width, mark, on_cursor=at == self._cursor)
 
     def _ground(self, *, on_cursor: bool) -> Style:
         palette = self._palette
