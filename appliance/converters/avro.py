@@ -59,7 +59,15 @@ for _name, _default, _doc in (
 ):
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=Importance.LOW, doc=_doc)
 
-_MISFITS = (TypeError, ValueError, AttributeError, OverflowError, struct.error, ArithmeticError)
+_MISFITS = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    struct.error,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class AvroConverter(Converter):

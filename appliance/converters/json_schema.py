@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from appliance.data import Schema, SchemaBuilder, Type
+from appliance.data.recursive import refuse_recursion
 from appliance.data.text import json_quote
 from appliance.errors import DataError
 
@@ -23,6 +24,7 @@ def schema_text(schema: Schema | None, value_text: ValueText, field: str | None 
     """Give the JSON text of `schema`; `value_text` writes defaults (boundary form)."""
     if schema is None:
         return "null"
+    refuse_recursion(schema, "JsonConverter's schemas cannot hold it; set schemas.enable=false")
     members = [f'"type":"{schema.type.value}"']
     if schema.type is Type.ARRAY:
         members.append(f'"items":{schema_text(schema.value_schema, value_text)}')

@@ -38,7 +38,14 @@ _NAMED = (
 for _name, _default, _doc in _NAMED:
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=Importance.LOW, doc=_doc)
 
-_MISFITS = (TypeError, ValueError, AttributeError, OverflowError, ArithmeticError)
+_MISFITS = (
+    TypeError,
+    ValueError,
+    AttributeError,
+    OverflowError,
+    ArithmeticError,
+    RecursionError,
+)
 
 
 class ProtobufConverter(Converter):

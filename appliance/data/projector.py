@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from appliance.data.recursive import BackReference, node_of
 from appliance.data.schema import Schema, Type
 from appliance.data.struct import unwrap, wrap
 from appliance.data.text import to_float32
@@ -69,16 +70,19 @@ def _check(source: Schema, target: Schema) -> None:
         )
 
 
-def _fills(schema: Schema) -> bool:
-    """Tell whether a null below has a default, which takes its place."""
+def _fills(schema: Schema, above: frozenset[int] = frozenset()) -> bool:
+    """Tell whether a null below has a default, which takes its place; `above` are structs around."""
     if schema.type is Type.STRUCT:
-        return any(f.schema.default is not None or _fills(f.schema) for f in schema.fields)
+        if node_of(schema) in above:
+            return False
+        within = above | {node_of(schema)}
+        return any(f.schema.default is not None or _fills(f.schema, within) for f in schema.fields)
     members = []
     if schema.type in (Type.ARRAY, Type.MAP):
         members.append(schema.value_schema)
     if schema.type is Type.MAP:
         members.append(schema.key_schema)
-    return any(member is not None and _fills(member) for member in members)
+    return any(member is not None and _fills(member, above) for member in members)
 
 
 def _shown(value: Any) -> str:
@@ -128,7 +132,8 @@ def _struct(source: Schema, target: Schema) -> Projector:
         known = source.field(field.name)
         if known is not None:
             try:
-                convert = projector(known.schema, field.schema)
+                make = _deferred if isinstance(known.schema, BackReference) else projector
+                convert = make(known.schema, field.schema)
             except SchemaProjectorError as error:
                 raise SchemaProjectorError(f"Error projecting {field.name}") from error
             parts.append(_member(known.index, unwrap(known.schema.default), convert))

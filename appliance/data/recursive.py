@@ -8,6 +8,7 @@ equality, hash and text do.
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from typing import Any, Final
 
 from appliance.data.schema import Field, Schema, Type
@@ -115,6 +116,20 @@ def _fields_equal(one: tuple[Field, ...], other: tuple[Field, ...]) -> bool:
             pairs.clear()
 
 
+class Later:
+    """A function that others hold before it is made: what works on a struct, for the struct inside."""
+
+    __slots__ = ("made",)
+
+    def __init__(self) -> None:
+        """Wait for `made` to be set."""
+        self.made: Callable[..., Any]
+
+    def __call__(self, *given: Any) -> Any:
+        """Call the function."""
+        return self.made(*given)
+
+
 def node_of(struct: Schema) -> int:
     """Give what a struct and all references to it share: a number that is theirs while they live."""
     return id(struct.fields)
@@ -140,3 +155,9 @@ def back_references(schema: Schema) -> set[int]:
             waiting.append(one.value_schema)
             waiting.append(one.key_schema if one.type is Type.MAP else None)
     return found
+
+
+def refuse_recursion(schema: Schema, why: str) -> None:
+    """Raise DataError for a back reference, on behalf of what can only take schemas with an end."""
+    if isinstance(schema, BackReference):
+        raise DataError(f"The struct {schema.name or 'without a name'} contains itself: {why}")

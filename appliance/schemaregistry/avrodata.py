@@ -24,6 +24,7 @@ from appliance.data.logical import (
     TIME_NAME,
     TIMESTAMP_NAME,
 )
+from appliance.data.recursive import BackReference, Later, node_of
 from appliance.data.schema import Field, Schema, Type
 from appliance.data.struct import unwrap
 from appliance.errors import DataError
@@ -82,6 +83,16 @@ class _Names:
     def __init__(self) -> None:
         self.unnamed = 0
         self.seen: dict[str, Schema] = {}
+        self.nodes: dict[int, str] = {}
+
+    def known(self, full: str, schema: Schema) -> bool:
+        """Whether a record is the one that is known by a name already."""
+        seen = self.seen.get(full)
+        if seen is None or schema.name is None:
+            return False
+        return seen == schema or (
+            isinstance(seen, BackReference) and node_of(seen) == node_of(schema)
+        )
 
     def next_default(self) -> str:
         self.unnamed += 1
@@ -120,6 +131,8 @@ def enum_symbols(schema: Schema) -> tuple[str, list[str]] | None:
 
 
 def _union(schema: Schema, options: AvroOptions, names: _Names) -> list[Any]:
+    if isinstance(schema, BackReference):
+        raise DataError(f"writing {schema} as Avro: a union cannot contain itself")
     branches = [
         _avro(field.schema.replace(optional=False, default=None), options, names)
         for field in schema.fields
@@ -221,10 +234,14 @@ def _map(schema: Schema, options: AvroOptions, names: _Names) -> dict[str, Any]:
 
 
 def _record(schema: Schema, options: AvroOptions, names: _Names) -> Any:
+    if isinstance(schema, BackReference) and node_of(schema) in names.nodes:
+        return names.nodes[node_of(schema)]
+    bare = schema.replace(optional=False, default=None)
     full = options.scrubbed(schema.name or f"{NAMESPACE}.{names.next_default()}")
-    if schema.name is not None and names.seen.get(full) == schema:
+    if names.known(full, bare):
         return full
-    names.seen[full] = schema
+    names.seen[full] = bare
+    names.nodes[node_of(schema)] = full
     namespace, _, name = full.rpartition(".")
     record: dict[str, Any] = {"type": "record", "name": name}
     if namespace:
@@ -315,7 +332,15 @@ def avro_encoder(schema: Schema, options: AvroOptions | None = None) -> AvroEnco
 
     The function raises DataError (or the error of the value that does not fit) for a bad row.
     """
-    generator = _Generator(options or AvroOptions())
+    return _encoder(schema, options or AvroOptions(), {})
+
+
+def _encoder(schema: Schema, options: AvroOptions, above: dict[int, Later]) -> AvroEncoder:
+    """Give the same; `above` holds the encoders of the structs around, each once it is made."""
+    own = Later()
+    if schema.type is Type.STRUCT and not schema.optional:
+        above = {**above, node_of(schema): own}
+    generator = _Generator(options, above)
     if schema.type is Type.STRUCT and not schema.optional and not is_union(schema):
         names = [f"f{i}" for i in range(len(schema.fields))]
         parts = [
@@ -333,14 +358,16 @@ def avro_encoder(schema: Schema, options: AvroOptions | None = None) -> AvroEnco
     )
     exec(source, generator.scope)  # noqa: S102 - made of numbers and our own names
     function: AvroEncoder = generator.scope["encode"]
+    own.made = function
     return function
 
 
 class _Generator:
     """Writes the Python expression that encodes a value of a schema."""
 
-    def __init__(self, options: AvroOptions) -> None:
+    def __init__(self, options: AvroOptions, above: dict[int, Later]) -> None:
         self._options = options
+        self._above = above
         self.scope: dict[str, Any] = {
             "join": b"".join,
             "zz": zigzag,
@@ -381,7 +408,7 @@ class _Generator:
         branches = [
             (
                 zigzag(number),
-                avro_encoder(field.schema.replace(optional=False, default=None), self._options),
+                self._inner(field.schema.replace(optional=False, default=None)),
             )
             for number, field in enumerate(schema.fields, first)
         ]
@@ -397,6 +424,13 @@ class _Generator:
             raise DataError("No branch of a union is set")
 
         return encode
+
+    def _inner(self, schema: Schema) -> AvroEncoder:
+        if isinstance(schema, BackReference) and not schema.optional:
+            around = self._above.get(node_of(schema))
+            if around is not None:
+                return around
+        return _encoder(schema, self._options, self._above)
 
     def _default(self, schema: Schema) -> bytes:
         encode = avro_encoder(schema.replace(optional=False, default=None), self._options)
@@ -433,20 +467,17 @@ class _Generator:
     def _nested(self, schema: Schema, name: str) -> str:
         number = len(self.scope)
         if schema.type is Type.STRUCT:
-            self.scope[f"g{number}"] = avro_encoder(
-                schema.replace(optional=False, default=None), self._options
-            )
+            self.scope[f"g{number}"] = self._inner(schema.replace(optional=False, default=None))
             return f"g{number}(({name},))[0]"
-        item = avro_encoder(_item(schema), self._options)
+        item = self._inner(_item(schema))
         if schema.type is Type.ARRAY:
             self.scope[f"g{number}"] = lambda values: _blocks(item(values))
         else:
             key = schema.key_schema
             if key is None:
                 raise DataError(f"writing {schema} as Avro: its key schema is not known")
-            encode_key = avro_encoder(
-                key.replace(optional=False) if self._options.allow_optional_map_keys else key,
-                self._options,
+            encode_key = self._inner(
+                key.replace(optional=False) if self._options.allow_optional_map_keys else key
             )
             self.scope[f"g{number}"] = lambda value: _blocks(
                 [

@@ -1,8 +1,8 @@
 """From Avro schemas to Connect schemas, and a generated decoder of Avro bodies into rows.
 
 Semantics: Confluent AvroData.toConnectSchema and toConnectData. One function is generated per writer
-schema; it makes rows (tuples in field order) without dictionaries in between. Schemas that contain
-themselves are refused, because a Connect schema here is a finite tree. Raises DataError.
+schema; it makes rows (tuples in field order) without dictionaries in between. A record that contains
+itself becomes a struct with back references, and has a function of its own. Raises DataError.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from appliance.data.logical import (
     TIMESTAMP_NAME,
     decimal_of_bytes,
 )
+from appliance.data.recursive import Knot
 from appliance.data.schema import Field, Schema, Type
 from appliance.data.struct import Struct, wrap
 from appliance.errors import DataError
@@ -131,12 +132,14 @@ def avro_reader(
             and full_name(avro) == ANYTHING_NAME
         ):
             return AvroReader(None, decode_anything, ANYTHING_NAME, False)
-        schema = _Schemas(names, options).of(avro, "")
+        schemas = _Schemas(names, options)
+        schema = schemas.of(avro, "")
         resolved, space = names.resolved(avro, "")
-        code = _Code(names, options.flatten_singletons)
+        code = _Code(names, schemas.recursive, options.flatten_singletons)
         code.value(resolved, "v", schema, space)
         body = "\n".join(code.lines)
-        source = f"def read(b, p):\n{body}\n if p > len(b): bad()\n return v"
+        functions = "".join(code.functions)
+        source = f"{functions}def read(b, p):\n{body}\n if p > len(b): bad()\n return v"
         exec(source, code.scope)  # noqa: S102 - made of numbers and our own names
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"Reading an Avro schema: {error!r}") from error
@@ -164,6 +167,8 @@ def _checked(read: Callable[[bytes, int], Any]) -> Callable[[bytes, int], Any]:
             decimal.DecimalException,
         ) as error:
             raise DataError(f"The bytes are no Avro of their schema: {error}") from error
+        except RecursionError as error:
+            raise DataError("An Avro record is nested too deeply") from error
 
     return checked
 
@@ -176,22 +181,34 @@ class _Schemas:
         self._options = options
         self._meta = options.meta_data
         self._unions = 0
-        self._open: list[str] = []
+        self._open: dict[str, Knot] = {}
+        self._made: dict[str, Schema] = {}
+        self.recursive: set[str] = set()
 
     def of(self, avro: Any, space: str, default: Any = None, *, field: bool = False) -> Schema:
         """Give the Connect schema; `default` is an Avro field's own default."""
         resolved, inner = self._names.resolved(avro, space)
         if isinstance(resolved, list):
             return self._union(resolved, inner)
-        schema = self._single(resolved, inner)
-        return self._annotated(schema, resolved, default if field else None)
+        own = default if field else None
+        if resolved["type"] != "record":
+            return self._annotated(self._single(resolved, inner), resolved, own)
+        full = full_name(resolved, inner)
+        if full in self._open:
+            self.recursive.add(full)
+            return self._open[full].reference()
+        if full not in self._made:
+            knot = self._open[full] = Knot()
+            made = self._record(resolved, inner)
+            del self._open[full]
+            knot.tie(self._annotated(made, resolved, None))
+            self._made[full] = made
+        return self._annotated(self._made[full], resolved, own)
 
     def _single(self, avro: dict[str, Any], space: str) -> Schema:
         kind = avro["type"]
         if kind == "null":
             raise DataError("Standalone null schemas are not supported by this converter")
-        if kind == "record":
-            return self._record(avro, space)
         if kind == "array":
             entry = map_entry(avro["items"], self._names, space)
             if entry is not None:
@@ -235,9 +252,6 @@ class _Schemas:
 
     def _record(self, avro: dict[str, Any], space: str) -> Schema:
         full = full_name(avro, space)
-        if full in self._open:
-            raise DataError(f"The Avro record {full} contains itself, which cannot be read")
-        self._open.append(full)
         parameters: dict[str, str] = {}
         if avro.get("doc") is not None and self._meta:
             parameters[f"{NAMESPACE}.record.doc"] = avro["doc"]
@@ -247,7 +261,6 @@ class _Schemas:
             fields.append(Field(field["name"], index, made))
             if field.get("doc") is not None and self._meta:
                 parameters[f"{NAMESPACE}.field.doc.{field['name']}"] = field["doc"]
-        self._open.pop()
         name = None if full.startswith(f"{NAMESPACE}.{DEFAULT_RECORD}") else full
         return Schema(Type.STRUCT, name=name, fields=tuple(fields), parameters=parameters)
 
@@ -354,8 +367,11 @@ def _default(schema: Schema, value: Any) -> Any:
 class _Code:
     """Writes the statements that read one value from `b` at `p` into a variable."""
 
-    def __init__(self, names: _Names, flatten_singletons: bool) -> None:
+    def __init__(self, names: _Names, recursive: set[str], flatten_singletons: bool) -> None:
         self.lines: list[str] = []
+        self.functions: list[str] = []
+        self._recursive = recursive
+        self._known: dict[str, str] = {}
         self._names = names
         self._flatten_singletons = flatten_singletons
         self._count = 0
@@ -419,6 +435,26 @@ class _Code:
             self._add(f"{var} = number({own}, {var})")
 
     def _record(self, avro: dict[str, Any], var: str, schema: Schema, space: str) -> None:
+        full = full_name(avro, space)
+        if full in self._recursive:
+            self._add(f"{var}, p = {self._function(full, avro, schema, space)}(b, p)")
+        else:
+            self._members(avro, var, schema, space)
+
+    def _function(self, full: str, avro: dict[str, Any], schema: Schema, space: str) -> str:
+        """Give the name of the function that reads a record which contains itself."""
+        known = self._known.get(full)
+        if known is None:
+            known = self._known[full] = f"r{len(self._known)}"
+            outside, self.lines = (self.lines, self._indent), []
+            self._indent = 1
+            self._members(avro, "v", schema, space)
+            body = "\n".join(self.lines)
+            self.functions.append(f"def {known}(b, p):\n{body}\n return v, p\n")
+            self.lines, self._indent = outside
+        return known
+
+    def _members(self, avro: dict[str, Any], var: str, schema: Schema, space: str) -> None:
         made = []
         for field, connect in zip(avro["fields"], schema.fields, strict=True):
             made.append(self._name())

@@ -1,7 +1,7 @@
 """From .proto files to Connect schemas, and the function that decodes messages into rows.
 
-Semantics: Confluent ProtobufData.toConnectSchema and toConnectData. Messages that contain themselves are
-refused, because a Connect schema here is a finite tree. Raises DataError.
+Semantics: Confluent ProtobufData.toConnectSchema and toConnectData. A message that contains itself becomes a
+struct with back references. Raises DataError.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from appliance.data import (
     Type,
 )
 from appliance.data.logical import MILLIS_PER_DAY
+from appliance.data.recursive import Knot, Later
 from appliance.errors import DataError
 from appliance.schemaregistry.protofile import (
     DATE_TYPE,
@@ -92,13 +93,15 @@ def proto_reader(
         schema, convert = _Reader(file, options).scalar(descriptor.fields_by_name["value"])
         get: Read = lambda message: convert(message.value)
     else:
-        schema, get = _Reader(file, options).message(descriptor, ())
+        schema, get = _Reader(file, options).message(descriptor)
 
     def read(payload: bytes) -> Any:
         try:
             return get(made.FromString(payload))
         except (DecodeError, ValueError, OverflowError) as error:
             raise DataError(f"The bytes are no {descriptor.full_name}: {error}") from error
+        except RecursionError as error:
+            raise DataError(f"A {descriptor.full_name} is nested too deeply") from error
 
     return ProtoReader(schema, descriptor.full_name, read)
 
@@ -110,20 +113,31 @@ class _Reader:
         self._options = options
         self._meta = file.options
         self._package = file.descriptor.package
+        self._open: dict[str, tuple[Knot, Later]] = {}
+        self._made: dict[str, tuple[Schema, Read]] = {}
 
-    def message(self, descriptor: Descriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
-        if descriptor.full_name in above:
-            raise DataError(
-                f"The message {descriptor.full_name} contains itself, which a record's schema cannot"
-            )
-        within = (*above, descriptor.full_name)
+    def message(self, descriptor: Descriptor) -> tuple[Schema, Read]:
+        """Give schema and getter of a message, made once; inside itself it is a back reference."""
+        full = descriptor.full_name
+        if full in self._open:
+            knot, late = self._open[full]
+            return knot.reference(), late
+        if full not in self._made:
+            knot, late = self._open[full] = (Knot(), Later())
+            schema, get = self._message(descriptor)
+            late.made = get
+            del self._open[full]
+            self._made[full] = (knot.tie(schema), get)
+        return self._made[full]
+
+    def _message(self, descriptor: Descriptor) -> tuple[Schema, Read]:
         parts: list[tuple[str, Schema, Read]] = []
         oneofs = [oneof for oneof in descriptor.oneofs if not _artificial(oneof)]
         for number, oneof in enumerate(oneofs):
             if not self._options.flatten_unions:
-                parts.append(self._union(oneof, number, within))
+                parts.append(self._union(oneof, number))
         parts += [
-            (field.name, *self._field(field, within))
+            (field.name, *self._field(field))
             for field in descriptor.fields
             if field.containing_oneof not in oneofs or self._options.flatten_unions
         ]
@@ -135,10 +149,8 @@ class _Reader:
             lambda message: tuple([get(message) for get in gets]),
         )
 
-    def _union(
-        self, oneof: OneofDescriptor, number: int, above: tuple[str, ...]
-    ) -> tuple[str, Schema, Read]:
-        members = [(field.name, *self._field(field, above)) for field in oneof.fields]
+    def _union(self, oneof: OneofDescriptor, number: int) -> tuple[str, Schema, Read]:
+        members = [(field.name, *self._field(field)) for field in oneof.fields]
         fields = tuple([Field(name, i, schema) for i, (name, schema, _) in enumerate(members)])
         schema = Schema(Type.STRUCT, optional=True, name=f"{UNION}.{oneof.name}", fields=fields)
         gets = [get for *_, get in members]
@@ -152,8 +164,8 @@ class _Reader:
         indexed = self._options.generate_index_for_unions
         return (f"{name}_{number}" if indexed else name), schema, get
 
-    def _field(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
-        schema, convert = self._plain(field, above)
+    def _field(self, field: FieldDescriptor) -> tuple[Schema, Read]:
+        schema, convert = self._plain(field)
         parameters = {**(schema.parameters or {}), TAG: str(field.number)}
         name, presence = field.name, field.has_presence and not field.is_repeated
         optional = True
@@ -169,21 +181,21 @@ class _Reader:
             )
         return schema, lambda message: convert(getattr(message, name))
 
-    def _plain(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+    def _plain(self, field: FieldDescriptor) -> tuple[Schema, Read]:
         if not field.is_repeated:
-            return self._value(field, above)
+            return self._value(field)
         entry = field.message_type
         if entry is not None and entry.GetOptions().map_entry:
-            key, _ = self._value(entry.fields_by_name["key"], above)
-            value, convert = self._value(entry.fields_by_name["value"], above)
+            key, _ = self._value(entry.fields_by_name["key"])
+            value, convert = self._value(entry.fields_by_name["value"])
             return (
                 Schema(Type.MAP, key_schema=key, value_schema=value),
                 lambda found: {k: convert(v) for k, v in found.items()},
             )
-        item, convert = self._value(field, above)
+        item, convert = self._value(field)
         return Schema(Type.ARRAY, value_schema=item), lambda found: [convert(v) for v in found]
 
-    def _value(self, field: FieldDescriptor, above: tuple[str, ...]) -> tuple[Schema, Read]:
+    def _value(self, field: FieldDescriptor) -> tuple[Schema, Read]:
         message = field.message_type
         if message is None:
             return self.scalar(field)
@@ -197,7 +209,7 @@ class _Reader:
         if self._options.wrapper_for_nullables and message.file.name.endswith("wrappers.proto"):
             schema, convert = self.scalar(message.fields_by_name["value"])
             return schema.replace(optional=True), lambda found: convert(found.value)
-        return self.message(message, above)
+        return self.message(message)
 
     def scalar(self, field: FieldDescriptor) -> tuple[Schema, Read]:
         """Give schema and conversion of a scalar or an enum."""

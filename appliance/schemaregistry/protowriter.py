@@ -18,6 +18,7 @@ from google.protobuf import message_factory
 from appliance.api.batch import NULL
 from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, Field, Schema, Type
 from appliance.data.logical import MILLIS_PER_DAY
+from appliance.data.recursive import BackReference, Later, node_of
 from appliance.errors import DataError
 from appliance.schemaregistry.avrodata import scrub, unscaled_bytes
 from appliance.schemaregistry.protofile import (
@@ -172,6 +173,7 @@ class _Printer:
     def __init__(self, options: ProtoOptions) -> None:
         self._options = options
         self.imports: set[str] = set()
+        self.fills: dict[int, Later] = {}
 
     def name(self, name: str) -> str:
         if self._options.scrub_invalid_names:
@@ -289,6 +291,10 @@ class _Printer:
     ) -> str:
         wanted = self.name((schema.name or "").rpartition(".")[2] or f"ConnectDefault{depth + 2}")
         name, number = wanted, 1
+        if isinstance(schema, BackReference):
+            same = [n for n, known in scope.items() if _is_same_message(known, schema)]
+            if same:
+                return same[-1]
         plain = schema.replace(optional=False, default=None)
         while name in scope and scope[name].replace(optional=False, default=None) != plain:
             number += 1
@@ -312,6 +318,10 @@ class _Printer:
                 f"{indent}}}",
             ]
         return name
+
+
+def _is_same_message(known: Schema, schema: Schema) -> bool:
+    return known.type is Type.STRUCT and node_of(known) == node_of(schema)
 
 
 class _Tags:
@@ -341,6 +351,16 @@ class _Tags:
 
 
 def _message_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fill:
+    """Give what fills a message; one that contains itself has what fills it once it is made."""
+    around = names.fills.get(node_of(schema)) if isinstance(schema, BackReference) else None
+    if around is not None:
+        return around
+    own = names.fills[node_of(schema)] = Later()
+    own.made = _members_fill(schema, names, options)
+    return own.made
+
+
+def _members_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fill:
     parts: list[Fill] = [
         _union_fill(field.schema, names, options)
         if is_union(field.schema)

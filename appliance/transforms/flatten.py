@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data import Schema, SchemaBuilder, Struct, Type
 from appliance.data.infer import type_of
+from appliance.data.recursive import refuse_recursion
 from appliance.data.struct import java_class_name, unwrap
 from appliance.errors import DataError
 from appliance.transforms.base import (
@@ -73,6 +74,7 @@ class Flatten(PartTransform):
                 default = outer_default.get(field.name)
             way = (*places, field.index)
             if field.schema.type is Type.STRUCT:
+                refuse_recursion(field.schema, f"it cannot be flattened (for field {field.name})")
                 self._add_fields(builder, getters, field.schema, (name, way, optional, default))
                 continue
             if field.schema.type is Type.MAP:

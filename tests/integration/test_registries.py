@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import decimal
+import json
 import threading
 import urllib.error
 import urllib.request
@@ -19,11 +20,13 @@ from confluent_kafka import Consumer, Producer, TopicPartition
 from appliance.converters.avro import AvroConverter
 from appliance.converters.protobuf import ProtobufConverter
 from appliance.converters.registry_json import JsonSchemaConverter
-from appliance.data import DECIMAL_NAME, TIMESTAMP_NAME, Schema, SchemaBuilder, Type
+from appliance.data import DECIMAL_NAME, TIMESTAMP_NAME, Field, Schema, SchemaBuilder, Type
+from appliance.data.recursive import Knot
 from appliance.errors import ConnectError, DataError
 from appliance.kafka.keystores import key_material
 from appliance.kafka.log import LogClients
 from appliance.rest.registry import RegistryApp
+from appliance.schemaregistry.client import SchemaText
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from deploy.parts import Apicurio, free_ports
 from tests.waiting import wait_until
@@ -175,6 +178,45 @@ def test_rows_return_through_a_topic(broker, registry, unique_name, kind):
     runs = configured(kind, registry).decode(unique_name, consumed)
 
     assert [row for run in runs for row in run.rows] == ROWS
+
+
+@pytest.mark.parametrize("kind", CONVERTERS)
+def test_records_that_contain_themselves_return(registry, unique_name, kind):
+    """The registry takes the schema, and gives it to a reader that knows nothing else."""
+    knot = Knot()
+    inside = knot.reference()
+    fields = {
+        "name": Schema(Type.STRING, optional=True),
+        "next": inside.replace(optional=True),
+        "kids": Schema(Type.ARRAY, value_schema=inside),
+    }
+    made = [Field(name, index, schema) for index, (name, schema) in enumerate(fields.items())]
+    tree = knot.tie(Schema(Type.STRUCT, name=f"acme.{unique_name}", fields=tuple(made)))
+    leaf: Any = ("leaf", None, [])
+    rows = [("root", ("next", leaf, []), [leaf, ("kid", leaf, [leaf])]), leaf]
+
+    payloads = configured(kind, registry).encoder(unique_name, tree)(rows, ())
+    (run,) = configured(kind, registry).decode(unique_name, payloads)
+
+    assert run.rows == rows
+
+
+def test_a_json_schema_is_read_with_those_of_other_subjects(own, unique_name):
+    """What it refers to is asked for by subject and version."""
+    address = {"type": "object", "title": "Address", "properties": {"town": {"type": "string"}}}
+    order = {"type": "object", "properties": {"to": {"$ref": "address.json"}}}
+    client = configured(JsonSchemaConverter, own)._client
+    subject = f"{unique_name}-address"
+    client.register(subject, SchemaText(json.dumps(address), "JSON"))
+    references = (("address.json", subject, 1),)
+    text = SchemaText(json.dumps(order), "JSON", references)
+    schema_id = client.register(f"{unique_name}-value", text)
+
+    payload = b"\0" + schema_id.to_bytes(4, "big") + b'{"to":{"town":"Olot"}}'
+    (run,) = configured(JsonSchemaConverter, own).decode(unique_name, [payload])
+
+    assert run.rows == [(("Olot",),)]
+    assert client.by_id(schema_id).references == references
 
 
 @pytest.mark.parametrize("strategy", ["RecordNameStrategy", "TopicRecordNameStrategy"])

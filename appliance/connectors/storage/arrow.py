@@ -15,6 +15,7 @@ from appliance.data.logical import (
     TIME_NAME,
     TIMESTAMP_NAME,
 )
+from appliance.data.recursive import refuse_recursion
 from appliance.errors import DataError
 
 _PLAIN = {
@@ -50,6 +51,7 @@ def arrow_type(schema: Schema) -> Any:
     if schema.type in _PLAIN:
         return _PLAIN[schema.type]
     if schema.type is Type.STRUCT:
+        refuse_recursion(schema, "Parquet cannot hold it; use Avro or JSON")
         return pa.struct([_field(field.name, field.schema) for field in schema.fields])
     value = schema.value_schema
     if value is None:

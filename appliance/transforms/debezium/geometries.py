@@ -12,6 +12,7 @@ from typing import Any, ClassVar, Final
 
 from appliance.config import ConfigDef, ConfigType, Importance, Width
 from appliance.data import Schema, Type
+from appliance.data.recursive import refuse_recursion
 from appliance.data.struct import unwrap
 from appliance.errors import DataError
 from appliance.transforms.base import PartTransform, Plan, row_by_row
@@ -120,6 +121,7 @@ class SwapGeometryCoordinates(PartTransform):
             return _optional(lambda value: {k: of_member(v) for k, v in value.items()})
         if schema.type is not Type.STRUCT:
             return None
+        refuse_recursion(schema, "geometries inside cannot be changed")
         if schema.name == _GEOMETRY:
             return self._geometry(schema)
         return self._struct(schema)
