@@ -46,7 +46,7 @@ def create_app(context: Context) -> App:
         *connectors.routes(),
         *offsets.routes(context, connectors),
         *internal.routes(context, connectors),
-        *plugins.routes(context),
+        *plugins.routes(context, secrets),
         *console.routes(context, secrets),
     ]
     if context.config["admin.listeners"] is None:

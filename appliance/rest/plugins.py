@@ -14,7 +14,9 @@ from appliance.rest.bodies import read_body, text_map
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError, wrapped
 from appliance.rest.routing import Route
-from appliance.rest.users import Role
+from appliance.rest.secrets import Secrets
+from appliance.rest.trust import WHO
+from appliance.rest.users import Principal, Role
 
 
 def is_true(text: str | None, default: bool) -> bool:
@@ -22,7 +24,7 @@ def is_true(text: str | None, default: bool) -> bool:
     return default if text is None else text.lower() == "true"
 
 
-def routes(context: Context) -> list[Route]:
+def routes(context: Context, secrets: Secrets) -> list[Route]:
     """Give the routes."""
 
     async def listed(request: Request, _members: Mapping[str, str]) -> Response:
@@ -49,10 +51,17 @@ def routes(context: Context) -> list[Route]:
                 f"Included connector type {included} does not match request type "
                 f"{members['plugin']}",
             )
+        caller: Principal = request.scope[WHO]
+        whole = await secrets.checkable(config.get("name") or "", config, caller.role)
         try:
-            return json_response(await context.call(context.checks.validate, config))
+            infos = await context.call(context.checks.validate, whole)
         except ConnectError as error:
             raise wrapped(error) from error
+        for value in (entry["value"] for entry in infos.configs if entry["value"] is not None):
+            # a secret that was put in place of its mask is not told
+            if config.get(value["name"]) != whole.get(value["name"]):
+                value["value"] = config[value["name"]]
+        return json_response(infos)
 
     return [
         Route("GET", "/connector-plugins", listed),

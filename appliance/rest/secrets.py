@@ -12,6 +12,7 @@ from appliance.config.secrets import masked
 from appliance.config.types import HIDDEN
 from appliance.errors import NotFoundError
 from appliance.rest.context import Context
+from appliance.rest.users import Role
 
 
 class Secrets:
@@ -25,6 +26,20 @@ class Secrets:
     def masked(self, config: Mapping[str, str | None]) -> Mapping[str, str | None]:
         """Give a configuration as it is shown."""
         return masked(config) if self._enabled else config
+
+    async def checkable(
+        self, name: str, config: dict[str, str | None], role: Role
+    ) -> dict[str, str | None]:
+        """Give a configuration to be checked, with the stored values in place of masks.
+
+        Who may not change it gets them for what is stored alone: else a password could be had by having it
+        sent to another host.
+        """
+        found = await self.restored(name, config)
+        if found is config or role is Role.ADMINISTER:
+            return found
+        stored = await self._context.wait(self._context.herder.connector_config(name))
+        return found if found == {**stored, "name": name} else config
 
     async def restored(self, name: str, config: dict[str, str | None]) -> dict[str, str | None]:
         """Give a configuration with the stored values in place of masks."""

@@ -258,6 +258,21 @@ async def test_connection_is_tried_from_the_form_when_t_is_pressed(
         found = await tried()
         assert found["database.user"] == "● works"
         assert form._tested.faults == []
+        assert form._groups[0] == "MariaDB"
+
+        # stored, its password is a mask, with which it can be edited and tried all the same
+        daemon.client.post(
+            "connectors",
+            body={"name": unique_name, "config": form.values, "initial_state": "STOPPED"},
+        )
+        stored = daemon.client.get("connectors", unique_name, "config")
+        assert stored["database.password"] == "[hidden]"
+        await pilot.press("escape")
+        form = Form(pilot.app.scene, "Edit", stored, never)
+        pilot.app.push_screen(form)
+        await until(lambda: form._entries, PATIENCE_S)
+        assert form.errors == {}
+        assert (await tried())["database.user"] == "● works"
 
 
 async def never(_config: dict[str, str]) -> bool:

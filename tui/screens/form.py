@@ -37,6 +37,16 @@ from tui.widgets.grid import Cell, Column, Grid
 VALIDATE_S: Final = 0.4
 OTHER: Final = "Other keys"
 OWN: Final = "Connector"
+FRAMEWORK: Final = (
+    "Common",
+    "Transforms",
+    "Predicates",
+    "Error Handling",
+    "Topic Creation",
+    "Exactly Once Support",
+    "offsets.topic",
+)
+"""The groups that every connector has."""
 _COLUMNS: Final = (Column("", 4), Column("KEY", 0), Column("VALUE", 18), Column("", 8))
 
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
@@ -129,9 +139,8 @@ class Form(Dialog):
             self.problem = None
             self._entries = {entry["definition"]["name"]: entry for entry in told["configs"]}
             used = {self._group_of(key) for key in self._entries}
-            # a connector's own options come first: they are why one opens the form
-            found = dict.fromkeys((OWN, *told["groups"], *sorted(used)))
-            self._groups = [*(name for name in found if name in used), OTHER]
+            found = dict.fromkeys((*told["groups"], *sorted(used)))
+            self._groups = [*sorted((one for one in found if one in used), key=self._rank), OTHER]
             self._group = min(self._group, len(self._groups) - 1)
         self.paint()
 
@@ -176,6 +185,19 @@ class Form(Dialog):
     def _group_of(self, key: str) -> str:
         entry = self._entries.get(key)
         return OTHER if entry is None else str(entry["definition"]["group"] or OWN)
+
+    def _rank(self, group: str) -> int:
+        """Give the place of a group: what matters of the connector itself is why one opens the form."""
+        if group == FRAMEWORK[0]:
+            return 1
+        if group in FRAMEWORK:
+            return 3
+        high = any(
+            entry["definition"]["importance"] == "HIGH"
+            for key, entry in self._entries.items()
+            if self._group_of(key) == group
+        )
+        return 0 if high else 2
 
     def _fields(self) -> list[str]:
         """Give the keys of the group, or of the search over all groups."""

@@ -110,6 +110,7 @@ def test_certificate_names_a_principal_when_all_its_attributes_fit(users):
         ("DELETE", "/connectors/in", Role.ADMINISTER),
         ("PATCH", "/connectors/in/offsets", Role.ADMINISTER),
         ("POST", "/appliance/v1/dlq/q/purge", Role.ADMINISTER),
+        ("POST", "/appliance/v1/connection-test", Role.ADMINISTER),
     ],
 )
 def test_verb_is_forbidden_when_the_role_is_too_small(users, method, path, needed):
@@ -123,6 +124,31 @@ def test_verb_is_forbidden_when_the_role_is_too_small(users, method, path, neede
         assert (answer.status_code == 403) == (role < needed), answer.text
         if role < needed:
             assert f"needs the role {needed.word}" in answer.json()["message"]
+
+
+def test_stored_secret_is_used_for_what_is_stored_alone_when_an_operator_checks(users):
+    """Else a password could be had by having it sent to another host."""
+    context, client = serve({"appliance.rest.users.file": str(users[0])})
+    seen: list[str | None] = []
+    checked = context.checks.validate
+
+    def validate(config):
+        seen.append(config["db.password"])
+        return checked(config)
+
+    context.checks.validate = validate
+    ada, olga = basic("ada", "s3:cret"), basic("olga", "op")
+    client.put("/connectors/in/config", json={**CONNECTOR, "db.password": "x"}, headers=ada)
+    shown = client.get("/connectors/in/config", headers=olga).json()
+    seen.clear()
+    for headers in (olga, ada):
+        for topic in ("t", "u"):
+            client.put(
+                "/connector-plugins/FileStreamSource/config/validate",
+                json={**shown, "topic": topic},
+                headers=headers,
+            )
+    assert seen == ["x", "[hidden]", "x", "x"]
 
 
 def test_every_route_names_the_role_it_needs_or_has_the_default():

@@ -346,6 +346,27 @@ def test_secrets_are_masked_and_kept_when_run_as_our_daemon():
     assert stored["topic"] == "u"
 
 
+def test_configuration_is_checked_with_the_stored_secret_when_the_mask_is_sent():
+    """A form sends [hidden] for what it may not see: that is no wrong value, and is not told either."""
+    context = make_context(mode="run")
+    client = TestClient(create_app(context), base_url="http://localhost:8083")
+    seen: list[dict[str, str | None]] = []
+    checked = context.checks.validate
+
+    def validate(config):
+        seen.append(config)
+        return checked(config)
+
+    context.checks.validate = validate  # type: ignore[method-assign]
+    client.put("/connectors/x/config", json={**SOURCE, "db.password": "s3cret"})
+    shown = client.get("/connectors/x/config").json()
+    path = "/connector-plugins/FileStreamSource/config/validate"
+    answer = client.put(path, json={**shown, "topic": "u"})
+
+    assert seen[-1] == {**SOURCE, "name": "x", "topic": "u", "db.password": "s3cret"}
+    assert "s3cret" not in answer.text
+
+
 def test_connection_is_tried_with_the_stored_secret_when_the_mask_is_sent():
     """A form shows [hidden]; what is tried is what is stored."""
     context = make_context(mode="run")
