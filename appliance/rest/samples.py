@@ -14,6 +14,7 @@ from appliance.ids import ConnectorTaskId, State
 from appliance.telemetry.metrics import (
     Sample,
     connector_sample,
+    custom_tags,
     rebalance_sample,
     task_samples,
     worker_sample,
@@ -39,7 +40,11 @@ def samples(snapshot: HerderSnapshot, restarts: Mapping[str, int]) -> Iterator[S
         yield from _task_counts(name, [t.state for t in info.tasks if t.worker_id == worker_id])
     for text, figures in snapshot.metrics.items():
         name, number = ConnectorTaskId.parse(text)
-        yield from task_samples(name, number, figures)
+        yield from task_samples(name, number, figures, _tags(snapshot.connectors.get(name)))
+
+
+def _tags(info: ConnectorInfo | None) -> dict[str, str]:
+    return custom_tags((info.config.get("custom.metric.tags") if info is not None else None) or "")
 
 
 def _group_samples(snapshot: HerderSnapshot) -> Iterator[Sample]:

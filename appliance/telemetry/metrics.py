@@ -8,6 +8,7 @@ Semantics: Kafka Connect 4.3.1 ConnectMetricsRegistry.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Final, NamedTuple
 
@@ -47,6 +48,9 @@ GROUPS: Final[Mapping[str, str]] = {
 """A task's attribute to its group; what is not here belongs to our own group `appliance_task`."""
 
 
+_OWN_LABELS: Final = frozenset({"connector", "task", "status", "value"})
+
+
 class Sample(NamedTuple):
     """One measured value."""
 
@@ -55,13 +59,27 @@ class Sample(NamedTuple):
     value: float
 
 
-def task_samples(connector: str, task: int, figures: Figures) -> Iterable[Sample]:
+def custom_tags(text: str) -> dict[str, str]:
+    """Give the labels of `custom.metric.tags`, which is `name=value,...`; names are made valid ones."""
+    pairs = (part.partition("=") for part in text.split(",") if "=" in part)
+    return {_label_name(name.strip()): value.strip() for name, _, value in pairs if name.strip()}
+
+
+def _label_name(name: str) -> str:
+    valid = re.sub(r"[^a-zA-Z0-9_]", "_", name)
+    valid = f"_{valid}" if valid[0].isdigit() else valid
+    return f"custom_{valid}" if valid in _OWN_LABELS else valid
+
+
+def task_samples(
+    connector: str, task: int, figures: Figures, tags: Mapping[str, str] | None = None
+) -> Iterable[Sample]:
     """Give a task's figures as samples; texts become `..._info` with the text as a label.
 
     A name that begins with an underscore is a task's own note and not shown; nor are the partitions that a
     sink has, which would be labels without end.
     """
-    labels = (("connector", connector), ("task", str(task)))
+    labels = (("connector", connector), ("task", str(task)), *(tags or {}).items())
     for attribute, value in figures.items():
         if attribute.startswith("_") or attribute == "partitions":
             continue

@@ -50,6 +50,7 @@ class Options:
     skip_unchanged: bool
     metadata: bool
     unavailable: str | None
+    converting: str = "warn"
 
 
 @dataclasses.dataclass(slots=True)
@@ -162,7 +163,9 @@ class TableBatches:
         self.version = version
         self.name = str(version.id)
         self._options = options
-        self._decoder = RowDecoder(shape_of(version), table_map, options.unavailable)
+        self._decoder = RowDecoder(
+            shape_of(version), table_map, options.unavailable, options.converting
+        )
         count = len(version.value_schema.fields)
         none, op, metadata = _CONST["none"], _CONST["op"], options.metadata
         fields, later = _fields(0, count), _fields(count, count)

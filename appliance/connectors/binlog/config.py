@@ -78,6 +78,7 @@ _CHOICES: Final[dict[str, tuple[str, ...]]] = {
     "schema.name.adjustment.mode": ("none", "avro_unicode", "avro"),
     "snapshot.tables.order.by.row.count": ("disabled", "ascending", "descending"),
     "event.deserialization.failure.handling.mode": _HANDLING,
+    "event.converting.failure.handling.mode": ("warn", "fail", "skip"),
     "inconsistent.schema.handling.mode": _HANDLING,
 }
 _CHOICES_OF: Final[dict[Dialect, dict[str, tuple[str, ...]]]] = {
@@ -115,6 +116,16 @@ _MORE_REGEX_LISTS: Final = (
     "column.propagate.source.type",
     "datatype.propagate.source.type",
 )
+_OWN_CLASSES: Final = {
+    "snapshot.mode": "initial or when_needed",
+    "snapshot.query.mode": "select_all, or snapshot.select.statement.overrides",
+    "snapshot.locking.mode": "minimal or none",
+}
+"""Options whose value `custom` names a Java class of one's own, with what to use instead."""
+
+_ONE_CLASS: Final = frozenset({"transaction.metadata.factory", "sourceinfo.struct.maker"})
+"""Options that name a Java class, of which there is one."""
+
 _REGEX_LISTS: Final = tuple(
     f"{kind}.{way}.list"
     for kind in ("database", "table", "column")
@@ -232,7 +243,10 @@ def _errors(dialect: Dialect, key: ConfigKey, config: Mapping[str, str | None]) 
         if name == "snapshot.locking.mode" and dialect == "mysql":
             found.insert(0, f"Must be a valid {name} value")
         return found
-    return type_errors(key, text) + (special(text, config) if special else [])
+    found = type_errors(key, text)
+    if name in _ONE_CLASS and not found and text.strip() != key.default:
+        found.append(f"The class {text.strip()} is not supported; leave the option out")
+    return found + (special(text, config) if special else [])
 
 
 def _bad_prefix(text: str) -> str:
@@ -259,6 +273,21 @@ def _queue(text: str, config: Mapping[str, str | None]) -> list[str]:
     if (8192 if size is None else size) <= (2048 if batch is None else batch):
         found.append("Must be larger than the maximum batch size")
     return found
+
+
+def _own_class(name: str) -> Callable[[str, Mapping[str, str | None]], list[str]]:
+    def check(text: str, _config: Mapping[str, str | None]) -> list[str]:
+        if text.lower() != "custom":
+            return []
+        return [f"Classes of one's own (custom) are not supported; use {_OWN_CLASSES[name]}"]
+
+    return check
+
+
+def _post_processors(text: str, _config: Mapping[str, str | None]) -> list[str]:
+    if not text.strip():
+        return []
+    return ["Post-processors are not supported; use transforms, or leave the option out"]
 
 
 def _gtid(text: str, config: Mapping[str, str | None]) -> list[str]:
@@ -306,6 +335,8 @@ _SPECIAL: Final[dict[str, Callable[[str, Mapping[str, str | None]], list[str]]]]
     "database.hostname": _host,
     "max.queue.size": _queue,
     "gtid.source.excludes": _gtid,
+    "post.processors": _post_processors,
+    **{name: _own_class(name) for name in _OWN_CLASSES},
     **{name: _regexes(name) for name in (*_REGEX_LISTS, *_MORE_REGEX_LISTS)},
 }
 
@@ -329,6 +360,12 @@ def parse(dialect: Dialect, config: Mapping[str, str]) -> dict[str, Any]:
             "The configuration of the connector is wrong: " + "; ".join(findings), findings
         )
     parsed = DEFINITIONS["mysql"].merged(DEFINITIONS[dialect], _UNLISTED).parse(config)
-    mode = str(parsed["snapshot.mode"]).lower()
-    parsed["snapshot.mode"] = _ALIASES.get(mode, mode)
+    for name in (*_CHOICES, *_CHOICES_OF[dialect]):
+        parsed[name] = str(parsed[name]).lower()
+    parsed["snapshot.mode"] = _ALIASES.get(parsed["snapshot.mode"], parsed["snapshot.mode"])
+    current, former = (
+        f"event.{word}.failure.handling.mode" for word in ("processing", "deserialization")
+    )
+    if config.get(former) and not config.get(current):
+        parsed[current] = parsed[former]
     return parsed

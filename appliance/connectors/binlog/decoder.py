@@ -68,14 +68,22 @@ Decoded = tuple[list[Any], list[Any], list[Any] | None]
 class RowDecoder:
     """Decodes the rows of one table as long as neither its version nor its TABLE_MAP changes."""
 
-    def __init__(self, shape: Shape, table_map: TableMap, unavailable: str | None) -> None:
+    def __init__(
+        self,
+        shape: Shape,
+        table_map: TableMap,
+        unavailable: str | None,
+        converting: str = "warn",
+    ) -> None:
         """Check the map against the columns. Raises ConnectError when they cannot be the same table.
 
         `unavailable` stands for a large column that a row image leaves out (None: null).
+        `converting`: whether a value that cannot be converted fails or is null (warn: with a warning).
         """
         self._name = f"{table_map.database}.{table_map.table}"
         self._shape = shape
         self._unavailable = unavailable
+        self._converting = converting
         self._wire = wire_columns(table_map)
         self._functions: dict[Any, Callable[[bytes, int, int], Decoded]] = {}
         count = len(self._wire)
@@ -114,7 +122,9 @@ class RowDecoder:
                 f"size {count}, restart connector with schema recovery mode."
             )
         size = (count + 7) // 8
-        writer = _Writer(self._shape, self._wire, errors, self._unavailable, self._name)
+        writer = _Writer(
+            self._shape, self._wire, errors, self._unavailable, self._converting, self._name
+        )
         after = shape[at + size :] if update else None
         function = writer.function(shape[at : at + size], after)
         if errors == "strict":
@@ -149,12 +159,14 @@ class _Writer:
         wire: Sequence[WireColumn],
         errors: str,
         unavailable: str | None,
+        converting: str,
         name: str,
     ) -> None:
         self._shape = shape
         self._wire = wire
         self._errors = errors
         self._unavailable = unavailable
+        self._converting = converting
         self._name = name
         self._scope: dict[str, Any] = {"int_from": int.from_bytes, "Decimal": Decimal}
         self._lines: list[str] = []
@@ -364,7 +376,25 @@ class _Writer:
             raise DataError(
                 f"Column {wanted.column.name} of {self._name} cannot be read as {form.name}"
             )
+        if function is json_text and self._converting != "fail":
+            function = self._or_null(function, wanted.column.name)
         return raw if function is bytes else f"{self.constant(function)}({raw})"
+
+    def _or_null(self, function: Callable[[bytes], Any], column: str) -> Callable[[bytes], Any]:
+        """Give a function whose result is null where the value cannot be converted."""
+        name = f"{self._name}.{column}"
+        level = logging.WARNING if self._converting == "warn" else logging.DEBUG
+
+        def convert(raw: bytes) -> Any:
+            try:
+                return function(raw)
+            except DataError as error:
+                _LOG.log(
+                    level, "A value of %s is null, since it cannot be converted: %s", name, error
+                )
+                return None
+
+        return convert
 
 
 _OF_BYTES: Final[dict[ValueForm, Callable[[bytes], Any]]] = {

@@ -89,6 +89,8 @@ class TableSchemas:
         self._skips_unparseable = parsed[f"{kept}.skip.unparseable.ddl"]
         self._only_captured_tables = parsed[f"{kept}.store.only.captured.tables.ddl"]
         self._only_captured_databases = parsed[f"{kept}.store.only.captured.databases.ddl"]
+        self._most_tables = parsed["guardrail.collections.max"]
+        self._over_limit = parsed["guardrail.collections.limit.action"]
         self._unkept: Patterns = split_regexes(parsed[f"{kept}.ddl.filter"] or "")
         self._versions: dict[TableId, TableVersion | None] = {}
         self._replayed: dict[tuple[Any, Any], list[Change]] = {}
@@ -115,6 +117,27 @@ class TableSchemas:
         if self._only_captured_tables:
             return self.filters.table(id_)
         return not self._only_captured_databases or self.filters.database(id_.catalog)
+
+    def check_guardrail(self, ids: Sequence[TableId]) -> None:
+        """Compare how many of the server's tables are kept with guardrail.collections.max.
+
+        Raises ConnectError where guardrail.collections.limit.action says so.
+        """
+        most, count = self._most_tables, sum(map(self.keeps, ids))
+        if count <= most:
+            return
+        text = (
+            f"Guardrail limit exceeded: {count} tables/collections configured for capture, but maximum "
+            f"allowed is {most}."
+        )
+        if not self._only_captured_tables:
+            text += (
+                " The definitions of tables that are not captured count too, unless "
+                "schema.history.internal.store.only.captured.tables.ddl=true."
+            )
+        if self._over_limit == "fail":
+            raise ConnectError(text)
+        _LOG.warning("%s", text)
 
     def tables(self) -> list[Table]:
         """Give all captured tables that are known."""

@@ -44,6 +44,8 @@ def connection_settings(parsed: Mapping[str, Any]) -> dict[str, Any]:
         "connect_timeout": max(1, parsed["connect.timeout.ms"] // 1000),
         "autocommit": True,
     }
+    if parsed["database.query.timeout.ms"] > 0:
+        settings["read_timeout"] = parsed["database.query.timeout.ms"] / 1000
     mode = str(parsed["database.ssl.mode"]).lower()
     if mode in _PLAIN:
         settings["ssl_disabled"] = True

@@ -32,7 +32,6 @@ BUFFER_SIZE: Final = 64 * 1024
 
 _PACKET: Final = struct.Struct("<IBIBIIIH")
 _LONG_PACKET: Final = 0xFFFFFF
-_SILENCE: Final = 3.5  # heartbeats that may be missing before the connection counts as dead
 
 logging.getLogger("pymysqlreplication").setLevel(
     logging.ERROR
@@ -74,14 +73,22 @@ class BinlogStream:
         *,
         mariadb: bool,
         heartbeat_s: float,
+        silence_s: float | None = None,
+        net_timeouts_s: Mapping[str, int] | None = None,
         annotate: bool = False,
     ) -> None:
-        """Take PyMySQL's connection arguments; nothing is opened yet."""
+        """Take PyMySQL's connection arguments; nothing is opened yet.
+
+        `silence_s`: without a word for so long, the connection counts as lost (None: never).
+        `net_timeouts_s`: the session's net_read_timeout and net_write_timeout (0: the server's own).
+        """
         self._settings = dict(settings)
         self._server_id = server_id
         self._mariadb = mariadb
         self._annotate = annotate
         self._heartbeat_s = heartbeat_s
+        self._longest_silence_s = silence_s
+        self._net_timeouts_s = net_timeouts_s or {}
         self._connection: Connection[Any] | None = None
         self._wake_reader, self._wake_writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         self._poll = select.poll()
@@ -142,6 +149,9 @@ class BinlogStream:
                 "SET @source_binlog_checksum = @@global.binlog_checksum, "
                 f"@source_heartbeat_period = {nanos}"
             )
+            for word, timeout_s in self._net_timeouts_s.items():
+                if timeout_s > 0:
+                    cursor.execute(f"SET SESSION net_{word}_timeout = {timeout_s}")
             checksum = cursor.execute("SELECT @@global.binlog_checksum") and cursor.fetchone()
             self._checksum = bool(checksum) and checksum[0] != "NONE"
         return self._connection
@@ -202,7 +212,8 @@ class BinlogStream:
         ready = self._poll.poll(int(timeout_s * 1000))
         if not ready:
             self._silent_s += timeout_s
-            if self._silent_s > self._heartbeat_s * _SILENCE:
+            longest_s = self._longest_silence_s
+            if longest_s is not None and self._silent_s > longest_s:
                 raise ConnectionLostError(
                     "The server sent no heartbeat on the binlog stream for "
                     f"{self._silent_s:.0f} s; the connection is opened again"

@@ -17,7 +17,9 @@ from appliance.connectors.binlog.batches import Options
 from appliance.connectors.binlog.catalog import Catalog
 from appliance.connectors.binlog.config import parse
 from appliance.connectors.binlog.distance import Distance
+from appliance.connectors.binlog.heartbeat import Heartbeat
 from appliance.connectors.binlog.history import open_history
+from appliance.connectors.binlog.neglected import warn_of_neglected
 from appliance.connectors.binlog.plan import Plan, make_plan
 from appliance.connectors.binlog.position import Mark, Position
 from appliance.connectors.binlog.schemas import TableSchemas
@@ -26,10 +28,9 @@ from appliance.connectors.binlog.snapshot import Snapshot
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.stream import BinlogStream, ConnectionLostError, StartPoint
 from appliance.connectors.binlog.streaming import Streaming
-from appliance.connectors.binlog.versions import VERSIONS, struct
+from appliance.connectors.binlog.versions import VERSIONS
 from appliance.data import Header, Schema, Type
-from appliance.data.schema import INT64_SCHEMA, STRING_SCHEMA
-from appliance.errors import ConnectError
+from appliance.errors import ConnectError, RetriableError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogConnectorTask")
 
@@ -37,10 +38,6 @@ _POLL_S: Final = 1.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _METRICS_MS: Final = 1000
 
-_HEARTBEAT_KEY: Final = struct(
-    "io.debezium.connector.common.ServerNameKey", ("serverName", STRING_SCHEMA)
-)
-_HEARTBEAT_VALUE: Final = struct("io.debezium.connector.common.Heartbeat", ("ts_ms", INT64_SCHEMA))
 _HEADER: Final = Schema(Type.STRING)
 
 
@@ -57,6 +54,8 @@ class BinlogSourceTask(SourceTask):
         self._snapshot: Iterator[list[Batch]] | None = None
         self._schemas: TableSchemas | None = None
         self._distance: Distance | None = None
+        self._heartbeat: Heartbeat | None = None
+        self._not_before_s = 0.0
         self._stopped = False
         self._failures = 0
         self._told: Mark | None = None
@@ -65,8 +64,8 @@ class BinlogSourceTask(SourceTask):
         """Check the server, restore the schemas, decide about the snapshot. Raises ConnectError."""
         self._context = context
         parsed = self._parsed = parse(self.dialect, config)
-        prefix = parsed["topic.prefix"]
-        self._partition = {"server": prefix}
+        warn_of_neglected(config, parsed)
+        self._partition = {"server": parsed["topic.prefix"]}
         self._options = self.event_options(parsed)
         stored = context.offsets([self._partition])[0] or None
         history = open_history(
@@ -91,16 +90,22 @@ class BinlogSourceTask(SourceTask):
                 history_exists=history.exists,
                 position_available=server.has_position,
             )
+            if parsed["guardrail.collections.max"] > 0:
+                self._schemas.check_guardrail(server.tables())
             self._uses_gtids = server.gtid_mode() and not parsed["gtid.ignore.on.recovery"]
         self._plan = plan
-        self._heartbeat_ms = int(parsed["heartbeat.interval.ms"])
-        self._beaten_ms = self._measured_ms = 0
-        keep_alive_s = parsed["connect.keep.alive.interval.ms"] / 1000 * 0.8
+        self._measured_ms = 0
+        self._heartbeat = Heartbeat(self.dialect, parsed, self._schemas.names.heartbeat)
+        silence_s = parsed["connect.keep.alive.interval.ms"] / 1000
         self._stream = BinlogStream(
             connection_settings(parsed),
             int(parsed["database.server.id"]),
             mariadb=self.dialect == "mariadb",
-            heartbeat_s=min(keep_alive_s, 10.0),
+            heartbeat_s=min(silence_s * 0.8, 10.0),
+            silence_s=silence_s if parsed["connect.keep.alive"] else None,
+            net_timeouts_s={
+                word: parsed[f"binlog.net.{word}.timeout"] for word in ("read", "write")
+            },
             annotate=bool(parsed["include.query"]),
         )
         self._distance = Distance(self.dialect, parsed)
@@ -132,6 +137,7 @@ class BinlogSourceTask(SourceTask):
             unavailable=parsed["unavailable.value.placeholder"]
             if self.dialect == "mysql"
             else None,
+            converting=parsed["event.converting.failure.handling.mode"],
         )
 
     def _begin(self, plan: Plan, config: Mapping[str, str]) -> None:
@@ -147,6 +153,7 @@ class BinlogSourceTask(SourceTask):
                 clock=self._clock,
             )
             self._snapshot = self._taken.batches()
+            self._delay("snapshot.delay.ms", "the snapshot")
             return
         if plan.offset is not None:
             count = schemas.recover(plan.offset)
@@ -170,18 +177,38 @@ class BinlogSourceTask(SourceTask):
         _LOG.info("Streaming starts at %s", dict(offset))
 
     def poll(self) -> list[Batch]:
-        """Give snapshot rows, then events. Raises RetriableError when the server cannot be reached."""
-        if self._snapshot is not None:
-            for batches in self._snapshot:
-                return batches
-            self._snapshot = None
-            if self._plan.stream:
-                self._start_streaming(self._plan.offset or self._taken.offset)
+        """Give snapshot rows, then events. Raises ConnectError when trying again has not helped."""
+        rest_s = self._not_before_s - self._clock.monotonic_s()
+        if rest_s > 0:
+            self._context.wait(min(rest_s, _POLL_S))
             return []
+        if self._snapshot is not None:
+            try:
+                return self._poll_snapshot(self._snapshot)
+            except RetriableError as error:
+                self._failed(error)
+                return []
         if self._streaming is None:
             self._context.wait(_POLL_S)
             return []
         return self._poll_stream(self._streaming)
+
+    def _poll_snapshot(self, snapshot: Iterator[list[Batch]]) -> list[Batch]:
+        for batches in snapshot:
+            if batches and self._taken.position is not None:
+                self._failures = 0
+            return batches
+        self._snapshot = None
+        if self._plan.stream:
+            self._start_streaming(self._plan.offset or self._taken.offset)
+            self._delay("streaming.delay.ms", "streaming")
+        return []
+
+    def _delay(self, option: str, what: str) -> None:
+        delay_s = self._parsed[option] / 1000
+        if delay_s > 0:
+            self._not_before_s = self._clock.monotonic_s() + delay_s
+            _LOG.info("The connector waits %.1f s (%s) before %s", delay_s, option, what)
 
     def _poll_stream(self, streaming: Streaming) -> list[Batch]:
         stream = self._stream
@@ -191,28 +218,38 @@ class BinlogSourceTask(SourceTask):
         try:
             if not stream.connected:
                 self._connect(stream, streaming)
-            wait_s = _POLL_S
+            until_s = self._clock.monotonic_s() + _POLL_S
             while not self._stopped:
                 for event in stream.events():
                     streaming.take(event)
                     if streaming.rows >= limit:
                         break
                 else:
-                    if not stream.fill(0 if streaming.has_records else wait_s):
+                    if not stream.fill(0 if streaming.has_records else _POLL_S):
                         break
-                    continue
+                    self._beats.heard()
+                    if self._clock.monotonic_s() < until_s:
+                        continue
                 break
         except ConnectionLostError as error:
             self._lost(error, stream)
         return self._finished(streaming)
 
     def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:
-        """Close what is left of the connection and wait, longer each time in a row."""
         stream.disconnect()
-        delay_s = _BACKOFF_S[min(self._failures, len(_BACKOFF_S) - 1)]
+        self._failed(error)
+
+    def _failed(self, error: RetriableError) -> None:
+        """Put off the next attempt, longer each time in a row. Raises ConnectError after the last."""
+        most = self._parsed["errors.max.retries"]
+        if 0 <= most <= self._failures:
+            raise ConnectError(f"{error} (errors.max.retries={most} is used up)") from error
+        longest_s = self._parsed["retriable.restart.connector.wait.ms"] / 1000
+        waits_s = [*(wait_s for wait_s in _BACKOFF_S if wait_s < longest_s), longest_s]
+        delay_s = waits_s[min(self._failures, len(waits_s) - 1)]
         self._failures += 1
         _LOG.warning("%s; next attempt in %.1f s", error, delay_s)
-        self._context.wait(delay_s)
+        self._not_before_s = self._clock.monotonic_s() + delay_s
 
     def _connect(self, stream: BinlogStream, streaming: Streaming) -> None:
         position = streaming.position
@@ -229,32 +266,24 @@ class BinlogSourceTask(SourceTask):
         ready = streaming.end_poll()
         mark = streaming.position.mark()
         now_ms = self._clock.now_ms()
-        if mark != self._told:
+        moved = mark != self._told
+        if moved:
             self._told = mark
             self._failures = 0
+        if self._beats.due(now_ms):
+            ready.append(self._beats.beat(streaming.offsets.map(mark), now_ms))
+        elif moved:
             offset = streaming.offsets.map(mark)
-            if self._heartbeat_ms and now_ms - self._beaten_ms >= self._heartbeat_ms:
-                self._beaten_ms = now_ms
-                ready.append(self._heartbeat(offset, now_ms))
-            else:
-                ready.append(Batch("", [], source_partition=self._partition, source_offset=offset))
+            ready.append(Batch("", [], source_partition=self._partition, source_offset=offset))
         if now_ms - self._measured_ms >= _METRICS_MS:
             self._measured_ms = now_ms
             self._measure(streaming, now_ms)
         return ready
 
-    def _heartbeat(self, offset: Mapping[str, Any], now_ms: int) -> Batch:
-        assert self._schemas is not None  # noqa: S101  set by start
-        return Batch(
-            topic=self._schemas.names.heartbeat,
-            values=[(now_ms,)],
-            value_schema=_HEARTBEAT_VALUE,
-            keys=[(self._options.name,)],
-            key_schema=_HEARTBEAT_KEY,
-            partition=0,
-            source_partition=self._partition,
-            source_offset=offset,
-        )
+    @property
+    def _beats(self) -> Heartbeat:
+        assert self._heartbeat is not None  # noqa: S101  set by start
+        return self._heartbeat
 
     def _measure(self, streaming: Streaming, now_ms: int) -> None:
         ts_sec = streaming.position.ts_sec
@@ -274,8 +303,10 @@ class BinlogSourceTask(SourceTask):
 
     def close(self) -> None:
         """Close all connections."""
-        if self._distance is not None:
-            self._distance.close()
+        self._snapshot = None  # ends the generator, which holds locks
+        for helper in (self._distance, self._heartbeat):
+            if helper is not None:
+                helper.close()
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()

@@ -338,7 +338,10 @@ class RowReader:
 
     @staticmethod
     def _more(file: _Buffered) -> bytes:
-        data = file.read1(_BUFFER)
+        try:
+            data = file.read1(_BUFFER)
+        except OSError as error:
+            raise RetriableError(f"Reading rows failed: {error}") from error
         if not data:
             raise RetriableError("Reading rows failed: the server closed the connection")
         return data

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
-from appliance.telemetry.metrics import Sample, prometheus_text, task_samples, worker_sample
+from appliance.telemetry.metrics import (
+    Sample,
+    custom_tags,
+    prometheus_text,
+    task_samples,
+    worker_sample,
+)
 
 
 def test_jmx_exporters_names_are_used_when_a_task_is_rendered():
@@ -30,3 +36,13 @@ def test_families_stay_together_when_samples_are_mixed():
     samples = [worker_sample("task-count", 2), Sample("a", (), 1), worker_sample("task-count", 3)]
 
     assert prometheus_text(samples).count("# TYPE kafka_connect_worker_task_count") == 1
+
+
+def test_custom_tags_become_labels_when_they_are_given():
+    """Names are made valid ones, and none takes the place of a label of our own."""
+    tags = custom_tags("env=prod, 2nd-team = data ,task=x")
+
+    text = prometheus_text(task_samples("c", 0, {"running-ratio": 1}, tags))
+
+    labels = 'connector="c",task="0",env="prod",_2nd_team="data",custom_task="x"'
+    assert f"kafka_connect_connector_task_running_ratio{{{labels}}} 1" in text

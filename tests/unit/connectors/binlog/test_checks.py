@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.connectors.binlog.config import split_regexes, validate
+from appliance.connectors.binlog.config import parse, split_regexes, validate
+from appliance.connectors.binlog.neglected import neglected
 
 FORM = r"has an invalid format (expecting '^\s*([^:]+):([^:,]+(,[^:,]+)*)\s*$')"
 GOOD = {
@@ -73,3 +74,70 @@ def test_options_of_columns_are_not_checked_when_their_name_is_variable(name):
 def test_a_comma_of_an_expression_is_written_with_a_backslash(text, parts):
     """A backslash that is itself escaped leaves the comma a separator."""
     assert parts == [pattern.pattern for pattern in split_regexes(text)]
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("snapshot.mode", "custom"),
+        ("snapshot.query.mode", "Custom"),
+        ("snapshot.locking.mode", "custom"),
+        ("post.processors", "reselector"),
+        ("transaction.metadata.factory", "my.Factory"),
+        ("sourceinfo.struct.maker", "my.Maker"),
+    ],
+)
+def test_a_java_class_of_ones_own_is_refused(name, text):
+    """What cannot run here is one error of the validation that names the way out."""
+    (error,) = errors(name, text)
+    assert "not supported; " in error
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("snapshot.query.mode", "select_all"),
+        ("snapshot.locking.mode", "none"),
+        ("post.processors", ""),
+        (
+            "transaction.metadata.factory",
+            "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory",
+        ),
+        ("sourceinfo.struct.maker", "io.debezium.connector.mysql.MySqlSourceInfoStructMaker"),
+    ],
+)
+def test_the_known_class_is_accepted_when_it_is_named(name, text):
+    """Naming the default is no error."""
+    assert errors(name, text) == []
+
+
+def test_the_old_name_counts_when_the_new_one_is_not_set():
+    """`event.deserialization.failure.handling.mode` stands in for the option that replaced it."""
+    old, new = (
+        f"event.{word}.failure.handling.mode" for word in ("deserialization", "processing")
+    )
+    assert parse("mysql", {**GOOD, old: "WARN"})[new] == "warn"
+    assert parse("mysql", {**GOOD, old: "warn", new: "skip"})[new] == "skip"
+    assert parse("mysql", GOOD)[new] == "fail"
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"heartbeat.topics.prefix": "hb"}, "topic.heartbeat.prefix"),
+        ({"signal.data.collection": "db.signals"}, "not acted on"),
+        ({"incremental.snapshot.chunk.size": "10"}, "no incremental snapshots"),
+        ({"event.deserialization.failure.handling.mode": "skip"}, "deprecated"),
+        ({"notification.enabled.channels": "sink"}, "notification.sink.topic.name"),
+        (
+            {"notification.enabled.channels": "log,sink", "notification.sink.topic.name": "n"},
+            "names log,",
+        ),
+    ],
+)
+def test_an_option_in_vain_is_told_when_it_is_set(given, words):
+    """What is set without the effect it asks for is one sentence, not silence."""
+    config = {**GOOD, **given}
+    (sentence,) = neglected(config, parse("mysql", config))
+    assert words in sentence
+    assert neglected(GOOD, parse("mysql", GOOD)) == []

@@ -251,3 +251,36 @@ def test_task_stops_when_an_event_is_unknown_or_reports_loss():
         replay.start()
         with pytest.raises(ConnectError):
             replay.batches([[kind, 1, 1, 100, 200, ""]])
+
+
+def _with_damaged_json(events):
+    """Damage the text that the first JSON document holds."""
+    for place, (*head, body) in enumerate(events):
+        raw = base64.b64decode(body)
+        keys = raw.find(b"abb")
+        if head[0] == 30 and keys > 0:
+            at = raw.index("é".encode(), keys)
+            damaged = base64.b64encode(raw[:at] + b"\xff\xff" + raw[at + 2 :])
+            return [*events[:place], (*head, damaged), *events[place + 1 :]]
+    raise AssertionError("no JSON document in the recording")
+
+
+@pytest.mark.parametrize(("mode", "warnings"), [("warn", 1), ("skip", 0)])
+def test_a_value_is_null_when_it_cannot_be_converted(mode, warnings, caplog):
+    """A damaged JSON document is null, with a warning or without; the rest of the row stands."""
+    replay = Replay("mysql", converting=mode)
+    replay.start()
+    events = _with_damaged_json(replay.recorded["events"])
+    records = replay.records(replay.batches(events))
+    first = next(json.loads(r[2]) for r in records if r[0].endswith(".types") and r[2])
+    assert first["after"]["c_json"] is None
+    assert first["after"]["c_char"] is not None
+    assert caplog.text.count("c_json is null, since it cannot be converted") == warnings
+
+
+def test_the_task_fails_when_a_conversion_may_not_fail():
+    """`event.converting.failure.handling.mode=fail` stops at the damaged value."""
+    replay = Replay("mysql", converting="fail")
+    replay.start()
+    with pytest.raises(ConnectError, match="JSON"):
+        replay.batches(_with_damaged_json(replay.recorded["events"]))

@@ -1,0 +1,174 @@
+"""Options of the source task whose effect shows on a real server."""
+
+from __future__ import annotations
+
+import time
+
+import pytest
+
+from appliance.connectors.binlog.server import Server
+from appliance.errors import ConnectError, RetriableError
+from tests.integration.test_cdc_stream import TASKS, Capture, Context
+from tests.waiting import wait_until
+
+
+@pytest.fixture(params=["mariadb", "mysql"])
+def capture(request, tmp_path):
+    """A capture of a database of its own, on both servers in turn."""
+    found = Capture(request.param, request.getfixturevalue(request.param), tmp_path)
+    found.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    yield found
+    found.close()
+
+
+def _heartbeats(capture):
+    return [record for record in capture.records if record[0].startswith("__debezium-heartbeat")]
+
+
+def test_the_action_query_runs_when_the_source_is_quiet(capture):
+    """Each heartbeat runs the statement, on a server that sends nothing but signs of life too."""
+    capture.sql("CREATE TABLE beats (n INT PRIMARY KEY AUTO_INCREMENT)")
+    capture.start(
+        **{
+            "heartbeat.interval.ms": "100",
+            "heartbeat.action.query": f"INSERT INTO {capture.database}.beats VALUES ()",
+            "connect.keep.alive.interval.ms": "1250",
+            "table.include.list": f"{capture.database}.t",
+        }
+    )
+    deadline = time.monotonic() + 30
+    while len(_heartbeats(capture)) < 4 and time.monotonic() < deadline:
+        capture.poll()
+    assert len(_heartbeats(capture)) >= 4
+    assert capture.sql("SELECT COUNT(*) FROM beats")[0][0] == len(_heartbeats(capture))
+
+
+def test_heartbeats_come_when_nothing_changes(capture):
+    """The server's signs of life are enough for a heartbeat, whose offset stays."""
+    options = {"heartbeat.interval.ms": "100", "connect.keep.alive.interval.ms": "1250"}
+    capture.start(**{**options, "snapshot.mode": "no_data"})
+    deadline = time.monotonic() + 30
+    while len(_heartbeats(capture)) < 3 and time.monotonic() < deadline:
+        capture.poll()
+    assert len(_heartbeats(capture)) >= 3
+    assert {beat[1]["serverName"] for beat in _heartbeats(capture)} == {"p"}
+
+
+def test_the_task_fails_when_the_action_query_cannot_work(capture):
+    """A statement of wrong syntax stops the task; one about a table that is not there is logged."""
+    absent = f"INSERT INTO {capture.database}.absent VALUES (1)"
+    capture.start(**{"heartbeat.interval.ms": "1", "heartbeat.action.query": absent})
+    capture.sql("INSERT INTO t VALUES (1)")
+    wait_until(lambda: capture.poll() or _heartbeats(capture), "a heartbeat came")
+    capture.stop()
+    capture.start(**{"heartbeat.interval.ms": "1", "heartbeat.action.query": "INSART"})
+    with pytest.raises(ConnectError, match="heartbeat action query"):
+        capture.until(99)
+
+
+def test_snapshot_and_stream_wait_when_delays_are_set(capture):
+    """Rows come after snapshot.delay.ms, events after streaming.delay.ms more, and polls stay short."""
+    capture.sql("INSERT INTO t VALUES (1)")
+    begin = time.monotonic()
+    capture.start(**{"snapshot.delay.ms": "1500", "streaming.delay.ms": "1500"})
+    assert time.monotonic() - begin >= 1.5
+    read = time.monotonic()
+    capture.sql("INSERT INTO t VALUES (2)")
+    capture.until(2)
+    assert time.monotonic() - read >= 1.4
+
+
+def test_start_fails_when_more_tables_are_kept_than_the_guardrail_allows(capture, caplog):
+    """The limit counts what the schema history keeps: a failure or a warning at start."""
+    capture.sql("CREATE TABLE u (id INT PRIMARY KEY)")
+    kept = {
+        "schema.history.internal.store.only.captured.tables.ddl": "true",
+        "guardrail.collections.max": "1",
+    }
+    with pytest.raises(ConnectError, match="Guardrail limit exceeded: 2 tables"):
+        capture.start(**kept, **{"guardrail.collections.limit.action": "fail"})
+    capture.stop()
+    capture.start(**kept)
+    assert "Guardrail limit exceeded: 2 tables" in caplog.text
+    capture.stop()
+    caplog.clear()
+    capture.offset = None
+    capture.start(**{**kept, "guardrail.collections.max": "2"})
+    assert "Guardrail" not in caplog.text
+
+
+def test_the_task_fails_when_the_retries_are_used_up(capture):
+    """A server that stays away fails the task after errors.max.retries attempts in a row."""
+    capture.start(
+        **{
+            "snapshot.mode": "no_data",
+            "errors.max.retries": "2",
+            "retriable.restart.connector.wait.ms": "50",
+        }
+    )
+    capture.task._stream._settings["port"] = 1
+    with pytest.raises(ConnectError, match=r"errors\.max\.retries=2 is used up"):
+        capture.until(1)
+    assert capture.task._failures == 2
+
+
+def _dump_thread(capture):
+    rows = capture.sql(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%' "
+        "ORDER BY ID DESC"
+    )
+    return rows[0][0]
+
+
+def test_net_timeouts_are_those_of_the_options_when_streaming(mysql, tmp_path):
+    """The session of the binlog connection has the time-outs, no other one."""
+    capture = Capture("mysql", mysql, tmp_path)
+    try:
+        capture.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+        capture.start(
+            **{
+                "snapshot.mode": "no_data",
+                "binlog.net.read.timeout": "77",
+                "binlog.net.write.timeout": "88",
+            }
+        )
+        capture.sql("INSERT INTO t VALUES (1)")
+        capture.until(1)
+        found = capture.sql(
+            "SELECT VARIABLE_NAME, VARIABLE_VALUE FROM performance_schema.variables_by_thread "
+            "JOIN performance_schema.threads USING (THREAD_ID) WHERE VARIABLE_NAME IN "
+            f"('net_read_timeout', 'net_write_timeout') AND PROCESSLIST_ID = {_dump_thread(capture)}"
+        )
+        assert dict(found) == {"net_read_timeout": "77", "net_write_timeout": "88"}
+    finally:
+        capture.close()
+
+
+def test_a_statement_is_given_up_when_the_server_is_silent_too_long(capture):
+    """database.query.timeout.ms ends a statement as an error that may be tried again."""
+    capture.start(**{"snapshot.mode": "no_data"})
+    parsed = {**capture.task._parsed, "database.query.timeout.ms": 300}
+    with Server(capture.kind, parsed) as server:
+        begin = time.monotonic()
+        with pytest.raises(RetriableError, match="timed out"):
+            server.ask("SELECT SLEEP(5)")
+        assert time.monotonic() - begin < 3
+
+
+def test_the_snapshot_is_tried_again_when_a_statement_takes_too_long(capture):
+    """A snapshot held up by a lock beyond the time-out begins anew and then gives every row once."""
+    capture.sql("INSERT INTO t VALUES (1)", "LOCK TABLES t WRITE")
+    options = {
+        "database.query.timeout.ms": "400",
+        "retriable.restart.connector.wait.ms": "100",
+        "snapshot.locking.mode": "none",
+    }
+    config = {**capture.config, **options}
+    capture.task = TASKS[capture.kind]()
+    capture.task.start(Context(config, None), config)
+    wait_until(lambda: capture.poll() or capture.task._failures >= 2, "two attempts failed")
+    capture.sql("UNLOCK TABLES")
+    wait_until(
+        lambda: capture.poll() or capture.task._snapshot is None, "the snapshot is complete"
+    )
+    assert [image["id"] for image in capture.images("r")] == [1]
