@@ -112,7 +112,7 @@ class JsonSchemaConverter(Converter):
         self._options = Options()
         self._writing = JsonWriting()
         self._reading = JsonReading()
-        self._decoders: dict[bytes, FormsDecoder] = {}
+        self._decoders: dict[tuple[str, bytes], FormsDecoder] = {}
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
@@ -237,7 +237,7 @@ class JsonSchemaConverter(Converter):
         return runs
 
     def _decoder(self, topic: str, head: bytes) -> FormsDecoder:
-        known = self._decoders.get(head)
+        known = self._decoders.get((topic, head))
         if known is not None:
             return known
         failed = f"Converting byte[] to Kafka Connect data failed for topic {topic}"
@@ -248,8 +248,12 @@ class JsonSchemaConverter(Converter):
             if found.kind != "JSON":
                 raise DataError(f"its schema is {found.kind}, not a JSON Schema")
             documents = self._documents(found)
-            known = self._decoders[head] = FormsDecoder(
-                read_json_schema(documents, self._reading),
+            schema = read_json_schema(documents, self._reading)
+            if schema.version is None:
+                subject = self._subjects.of(topic, schema.name)
+                schema = schema.replace(version=self._client.version(subject, found))
+            known = self._decoders[topic, head] = FormsDecoder(
+                schema,
                 keep_additional=self._reading.keep_additional,
                 check=functools.partial(check_json, documents) if self._validates else None,
             )
