@@ -27,6 +27,10 @@ _INTEGERS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64)
 _NUMBERS: Final = (*_INTEGERS, Type.FLOAT32, Type.FLOAT64)
 
 
+def _is_form(schema: Schema) -> bool:
+    return is_sum(schema) or schema.name == VARIANT
+
+
 class FormsGenerator(Generator):
     """Writes these forms."""
 
@@ -37,7 +41,7 @@ class FormsGenerator(Generator):
 
     def is_whole(self, schema: Schema) -> bool:
         """Whether the value is no object with a member for each field."""
-        return super().is_whole(schema) or is_sum(schema) or schema.name == VARIANT
+        return super().is_whole(schema) or _is_form(schema)
 
     def is_spread(self, field: Field) -> bool:
         """Whether the field holds the members that no field names."""
@@ -49,12 +53,17 @@ class FormsGenerator(Generator):
 
     def struct_body(self, schema: Schema) -> str:
         """Give the statements that return the text of a struct `v`."""
-        if not self.is_whole(schema):
+        if not _is_form(schema):
             return super().struct_body(schema)
         null = self.null_text(schema)
         body = "" if null is None else f"    if v is None:\n        return {null!r}\n"
         if schema.name == VARIANT:
             return f"{body}    return {self.bind(variant_json)}(*v)\n"
+        return body + self.sum_body(schema, null)
+
+    def sum_body(self, schema: Schema, null: str | None) -> str:
+        """Give the statements that return the text of the alternative that is set."""
+        body = ""
         for field in schema.fields:
             required = field.schema.replace(optional=False, default=None)
             text = self.expression(required, "x")
@@ -73,6 +82,33 @@ class FormsGenerator(Generator):
         item = self.expression(schema.value_schema, "x")
         entry = f'{{{{"key":{{{key}}},"value":{{{item}}}}}}}'
         return f"    return '[' + ','.join([f'{entry}' for k, x in v.items()]) + ']'\n"
+
+
+class OmittingGenerator(FormsGenerator):
+    """Writes the same, leaving out members that are required and null: what was missing stays so."""
+
+    def is_whole(self, _schema: Schema) -> bool:
+        """Whether the value is written by a function of its own: all are."""
+        return True
+
+    def struct_body(self, schema: Schema) -> str:
+        """Give the statements that return the text of a struct `v`."""
+        if _is_form(schema):
+            return super().struct_body(schema)
+        null = self.null_text(schema)
+        body = "" if null is None else f"    if v is None:\n        return {null!r}\n"
+        body += "    members = []\n"
+        last = ""
+        for field in schema.fields:
+            body += f"    x = v[{field.index}]\n"
+            if self.is_spread(field):
+                last = f" + {self.bind(self.spread(field.schema))}(v[{field.index}], members and ',' or '')"
+                continue
+            name = self.bind(f"{json_quote(field.name)}:")
+            required = self.null_text(field.schema) is None
+            body += "    if x is not None:\n    " if required else ""
+            body += f"    members.append({name} + f'{{{self.expression(field.schema, 'x')}}}')\n"
+        return f"{body}    return '{{' + ','.join(members){last} + '}}'\n"
 
 
 def _spread(members: Mapping[str, Any] | None, before: str) -> str:

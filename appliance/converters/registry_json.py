@@ -15,10 +15,10 @@ from typing import Any, ClassVar
 from appliance.api import Converter, Encoder, Layout, Run
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.config.validators import OneOf
-from appliance.converters.base import CONVERTER_TYPE
+from appliance.converters.base import CONVERTER_TYPE, is_null
 from appliance.converters.json_check import check_value
 from appliance.converters.json_encoder import Options, RowWriter
-from appliance.converters.json_forms import FormsDecoder, FormsGenerator
+from appliance.converters.json_forms import FormsDecoder, FormsGenerator, OmittingGenerator
 from appliance.converters.json_parser import parse
 from appliance.data import Schema
 from appliance.data.struct import wrap
@@ -109,7 +109,7 @@ class JsonSchemaConverter(Converter):
         self._client: RegistryClient
         self._subjects: Subjects
         self._parsed: dict[str, Any] = {}
-        self._options = Options()
+        self._options = self._omitting = Options()
         self._writing = JsonWriting()
         self._reading = JsonReading()
         self._decoders: dict[tuple[str, bytes], FormsDecoder] = {}
@@ -125,6 +125,9 @@ class JsonSchemaConverter(Converter):
             parsed["decimal.format"].upper() == "NUMERIC",
             not parsed["ignore.default.for.nullables"],
             functools.partial(FormsGenerator, keep_additional=keeps),
+        )
+        self._omitting = self._options._replace(
+            generator=functools.partial(OmittingGenerator, keep_additional=keeps)
         )
         self._writing = JsonWriting(
             self._options.numeric_decimals,
@@ -151,19 +154,24 @@ class JsonSchemaConverter(Converter):
         document = json_schema(schema, self._writing)
         text = SchemaText(json.dumps(document, separators=(",", ":"), ensure_ascii=False), "JSON")
         subject = self._subjects.of(topic, schema.name)
-        write = RowWriter(
-            schema,
-            layout,
-            self._options,
-            ("", ""),
-            lambda row: self.check(schema, wrap(schema, row)),
-        )
+        write = self._writer(schema, layout, self._options)
+
+        write_omitting = functools.cache(lambda: self._writer(schema, None, self._omitting))
+
+        def omitting(rows: Sequence[Any], constants: Sequence[Any]) -> list[bytes | None]:
+            if layout is not None:
+                rows = [row if is_null(row) else layout.assemble(row, constants) for row in rows]
+            return write_omitting()(rows)
+
         prefix: bytes | None = None
         check: Callable[[Any], None] | None = None
 
         def encode(rows: Sequence[Any], constants: Sequence[Any] = ()) -> list[bytes | None]:
             nonlocal prefix, check
-            made = write(rows, constants)
+            try:
+                made = write(rows, constants)
+            except DataError:
+                made = omitting(rows, constants)
             if prefix is None and any(body is not None for body in made):
                 found, kept = self._id(topic, subject, text)
                 prefix, check = struct.pack(">bI", 0, found), self._check(kept)
@@ -174,6 +182,11 @@ class JsonSchemaConverter(Converter):
             return [None if body is None else (prefix or b"") + body for body in made]
 
         return encode
+
+    def _writer(self, schema: Schema, layout: Layout | None, options: Options) -> RowWriter:
+        return RowWriter(
+            schema, layout, options, ("", ""), lambda row: self.check(schema, wrap(schema, row))
+        )
 
     def _id(self, topic: str, subject: str, text: SchemaText) -> tuple[int, SchemaText]:
         """Give the id that values are written with, and the schema it stands for."""

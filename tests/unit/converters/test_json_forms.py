@@ -111,6 +111,31 @@ def test_a_schema_has_the_version_of_its_subject_unless_it_says_another():
     assert versions == [1, 2, 7]
 
 
+def test_members_that_are_missing_stay_so():
+    """A required one too, at any depth that may be read; an optional one is null."""
+    converter = configured(JsonSchemaConverter)
+    integer, nullable = {"type": "integer"}, {"type": ["integer", "null"]}
+    schema = {"type": "object", "properties": {"a": integer, "b": nullable, "c": integer}}
+    values = [{"a": 1, "b": 2, "c": 3}, {"c": 3}, {}]
+
+    _, back = written(converter, read(converter, register(converter, schema), *values))
+
+    assert back == [values[0], {"b": None, "c": 3}, {"b": None}]
+
+
+def test_a_row_that_does_not_fit_is_refused_all_the_same():
+    """The error names what is wrong."""
+    converter = configured(JsonSchemaConverter)
+    schema = (
+        SchemaBuilder.struct()
+        .field("n", Schema(Type.INT64))
+        .field("s", Schema(Type.STRING))
+        .build()
+    )
+    with pytest.raises(DataError, match="Invalid type for INT64"):
+        converter.encoder("t", schema)([("x", None)], ())
+
+
 ALTERNATIVES = {
     "type": "object",
     "properties": {
