@@ -34,10 +34,11 @@ FOLDER = ROOT / "tui" / "pictures"
 SIZES = ((120, 36), (80, 24))
 # name: what is typed, and a word that the screen then shows, or one of several
 SHOTS = (
-    ("overview", ("1",), "Throughput"),
+    ("overview", ("1",), "LAST 2 MIN"),
     ("connectors", ("2",), "Connectors"),
     ("detail", ("Enter", "]"), "KEY"),
-    ("workers", ("Escape", "4"), "Generations"),
+    ("connection", ("Escape", "2", "e", "t"), "works"),
+    ("workers", ("Escape", "Escape", "Escape", "4"), "Generations"),
     ("offsets", ("5",), "COMMITTED"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),

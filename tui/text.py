@@ -8,6 +8,7 @@ from math import ceil
 from rich.cells import cell_len, set_cell_size
 
 _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
+_NO_DOTS = "\u2800"
 _BRAILLE_LEFT = (0x40, 0x04, 0x02, 0x01)
 _BRAILLE_RIGHT = (0x80, 0x20, 0x10, 0x08)
 
@@ -60,6 +61,13 @@ def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> s
     line = cut(text, width, ascii=ascii)
     blank = " " * (width - (len(line) if line.isascii() else cell_len(line)))
     return blank + line if right else line + blank
+
+
+def recent(values: Sequence[float], count: int, *, ascii: bool = False) -> str:
+    """Give the newest `count` values as `dots`, where fewer are known at the right edge."""
+    line = dots(values, count, ascii=ascii)
+    # an empty pattern is no blank: it is not taken away from a cell's text
+    return line.rjust(count // 2, _NO_DOTS) if line and not ascii else line
 
 
 def dots(values: Sequence[float], width: int, *, ascii: bool = False) -> str:

@@ -9,7 +9,7 @@ import pytest
 from tests.tui import daemon
 from tui.model import RESTART, Model
 from tui.palette import THEMES, chosen
-from tui.text import age, count, cut, hills
+from tui.text import age, count, cut, dots, hills, recent
 
 
 def loaded(**shape) -> Model:
@@ -113,6 +113,13 @@ def test_hills_stand_at_the_right_edge_when_there_is_less_than_room():
     assert hills([1, 2], 2, 1) == [" ⣤".replace("⣤", chr(0x2800 + 0x44 + 0xB8))]
     assert hills([1, 2], 1, 1, down=True) == [chr(0x2800 + 0x01 + 0x02 + 0xB8)]
     assert hills([], 2, 1) == ["  "]
+
+
+def test_line_ends_at_the_right_edge_when_little_is_known():
+    """Lines of several tasks can be read across; without any rate there is none."""
+    assert recent([1.0, 2.0], 6) == "\u2800\u2800" + dots([1.0, 2.0], 6)
+    assert recent([0.0], 6) == ""
+    assert recent([1.0, 2.0], 6, ascii=True) == "=@"
 
 
 def test_rates_keep_the_event_id_when_they_have_none():

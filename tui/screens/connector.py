@@ -24,7 +24,7 @@ from tui.screens.pages import (
     TopicsPage,
 )
 from tui.summary import changed, lag_of
-from tui.text import count, dots
+from tui.text import count, recent
 from tui.widgets.frame import Pane, is_narrow, subtitle
 from tui.widgets.grid import Grid
 
@@ -180,7 +180,7 @@ class Detail(Vertical):
         sign = direction(known.kind, palette)
         text.append(f"\n {sign.text} ", sign.role)
         text.append(f"{count(rate)} rec/s ", "bold")
-        line = dots(model.trend_of(known.name), TREND, ascii=palette.ascii)
+        line = recent(model.trend_of(known.name), TREND, ascii=palette.ascii)
         text.append(f"{line} ", sign.role)
         if line:
             text.append("last 2 min  ", palette.grey)

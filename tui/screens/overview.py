@@ -16,7 +16,7 @@ from tui.model import STEP_S, TREND, Model, Task
 from tui.palette import Palette
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count, cut, dots, hills, lag, size
+from tui.text import age, count, cut, hills, lag, recent, size
 from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -208,7 +208,7 @@ def task_cells(scene: Scene, key: str) -> Sequence[Cell]:
     model, palette = scene.model, scene.palette
     task = model.tasks[key]
     glyph, word, role = palette.state(model.state_of(task))
-    trend = Cell(dots(model.trends.get(key, ()), TREND, ascii=palette.ascii), palette.accent)
+    trend = Cell(recent(model.trends.get(key, ()), TREND, ascii=palette.ascii), palette.accent)
     return (
         Cell(f"{glyph} {word}", role),
         Cell(task.connector, "" if task.state == "RUNNING" else "bold"),
