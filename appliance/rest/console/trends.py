@@ -35,6 +35,9 @@ class Told(NamedTuple):
     def line(self, steps: Mapping[int, float] | None, now_ms: int, count: int) -> list[float]:
         """Give the newest `count` steps up to now, oldest first, from the first that is known."""
         last = now_ms // STEP_MS
+        if last not in self.into:
+            # it has begun, and no worker has looked at its tasks since
+            last -= 1
         known = steps or {}
         first = max(last - count + 1, min(known, default=last + 1))
         return [round(known.get(step, 0.0), 1) for step in range(first, last + 1)]

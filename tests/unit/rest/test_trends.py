@@ -24,6 +24,8 @@ def test_task_has_one_line_when_it_moved_between_workers():
     told = merged([before.told(), after.told()])
     assert told.of_task("a-0", 4 * STEP_MS + 10) == [5.0, 6.0, 0.0, 7.0]
     assert told.of_task("b-0", 4 * STEP_MS) == []
+    assert told.of_task("a-0", 5 * STEP_MS) == [5.0, 6.0, 0.0, 7.0]
+    assert told.of_task("a-0", 6 * STEP_MS) == [5.0, 6.0, 0.0, 7.0, 0.0]
 
 
 def test_sums_tell_sources_from_sinks_when_added_up():
