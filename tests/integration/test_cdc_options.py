@@ -6,7 +6,9 @@ import time
 
 import pytest
 
-from appliance.connectors.binlog.server import Server
+from appliance.connectors.binlog.config import parse
+from appliance.connectors.binlog.server import Server, connection_settings
+from appliance.connectors.binlog.stream import BinlogStream, ConnectionLostError, StartPoint
 from appliance.errors import ConnectError, RetriableError
 from tests.integration.test_cdc_stream import TASKS, Capture, Context
 from tests.waiting import wait_until
@@ -172,3 +174,29 @@ def test_the_snapshot_is_tried_again_when_a_statement_takes_too_long(capture):
         lambda: capture.poll() or capture.task._snapshot is None, "the snapshot is complete"
     )
     assert [image["id"] for image in capture.images("r")] == [1]
+
+
+@pytest.mark.parametrize(("silence_s", "lost"), [(1.5, True), (None, False)])
+def test_a_silent_connection_counts_as_lost_when_it_is_watched(capture, silence_s, lost):
+    """Without a sign of life for connect.keep.alive.interval.ms a stream ends, unless connect.keep.alive=false."""
+    parsed = parse(capture.kind, capture.config)
+    with Server(capture.kind, parsed) as server:
+        position = server.position()
+    stream = BinlogStream(
+        connection_settings(parsed),
+        int(parsed["database.server.id"]),
+        mariadb=capture.kind == "mariadb",
+        heartbeat_s=3600,
+        silence_s=silence_s,
+    )
+    try:
+        stream.connect(StartPoint(position.file, position.pos))
+        while stream.fill(1):
+            list(stream.events())
+        if lost:
+            with pytest.raises(ConnectionLostError, match="no heartbeat"):
+                any(stream.fill(0.1) for _ in range(20))
+        else:
+            assert not any(stream.fill(0.1) for _ in range(20))
+    finally:
+        stream.close()

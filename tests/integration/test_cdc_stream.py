@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import threading
 import time
 import uuid
 from typing import Any
@@ -412,6 +413,34 @@ def test_position_moves_on_when_only_other_tables_change(capture):
     assert capture.offset["pos"] > first["pos"] + 100
     assert capture.offset["gtids"] != first.get("gtids")
     assert "event" not in capture.offset
+
+
+def test_position_moves_on_when_other_tables_are_busy(capture):
+    """A server that never rests keeps no poll: the position follows tables that are not captured."""
+    capture.sql("CREATE TABLE t (id INT PRIMARY KEY)", "CREATE TABLE other (id INT)")
+    capture.start(**{"snapshot.mode": "no_data", "table.include.list": f"{capture.database}.t"})
+    capture.sql("INSERT INTO t VALUES (1)")
+    capture.until(1)
+    first = capture.offset
+    done = threading.Event()
+
+    def write():
+        with capture.address.connect(capture.database) as connection:
+            while not done.wait(0.05):
+                with connection.cursor() as cursor:
+                    cursor.execute("INSERT INTO other VALUES (1)")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    try:
+        begin = time.monotonic()
+        for _ in range(3):
+            capture.poll()
+        assert time.monotonic() - begin < 10
+        assert capture.offset["pos"] > first["pos"] + 100
+    finally:
+        done.set()
+        writer.join()
 
 
 def test_rows_come_when_sequences_step_between_them(mariadb, tmp_path):

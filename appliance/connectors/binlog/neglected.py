@@ -31,12 +31,22 @@ _NEGLECTED: Final[Mapping[str, str]] = {
         ),
         f"it has no effect: {_NO_SIGNALS}",
     ),
+    "openlineage.integration.enabled": "lineage is not reported",
 }
 
 
 def neglected(config: Mapping[str, str], parsed: Mapping[str, Any]) -> list[str]:
     """Give one sentence for each option that is set and does not do what it seems to ask for."""
-    found = [f"{name} is set, but {why}" for name, why in _NEGLECTED.items() if config.get(name)]
+    found = [
+        f"{name} is set, but {why}"
+        for name, why in _NEGLECTED.items()
+        if config.get(name, "").strip().lower() not in ("", "false")
+    ]
+    if config.get("heartbeat.action.query") and not parsed["heartbeat.interval.ms"]:
+        found.append(
+            "heartbeat.action.query is set, but heartbeat.interval.ms is 0: there are no heartbeats to "
+            "run it with"
+        )
     channels = [word.strip() for word in parsed["notification.enabled.channels"] or ()]
     unknown = [word for word in channels if word and word != "sink"]
     if unknown:

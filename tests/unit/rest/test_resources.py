@@ -303,6 +303,15 @@ def test_worker_is_unhealthy_when_it_does_not_tick(client, context):
     assert client.get("/").json()["kafka_cluster_id"] == "cluster"
 
 
+def test_metrics_carry_the_tags_of_the_connector(client):
+    """`custom.metric.tags` are labels of the figures of the connector's tasks."""
+    create(client, config={**SOURCE, "custom.metric.tags": "env=prod"})
+
+    text = client.get("/metrics").text
+
+    assert 'source_record_write_rate{connector="in",task="0",env="prod"} 2.0' in text
+
+
 def test_metrics_are_served_for_prometheus(client):
     """The names are those of the JMX exporter's rules."""
     create(client)

@@ -129,6 +129,8 @@ def test_the_old_name_counts_when_the_new_one_is_not_set():
         ({"incremental.snapshot.chunk.size": "10"}, "no incremental snapshots"),
         ({"event.deserialization.failure.handling.mode": "skip"}, "deprecated"),
         ({"notification.enabled.channels": "sink"}, "notification.sink.topic.name"),
+        ({"heartbeat.action.query": "DELETE FROM d.t"}, "heartbeat.interval.ms is 0"),
+        ({"openlineage.integration.enabled": "true", "read.only": "false"}, "lineage"),
         (
             {"notification.enabled.channels": "log,sink", "notification.sink.topic.name": "n"},
             "names log,",

@@ -261,3 +261,22 @@ def test_parser_answers_or_refuses_when_given_any_text(soup, start, dialect):
         return
     for change in changes:
         catalog.apply(change)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "column", "expected"),
+    [
+        ("mysql", "c char(0)", (0, True)),
+        ("mariadb", "c char(0) not null", (0, False)),
+        ("mysql", "c varbinary(0) not null default ''", (0, False)),
+        ("mysql", "c point srid 4326 not null", (None, False)),
+        ("mysql", "c point /*!80003 srid 4326 */ not null", (None, False)),
+        ("mysql", "c geometry not null srid 0 comment 'x'", (None, False)),
+        ("mariadb", "c point ref_system_id=4326 not null", (None, False)),
+    ],
+)
+def test_what_stands_around_a_length_or_a_reference_system_counts(dialect, column, expected):
+    """A length of 0 stays one, and NOT NULL is seen on either side of a reference system."""
+    catalog = run(f"create table t ({column})", dialect=dialect)
+    (found,) = catalog.get(TableId("d", "t")).columns
+    assert (found.length, found.optional) == expected
