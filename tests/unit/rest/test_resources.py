@@ -355,7 +355,7 @@ def test_secrets_are_masked_and_kept_when_run_as_our_daemon():
     assert stored["topic"] == "u"
 
 
-def test_configuration_is_checked_with_the_stored_secret_when_the_mask_is_sent():
+def test_configuration_is_checked_with_the_stored_secret_when_the_mask_is_sent(monkeypatch):
     """A form sends [hidden] for what it may not see: that is no wrong value, and is not told either."""
     context = make_context(mode="run")
     client = TestClient(create_app(context), base_url="http://localhost:8083")
@@ -366,7 +366,7 @@ def test_configuration_is_checked_with_the_stored_secret_when_the_mask_is_sent()
         seen.append(config)
         return checked(config)
 
-    context.checks.validate = validate  # type: ignore[method-assign]
+    monkeypatch.setattr(context.checks, "validate", validate)
     client.put("/connectors/x/config", json={**SOURCE, "db.password": "s3cret"})
     shown = client.get("/connectors/x/config").json()
     path = "/connector-plugins/FileStreamSource/config/validate"
