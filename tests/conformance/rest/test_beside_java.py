@@ -7,6 +7,7 @@ run that cannot have them fails and says so.
 
 from __future__ import annotations
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests.conformance.rest.replay import POLL_S, Answer, Replay, load_steps
 from tests.conformance.rest.test_recorded import data_folder, options_of
 from tests.conformance.rest.variations import variations
 from tests.daemon import Daemon, worker_options
+from tests.waiting import wait_until
 
 VARIATIONS = 200
 VARIATIONS_SEED = 17
@@ -72,10 +74,27 @@ class Beside:
         while True:
             theirs = self._pool.submit(self._java.send, step)
             ours = self._ours.send(step)
+            if "scope=cluster" in step["path"].lower() and theirs.result().status == 204:
+                self._await_level(step)
             found = self._ours.compare(step, self._java.placeless(theirs.result()), ours)
             if not self._may_change(step, theirs.result(), found) or time.monotonic() > deadline:
                 return found
             time.sleep(0.05)  # asked again at once, both would only lag longer
+
+    def _await_level(self, step: dict[str, Any]) -> None:
+        """Wait until both have read back the level that they sent to the workers of their group."""
+        logger = {
+            "method": "GET",
+            "path": step["path"].partition("?")[0],
+            "accept": "application/json",
+        }
+        level = json.loads(step["req"])["level"].upper()
+        for replay in (self._java, self._ours):
+            wait_until(
+                lambda replay=replay: replay.send(logger).body["level"] == level,
+                f"{logger['path']} at {level}",
+                POLL_S,
+            )
 
     def _may_change(self, step: dict[str, Any], theirs: Answer, found: list[str]) -> bool:
         """Tell whether to ask again: something is on its way, or a rebalance refused the change."""
