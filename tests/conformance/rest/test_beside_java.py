@@ -83,18 +83,15 @@ class Beside:
 
     def _await_level(self, step: dict[str, Any]) -> None:
         """Wait until both have read back the level that they sent to the workers of their group."""
-        logger = {
-            "method": "GET",
-            "path": step["path"].partition("?")[0],
-            "accept": "application/json",
-        }
+        path = step["path"].partition("?")[0]
+        asked = {"method": "GET", "path": path, "accept": "application/json"}
         level = json.loads(step["req"])["level"].upper()
-        for replay in (self._java, self._ours):
-            wait_until(
-                lambda replay=replay: replay.send(logger).body["level"] == level,
-                f"{logger['path']} at {level}",
-                POLL_S,
-            )
+        both = [self._java, self._ours]
+        wait_until(
+            lambda: all(replay.send(asked).body["level"] == level for replay in both),
+            f"{path} at {level}",
+            POLL_S,
+        )
 
     def _may_change(self, step: dict[str, Any], theirs: Answer, found: list[str]) -> bool:
         """Tell whether to ask again: something is on its way, or a rebalance refused the change."""
