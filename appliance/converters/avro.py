@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 import struct
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import fastavro
@@ -169,6 +169,8 @@ class AvroConverter(Converter):
         subject = self._subjects.of(topic, record)
         try:
             schema_id, target = self._target(subject, text)
+            others = self._client.resolved(target) if target is not None else []
+            referred = [schema.text for _, schema in others]
         except RetriableError as error:
             raise RetriableError(
                 f"Failed to serialize Avro data from topic {topic} : {error}"
@@ -180,7 +182,7 @@ class AvroConverter(Converter):
         prefix = struct.pack(">bI", 0, schema_id)
         if target is None or json.loads(target.text) == json.loads(text.text):
             return lambda rows: [prefix + encoded for encoded in body(rows)]
-        rewrite = _rewriter(text.text, target.text)
+        rewrite = _rewriter(text.text, target.text, referred)
         return lambda rows: [prefix + rewrite(encoded) for encoded in body(rows)]
 
     def _target(self, subject: str, text: SchemaText) -> tuple[int, SchemaText | None]:
@@ -251,11 +253,17 @@ class AvroConverter(Converter):
         return reader._replace(schema=reader.schema.replace(version=version))
 
 
-def _rewriter(ours: str, target: str) -> Callable[[bytes], bytes]:
-    """Give the function from a body of schema `ours` to one of `target`. Raises DataError."""
+def _rewriter(ours: str, target: str, referred: Iterable[str]) -> Callable[[bytes], bytes]:
+    """Give the function from a body of schema `ours` to one of `target`, which names `referred` ones.
+
+    Raises DataError.
+    """
+    named: dict[str, Any] = {}
     try:
         writer = fastavro.parse_schema(json.loads(ours))
-        wanted = fastavro.parse_schema(json.loads(target))
+        for other in referred:
+            fastavro.parse_schema(json.loads(other), named_schemas=named)
+        wanted = fastavro.parse_schema(json.loads(target), named_schemas=named)
     except Exception as error:
         raise DataError(f"Reading the registered Avro schema: {error}") from error
 

@@ -20,6 +20,7 @@ from appliance.schemaregistry.client import RegistryClient, RegistryError, Schem
 from appliance.schemaregistry.latest import check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
+from appliance.schemaregistry.protofile import ProtoError, parse_proto, place_of
 from appliance.schemaregistry.protoreader import ProtoReader, proto_reader
 from appliance.schemaregistry.protowriter import ProtoOptions, ProtoWriter, proto_writer
 
@@ -110,22 +111,33 @@ class ProtobufConverter(Converter):
         parsed, client = self._parsed, self._client
         subject, text = self._subjects.of(topic, writer.record), SchemaText(writer.text, PROTOBUF)
         failed = f"Failed to serialize Protobuf data from topic {topic}"
+        place = writer.place
         try:
             if parsed["auto.register.schemas"]:
                 found = client.register(subject, text, normalize=parsed["normalize.schemas"])
             elif parsed["use.schema.id"] >= 0:
                 found = int(parsed["use.schema.id"])
+                place = self._place_in(client.by_id(found, subject), writer.record)
             elif parsed["use.latest.version"]:
                 found, latest = client.latest(subject)
                 if parsed["latest.compatibility.strict"]:
                     check_latest(client, latest, text)
+                place = self._place_in(latest, writer.record)
             else:
                 found = client.lookup(subject, text, normalize=parsed["normalize.schemas"])
         except RetriableError as error:
             raise RetriableError(f"{failed} : {error}") from error
         except RegistryError as error:
             raise DataError(f"{failed}: {error}") from error
-        return struct.pack(">bI", 0, found) + _place(writer.place)
+        return struct.pack(">bI", 0, found) + _place(place)
+
+    @staticmethod
+    def _place_in(schema: SchemaText, record: str) -> tuple[int, ...]:
+        """Give where a schema of the registry has the message that is written."""
+        try:
+            return place_of(parse_proto(schema.text), record)
+        except ProtoError as error:
+            raise DataError(f"Reading the registered protobuf schema: {error}") from error
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode the payloads in order. Raises DataError."""

@@ -80,11 +80,12 @@ class Documents:
             fragment = unquote(fragment)
             if not fragment:
                 return place
-            found = (
-                self._pointed(place, fragment)
-                if fragment.startswith("/")
-                else self._anchors.get((place.base, fragment))
-            )
+            if fragment.startswith("/"):
+                found = self._pointed(place, fragment)
+                if found is None and fragment.startswith("/$defs/"):
+                    found = self._pointed(place, fragment.replace("$defs", "definitions", 1))
+            else:
+                found = self._anchors.get((place.base, fragment))
             if found is not None:
                 return found
         raise DataError(

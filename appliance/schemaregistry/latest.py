@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from appliance.errors import DataError
 from appliance.schemaregistry.client import RegistryClient, SchemaText
-from appliance.schemaregistry.server.schematypes import TYPES
+from appliance.schemaregistry.server.schematypes import TYPES, told
 
 
 def check_latest(client: RegistryClient, latest: SchemaText, ours: SchemaText) -> None:
@@ -17,8 +17,12 @@ def check_latest(client: RegistryClient, latest: SchemaText, ours: SchemaText) -
     if kind is not None and latest.kind == ours.kind:
         referred = [(name, schema.text) for name, schema in client.resolved(latest)]
         try:
-            found = kind.incompatibilities(
-                kind.parse(latest.text, referred), kind.parse(ours.text, ())
+            found = told(
+                kind.incompatibilities(
+                    kind.parse(latest.text, referred), kind.parse(ours.text, ())
+                ),
+                "new",
+                "old",
             )
         except ValueError as error:
             found = [str(error)]

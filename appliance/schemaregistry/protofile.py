@@ -159,6 +159,36 @@ def pool_of(
     return pool
 
 
+def name_at(file: ProtoFile, place: Iterable[int]) -> str:
+    """Give the full name of the message at a place of a file, as messages are written in the text.
+
+    Raises IndexError.
+    """
+    names = [file.descriptor.package] if file.descriptor.package else []
+    messages: Any = file.descriptor.message_type
+    for number in place:
+        names.append(messages[number].name)
+        messages = _written(messages[number])
+    return ".".join(names)
+
+
+def place_of(file: ProtoFile, name: str) -> tuple[int, ...]:
+    """Give the place of a message by its name, in whichever package; the first one's for no such message."""
+    messages: Any = file.descriptor.message_type
+    place: list[int] = []
+    for part in name.split("."):
+        names = [message.name for message in messages]
+        if part in names:
+            place.append(names.index(part))
+            messages = _written(messages[place[-1]])
+    return tuple(place) or (0,)
+
+
+def _written(message: Any) -> list[Any]:
+    """Give the nested messages without those that stand for maps."""
+    return [nested for nested in message.nested_type if not nested.options.map_entry]
+
+
 class _Parser:
     """Reads one file; `self._at` is the place of the next token."""
 

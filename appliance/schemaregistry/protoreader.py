@@ -34,6 +34,7 @@ from appliance.schemaregistry.protofile import (
     TIMESTAMP_TYPE,
     ProtoError,
     ProtoFile,
+    name_at,
     parse_proto,
     pool_of,
 )
@@ -80,14 +81,10 @@ def proto_reader(
     try:
         file = parse_proto(text)
         pool = pool_of(file, references)
-        messages: Any = file.descriptor.message_type
-        names = [file.descriptor.package] if file.descriptor.package else []
-        for place in index:
-            names.append(messages[place].name)
-            messages = messages[place].nested_type
+        name = name_at(file, index)
     except (ProtoError, IndexError, RecursionError) as error:
         raise DataError(f"Reading a protobuf schema: {error}") from error
-    descriptor = pool.FindMessageTypeByName(".".join(names))
+    descriptor = pool.FindMessageTypeByName(name)
     made = message_factory.GetMessageClass(descriptor)
     if descriptor.full_name.startswith(_WRAPPERS) and options.wrapper_for_raw_primitives:
         schema, convert = _Reader(file, options).scalar(descriptor.fields_by_name["value"])

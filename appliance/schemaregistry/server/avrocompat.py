@@ -49,7 +49,10 @@ class _Resolver:
         if reader.kind == "union":
             if any(not self.compare(branch, writer, path) for branch in reader.branches):
                 return []
-            why = f"The new union at path '{path or '/'}' has no branch for the type {writer.kind}"
+            why = (
+                f"The %s schema is missing a type inside a union field at path '{path or '/'}' in "
+                "the %s schema"
+            )
             return [
                 finding(
                     "MISSING_UNION_BRANCH",
@@ -60,7 +63,10 @@ class _Resolver:
         if reader.kind != writer.kind:
             if writer.kind in _PROMOTIONS.get(reader.kind, ()):
                 return []
-            why = f"The type at path '{path or '/'}' in the new schema does not match with the old schema"
+            why = (
+                f"The type (path '{path or '/'}') of a field in the %s schema does not match with "
+                "the %s schema"
+            )
             info = (
                 f"reader type: {reader.kind.upper()} not compatible with "
                 f"writer type: {writer.kind.upper()}"
@@ -80,8 +86,7 @@ class _Resolver:
     def _written_union(self, reader: Node, writer: Node, path: str) -> list[str]:
         found: list[str] = []
         for i, branch in enumerate(writer.branches):
-            at = path if reader.kind != "union" else f"{path}/{i}"
-            found.extend(self.compare(reader, branch, at))
+            found.extend(self.compare(reader, branch, f"{path}/{i}"))
         return found
 
     @staticmethod
@@ -102,8 +107,8 @@ class _Resolver:
                 found.extend(self.compare(field.type, old.type, f"{at}/type"))
             elif field.default is MISSING:
                 why = (
-                    f"The field '{field.name}' at path '{at}' in the new schema has no default value "
-                    "and is missing in the old schema"
+                    f"The field '{field.name}' at path '{at}' in the %s schema has no default value "
+                    "and is missing in the %s schema"
                 )
                 found.append(finding("READER_FIELD_MISSING_DEFAULT_VALUE", why, field.name))
         return found
@@ -113,14 +118,16 @@ def _enums(reader: Node, writer: Node, path: str) -> list[str]:
     missing = [symbol for symbol in writer.symbols if symbol not in reader.symbols]
     if not missing or reader.default is not MISSING:
         return []
-    why = (
-        f"The new schema is missing enum symbols at path '{path}/symbols' that the old schema has"
-    )
-    return [finding("MISSING_ENUM_SYMBOLS", why, f"[{', '.join(missing)}]")]
+    shown = f"[{', '.join(missing)}]"
+    why = f"The %s schema is missing enum symbols '{shown}' at path '{path}/symbols' in the %s schema"
+    return [finding("MISSING_ENUM_SYMBOLS", why, shown)]
 
 
 def _fixed(reader: Node, writer: Node, path: str) -> list[str]:
     if reader.size == writer.size:
         return []
-    why = f"The size of FIXED type field at path '{path}/size' in the new schema does not match"
+    why = (
+        f"The size of FIXED type field at path '{path}/size' in the %s schema does not match with "
+        "the %s schema"
+    )
     return [finding("FIXED_SIZE_MISMATCH", why, f"expected: {writer.size}, found: {reader.size}")]

@@ -44,6 +44,7 @@ class Node:
     size: int = 0
     items: Any = None
     branches: list[Node] = dataclasses.field(default_factory=list)
+    is_referred: bool = False
 
     @property
     def short_name(self) -> str:
@@ -69,7 +70,11 @@ def parse_avro(text: str, references: Iterable[str] = ()) -> Node:
     names: dict[str, Node] = {}
     for reference in references:
         _parse(_loaded(reference), "", names)
-    return _parse(_loaded(text), "", names)
+    referred = list(names.values())
+    node = _parse(_loaded(text), "", names)
+    for other in referred:
+        other.is_referred = True
+    return node
 
 
 def _loaded(text: str) -> Any:
@@ -94,12 +99,14 @@ def _parse(form: Any, namespace: str, names: dict[str, Node]) -> Node:
     kind = form["type"]
     if isinstance(kind, (dict, list)):
         return _parse(kind, namespace, names)
-    if kind in ("record", "error"):
-        return _record(form, namespace, names)
-    if kind == "enum":
-        return _enum(form, namespace, names)
-    if kind == "fixed":
-        return _fixed(form, namespace, names)
+    define = _DEFINITIONS.get(kind) if isinstance(kind, str) else None
+    if define is not None:
+        known = names.get(_full_name(form, namespace))
+        return (
+            define(form, namespace, names)
+            if known is None
+            else _again(known, define(form, namespace, _without(names, known)))
+        )
     if kind in ("array", "map"):
         member = "items" if kind == "array" else "values"
         if member not in form:
@@ -140,20 +147,32 @@ def _union(form: list[Any], namespace: str, names: dict[str, Node]) -> Node:
     return Node("union", branches=branches)
 
 
-def _defined(form: Mapping[str, Any], namespace: str, names: dict[str, Node], kind: str) -> Node:
+def _full_name(form: Mapping[str, Any], namespace: str) -> str:
     name = form.get("name")
     if not isinstance(name, str):
-        raise SchemaTextError(f"the name of a {kind} is missing")
-    if "." not in name:
-        space = form.get("namespace", namespace)
-        name = f"{space}.{name}" if space else name
+        raise SchemaTextError(f"the name of a {form['type']} is missing")
+    space = form.get("namespace", namespace)
+    return name if "." in name or not space else f"{space}.{name}"
+
+
+def _without(names: Mapping[str, Node], known: Node) -> dict[str, Node]:
+    return {name: node for name, node in names.items() if node is not known}
+
+
+def _again(known: Node, node: Node) -> Node:
+    """Give a type that is defined once more, which it may be when nothing differs."""
+    if canonical(known) != canonical(node):
+        raise SchemaTextError(f"can't redefine: {known.name}")
+    return known
+
+
+def _defined(form: Mapping[str, Any], namespace: str, names: dict[str, Node], kind: str) -> Node:
+    name = _full_name(form, namespace)
     for part in name.split("."):
         if not _NAME.fullmatch(part):
             raise SchemaTextError(f"illegal name: {name}")
     if name.rpartition(".")[2] in PRIMITIVES and "." not in name:
         raise SchemaTextError(f"a {kind} may not be called {name}")
-    if name in names:
-        raise SchemaTextError(f"can't redefine: {name}")
     aliases = [_absolute(alias, name) for alias in form.get("aliases") or ()]
     node = Node(kind, name=name, doc=form.get("doc"), aliases=aliases, props=_props(form, kind))
     names[name] = node
@@ -264,6 +283,9 @@ def _fixed(form: Mapping[str, Any], namespace: str, names: dict[str, Node]) -> N
     return node
 
 
+_DEFINITIONS: Final = {"record": _record, "error": _record, "enum": _enum, "fixed": _fixed}
+
+
 def canonical(node: Node) -> str:
     """Give the text that the registry keeps."""
     return json.dumps(_form(node, "", set()), separators=(",", ":"), ensure_ascii=False)
@@ -282,7 +304,7 @@ def _form(node: Node, namespace: str, written: set[str]) -> Any:
 
 def _definition(node: Node, namespace: str, written: set[str]) -> Any:
     space, _, short = node.name.rpartition(".")
-    if node.name in written:
+    if node.name in written or node.is_referred:
         return short if space == namespace else node.name
     written.add(node.name)
     form: dict[str, Any] = {"type": node.kind, "name": short}

@@ -1,26 +1,106 @@
-"""Whether what one JSON Schema accepts the other accepts too, and why not.
+"""Whether data of one JSON Schema are valid under another, and why they may not be.
 
-Covers types, properties, required, additionalProperties, items, enum and const, bounds, and combined
-schemas that are equal; what it cannot tell it refuses. Findings are in Confluent's form.
+Semantics: Confluent JsonSchema.isBackwardCompatible and the classes of its package `json.diff`, strict. A
+reference is compared as what it refers to, also through another one (the peer looks through one only).
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
 from typing import Any, Final
 
-from appliance.schemaregistry.server.avrocompat import finding
+from appliance.data.regex import java_compiled
+from appliance.schemaregistry.jsonreferences import Documents
 from appliance.schemaregistry.server.faults import SchemaTextError
+from appliance.schemaregistry.server.jsonforms import Form, load_json_schema
 
-_UPPER: Final = ("maximum", "exclusiveMaximum", "maxLength", "maxItems", "maxProperties")
-_LOWER: Final = ("minimum", "exclusiveMinimum", "minLength", "minItems", "minProperties")
-_COMBINED: Final = ("oneOf", "anyOf", "allOf", "not", "if", "then", "else")
-_LIMIT: Final = 200
+Findings = list[tuple[str, str]]
+"""Kinds of change that break, each with its path."""
+
+_KEYWORD: Final = "The keyword at path '{}' in the %s schema is not present in the %s schema"
+_MORE: Final = "The value at path '{}' in the %s schema is more than its value in the %s schema"
+_LESS: Final = "The value at path '{}' in the %s schema is less than its value in the %s schema"
+_DIFFERENT: Final = "The value at path '{}' is different between the %s and %s schema"
+_FEWER_ELEMENTS: Final = (
+    "An array or combined type at path '{}' has fewer elements in the %s schema than the %s schema"
+)
+_MORE_ELEMENTS: Final = (
+    "An array or combined type at path '{}' has more elements in the %s schema than the %s schema"
+)
+_TYPE: Final = "A type at path '{}' is different between the %s schema and the %s schema"
+_ADDED_TO_OPEN: Final = (
+    "The %s schema has an open content model and has a property or item at path '{}' which is "
+    "missing in the %s schema"
+)
+_ADDED_TO_UNOPEN: Final = (
+    "The %s schema has an unopen content model and has a required property at path '{}' which is "
+    "missing in the %s schema"
+)
+_REMOVED: Final = (
+    "The %s has a closed content model and is missing a property or item present at path '{}' in "
+    "the %s schema"
+)
+_REMOVED_NOT_COVERED: Final = (
+    "A property or item is missing in the %s schema but present at path '{}' in the %s schema and "
+    "is not covered by its partially open content model"
+)
+_ADDED_NOT_COVERED: Final = (
+    "The %s schema has a property or item at path '{}' which is missing in the %s schema and is "
+    "not covered by its partially open content model"
+)
+_WORDS: Final = (
+    ("DEPENDENCY_SCHEMA_ADDED", _KEYWORD),
+    ("SCHEMA_ADDED", ""),
+    ("_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", _ADDED_NOT_COVERED),
+    ("_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL", _REMOVED_NOT_COVERED),
+    ("_REMOVED_FROM_CLOSED_CONTENT_MODEL", _REMOVED),
+    ("_ADDED_TO_OPEN_CONTENT_MODEL", _ADDED_TO_OPEN),
+    ("_ADDED_TO_UNOPEN_CONTENT_MODEL", _ADDED_TO_UNOPEN),
+    ("MULTIPLE_OF_EXPANDED", _MORE),
+    ("_INCREASED", _MORE),
+    ("_DECREASED", _LESS),
+    ("SUM_TYPE_NARROWED", _FEWER_ELEMENTS),
+    ("TYPE_NARROWED", _TYPE),
+    ("TYPE_CHANGED", _TYPE),
+    ("SUBSCHEMAS_CHANGED", _TYPE),
+    ("ENUM_ARRAY_CHANGED", _TYPE),
+    ("_CHANGED", _DIFFERENT),
+    ("_NARROWED", _FEWER_ELEMENTS),
+    ("_EXTENDED", _MORE_ELEMENTS),
+    ("_ADDED", _KEYWORD),
+    ("_REMOVED", _KEYWORD),
+)
+"""What is said of a kind of change, by the end of its name."""
+_LIMITS: Final = {
+    "string": ("maxLength", "minLength"),
+    "number": ("maximum", "minimum", "exclusiveMaximum", "exclusiveMinimum"),
+    "object": ("maxProperties", "minProperties"),
+    "array": ("maxItems", "minItems"),
+}
 
 
-def parse_json_schema(text: str) -> Any:
-    """Give a JSON Schema as parsed JSON. Raises SchemaTextError."""
+class JsonSchemaText:
+    """A JSON Schema as text says it, and as it is compared."""
+
+    def __init__(self, json_form: Any, form: Form) -> None:
+        """Keep both."""
+        self.json = json_form
+        self.form = form
+
+
+def parse_json_schema(text: str, references: Sequence[tuple[str, str]] = ()) -> JsonSchemaText:
+    """Give a JSON Schema with what it refers to. Raises SchemaTextError."""
+    found = _loaded(text)
+    referred = [(name, _loaded(content)) for name, content in references]
+    try:
+        return JsonSchemaText(found, load_json_schema(Documents(found, referred)))
+    except (RecursionError, TypeError) as error:
+        raise SchemaTextError(f"the schema cannot be read: {error}") from error
+
+
+def _loaded(text: str) -> Any:
     try:
         form = json.loads(text)
     except RecursionError as error:
@@ -30,178 +110,347 @@ def parse_json_schema(text: str) -> Any:
     return form
 
 
-def canonical_json(form: Any) -> str:
+def canonical_json(parsed: JsonSchemaText) -> str:
     """Give the text that the registry keeps."""
-    return json.dumps(form, separators=(",", ":"), ensure_ascii=False)
+    return json.dumps(parsed.json, separators=(",", ":"), ensure_ascii=False)
 
 
-def json_incompatibilities(reader: Any, writer: Any) -> list[str]:
+def json_incompatibilities(reader: JsonSchemaText, writer: JsonSchemaText) -> list[str]:
     """Give why `reader` may refuse what `writer` accepts; empty when it never does."""
-    return _Comparer(reader, writer).compare(reader, writer, "#/", 0)
+    known: dict[tuple[int, int], Findings] = {}
+    while True:
+        comparison = _Comparison(known)
+        try:
+            found = comparison.compare(writer.form, reader.form)
+        except RecursionError:
+            return ["The schemas are nested too deeply to be compared"]
+        broken = comparison.broken()
+        # What leads back to itself was taken as compatible: with what turned out not to be, once more.
+        if not comparison.has_assumed or broken.keys() == known.keys():
+            return [_told(kind, path) for kind, path in dict.fromkeys(found)]
+        known = broken
 
 
-class _Comparer:
-    """Walks two schemas together, following references into each one's definitions."""
+def _told(kind: str, path: str) -> str:
+    words = next(text for end, text in _WORDS if kind.endswith(end)).replace("{}", f"#/{path}")
+    return f'{{errorType:"{kind}", description:"{words}\'}}'
 
-    def __init__(self, reader: Any, writer: Any) -> None:
-        self._roots = (reader, writer)
-        self._walked: set[tuple[int, int]] = set()
 
-    def compare(self, new: Any, old: Any, path: str, depth: int) -> list[str]:
-        new, old = self._resolved(new, 0), self._resolved(old, 1)
-        key = (id(new), id(old))
-        if new == old or new is True or new == {} or old is False or key in self._walked:
-            return []
-        if depth > _LIMIT:
-            return [finding("SCHEMA_TOO_DEEP", "The schemas are nested too deeply", path)]
-        self._walked.add(key)
-        if not isinstance(new, dict) or not isinstance(old, dict):
-            return [_found("TYPE_NARROWED", path, "accepts less than before")]
-        found = self._combined(new, old, path, depth)
-        if found is not None:
-            return found
-        found = _types(new, old, path)
-        if found:
-            return found
-        return [
-            *_values(new, old, path),
-            *_bounds(new, old, path),
-            *self._objects(new, old, path, depth),
-            *self._arrays(new, old, path, depth),
-        ]
+class _Comparison:
+    """Walks an older and a newer schema together; each pair of parts is compared once."""
 
-    def _resolved(self, form: Any, side: int) -> Any:
-        for _ in range(50):
-            if not isinstance(form, dict) or not isinstance(form.get("$ref"), str):
-                return form
-            target: Any = self._roots[side]
-            reference = form["$ref"]
-            if not reference.startswith("#"):
-                return form
-            for part in reference.removeprefix("#").strip("/").split("/"):
-                if part:
-                    name = part.replace("~1", "/").replace("~0", "~")
-                    target = target.get(name) if isinstance(target, dict) else None
-            form = target
-        return form
+    def __init__(self, known: dict[tuple[int, int], Findings]) -> None:
+        self._known = known
+        self._done: dict[tuple[int, int], Findings] = {}
+        self._open: set[tuple[int, int]] = set()
+        self.has_assumed = False
 
-    def _combined(self, new: Any, old: Any, path: str, depth: int) -> list[str] | None:
-        """Compare schemas with alternatives: each old one must fit a new one; None for others."""
-        if any(name in form for form in (new, old) for name in ("allOf", "not", "if", "$ref")):
-            return [_found("COMBINED_TYPE_CHANGED", path, "is combined in another way")]
-        olds, news = _alternatives(old), _alternatives(new)
-        if olds is None and news is None:
-            return None
-        found: list[str] = []
-        for one in olds or [old]:
-            tries = [self.compare(candidate, one, path, depth + 1) for candidate in news or [new]]
-            if all(tries):
-                found.append(_found("SUM_TYPE_NARROWED", path, "no longer has an alternative"))
+    def broken(self) -> dict[tuple[int, int], Findings]:
+        """Give the pairs that do not go together."""
+        return {pair: found for pair, found in self._done.items() if found}
+
+    def compare(self, old: Form | None, new: Form | None) -> Findings:
+        """Give what breaks."""
+        if old is None or new is None:
+            return [] if new is None else [("SCHEMA_ADDED", "")]
+        old, new = _meant(old), _meant(new)
+        pair = (id(old), id(new))
+        if pair in self._done:
+            return self._done[pair]
+        if pair in self._open:
+            self.has_assumed = self.has_assumed or pair not in self._known
+            return self._known.get(pair, [])
+        self._open.add(pair)
+        found = self._done[pair] = self._compared(old, new)
+        self._open.discard(pair)
         return found
 
-    def _objects(self, new: Any, old: Any, path: str, depth: int) -> list[str]:
-        found: list[str] = []
-        news, olds = new.get("properties") or {}, old.get("properties") or {}
-        for name in sorted(set(news) | set(olds)):
-            at = f"{path}properties/{name}"
-            if name in news and name in olds:
-                found.extend(self.compare(news[name], olds[name], f"{at}/", depth + 1))
-            elif name in olds:
-                if new.get("additionalProperties", True) is False:
-                    found.append(
-                        _found("PROPERTY_REMOVED_FROM_CLOSED_CONTENT_MODEL", at, "is removed")
-                    )
-                elif isinstance(new.get("additionalProperties"), dict):
-                    more = new["additionalProperties"]
-                    found.extend(self.compare(more, olds[name], f"{at}/", depth + 1))
-            elif old.get("additionalProperties", True) is not False and news[name] not in (
-                True,
-                {},
-            ):
-                rest = old.get("additionalProperties", True)
-                if not isinstance(rest, dict) or self.compare(news[name], rest, at, depth + 1):
-                    found.append(
-                        _found(
-                            "PROPERTY_ADDED_TO_OPEN_CONTENT_MODEL",
-                            at,
-                            "is added to an open object",
-                        )
-                    )
-        required = set(new.get("required") or ()) - set(old.get("required") or ())
-        for name in sorted(required):
-            own = news.get(name)
-            if not isinstance(own, dict) or "default" not in own:
-                found.append(
-                    _found("REQUIRED_ATTRIBUTE_ADDED", f"{path}required/{name}", "is required now")
-                )
-        return found + self._additional(new, old, path, depth)
+    def _compared(self, old: Form, new: Form) -> Findings:
+        if self._is_one_of(old, new):
+            return []
+        if old.kind != new.kind:
+            if old.kind == "false" or new.is_anything:
+                return []
+            if {old.words.get("connect.type"), new.words.get("connect.type")} == {"bytes"}:
+                return []
+            return [("TYPE_CHANGED", "")]
+        found = _limits(old, new)
+        match old.kind:
+            case "string":
+                found += _pattern(old, new)
+            case "number":
+                found += _numbers(old, new)
+            case "const" | "enum":
+                found += _values(old, new)
+            case "combined":
+                found += self._combined(old, new)
+            case "not":
+                if self.compare(new.branches[0], old.branches[0]):
+                    found.append(("NOT_TYPE_EXTENDED", "not"))
+            case "object":
+                found += self._objects(old, new)
+            case "array":
+                found += self._arrays(old, new)
+        return found
 
-    def _additional(self, new: Any, old: Any, path: str, depth: int) -> list[str]:
-        more, less = new.get("additionalProperties", True), old.get("additionalProperties", True)
-        if more is False and less is not False:
-            return [_found("ADDITIONAL_PROPERTIES_REMOVED", path, "takes no other members now")]
-        if isinstance(more, dict) and less is not False:
-            return self.compare(more, less, f"{path}additionalProperties/", depth + 1)
+    def _is_one_of(self, old: Form, new: Form) -> bool:
+        """Whether a part is an alternative of the newer one, or was demanded among others."""
+        if (old.kind == "combined") == (new.kind == "combined"):
+            return False
+        if new.kind == "combined" and (len(new.branches) == 1 or new.criterion != "allOf"):
+            return any(not self.compare(old, branch) for branch in new.branches)
+        if old.kind == "combined" and (len(old.branches) == 1 or old.criterion == "allOf"):
+            return any(not self.compare(branch, new) for branch in old.branches)
+        return False
+
+    def _combined(self, old: Form, new: Form) -> Findings:
+        if not _may_follow(old, new):
+            return [("COMBINED_TYPE_CHANGED", "")]
+        olds, news = _distinct(old.branches), _distinct(new.branches)
+        found: Findings = []
+        if len(olds) < len(news) and new.criterion == "allOf":
+            found.append(("PRODUCT_TYPE_EXTENDED", ""))
+        elif len(olds) > len(news) and old.criterion != "allOf":
+            found.append(("SUM_TYPE_NARROWED", ""))
+        fitting = [
+            [j for j, after in enumerate(news) if not self.compare(before, after)]
+            for before in olds
+        ]
+        if _matched(fitting) < min(len(olds), len(news)):
+            found.append(("COMBINED_TYPE_SUBSCHEMAS_CHANGED", ""))
+        return found
+
+    def _objects(self, old: Form, new: Form) -> Findings:
+        found: Findings = [
+            ("REQUIRED_ATTRIBUTE_ADDED", f"required/{name}")
+            for name in old.properties
+            if name in new.required - old.required
+            and name in new.properties
+            and not _has_default(new.properties[name])
+        ]
+        for name in dict.fromkeys((*old.properties, *new.properties)):
+            found += _at(f"properties/{name}", self._property(name, old, new))
+        found += _at("dependencies", self._dependencies(old, new))
+        return [*found, *self._more("Properties", old, new)]
+
+    def _property(self, name: str, old: Form, new: Form) -> Findings:
+        before, after = old.properties.get(name), new.properties.get(name)
+        if after is None:
+            return self._removed("PROPERTY", before, _covering(new, name), _is_open(new))
+        if before is not None:
+            return self.compare(before, after)
+        needed = name in new.required
+        has_default = _has_default(after)
+        if _is_open(old):
+            if after.is_anything:
+                return []
+            kind = "OPTIONAL_PROPERTY" if not needed else "REQUIRED_PROPERTY"
+            with_default = "_WITH_DEFAULT" if needed and has_default else ""
+            return [(f"{kind}{with_default}_ADDED_TO_OPEN_CONTENT_MODEL", "")]
+        found = self._added("PROPERTY", after, _covering(old, name))
+        if needed and not has_default:
+            found.append(("REQUIRED_PROPERTY_ADDED_TO_UNOPEN_CONTENT_MODEL", ""))
+        return found
+
+    def _removed(
+        self, what: str, before: Form | None, covering: Form | None, is_open: bool
+    ) -> Findings:
+        if is_open:
+            return []
+        if covering is not None:
+            found = self.compare(before, covering)
+            kind = f"{what}_REMOVED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
+            return [*found, (kind, "")] if found else []
+        if before is not None and before.kind == "false":
+            return []
+        return [(f"{what}_REMOVED_FROM_CLOSED_CONTENT_MODEL", "")]
+
+    def _added(self, what: str, after: Form, covering: Form | None) -> Findings:
+        found = [] if covering is None else self.compare(covering, after)
+        kind = f"{what}_ADDED_NOT_COVERED_BY_PARTIALLY_OPEN_CONTENT_MODEL"
+        return [*found, (kind, "")] if found else []
+
+    def _dependencies(self, old: Form, new: Form) -> Findings:
+        found: Findings = []
+        for name, needed in new.needs.items():
+            before = old.needs.get(name)
+            if before is None:
+                found.append(("DEPENDENCY_ARRAY_ADDED", name))
+            elif not needed <= before:
+                kind = "EXTENDED" if needed >= before else "CHANGED"
+                found.append((f"DEPENDENCY_ARRAY_{kind}", name))
+        for name, form in new.depending.items():
+            if name not in old.depending:
+                found.append(("DEPENDENCY_SCHEMA_ADDED", name))
+            else:
+                found += _at(name, self.compare(old.depending[name], form))
+        return found
+
+    def _more(self, what: str, old: Form, new: Form) -> Findings:
+        """Compare what is said of members or items that are not named."""
+        found: Findings = []
+        shout = what.upper()
+        if old.more is not False and new.more is False:
+            found = [(f"ADDITIONAL_{shout}_REMOVED", "")]
+        elif (old.more is False) == (new.more is False):
+            before, after = _form(old.more), _form(new.more)
+            if before is None and after is not None:
+                found = [(f"ADDITIONAL_{shout}_NARROWED", "")]
+            elif after is not None:
+                found = self.compare(before, after)
+        before, after = old.unevaluated, new.unevaluated
+        more: Findings = []
+        if after is None or before is after:
+            pass
+        elif after.kind == "false" and (before is None or before.kind != "false"):
+            more = [(f"UNEVALUATED_{shout}_REMOVED", "")]
+        elif before is None or (before.is_anything and not after.is_anything):
+            more = [(f"UNEVALUATED_{shout}_NARROWED", "")]
+        elif before.kind != "false" and not after.is_anything:
+            more = self.compare(before, after)
+        return [*_at(f"additional{what}", found), *_at(f"unevaluated{what}", more)]
+
+    def _arrays(self, old: Form, new: Form) -> Findings:
+        found = _at("items", self.compare(old.items, new.items))
+        olds, news = old.branches, new.branches
+        for i in range(max(len(olds), len(news))):
+            if i >= len(news):
+                item = self._removed("ITEM", olds[i], _covering(new), _is_open(new))
+            elif i < len(olds):
+                item = self.compare(olds[i], news[i])
+            elif not _is_open(old):
+                item = self._added("ITEM", news[i], _covering(old))
+            else:
+                added = ("ITEM_ADDED_TO_OPEN_CONTENT_MODEL", "")
+                item = [] if news[i].is_anything else [added]
+            found += _at(f"items/{i}", item)
+        found += self._more("Items", old, new)
+        if new.words.get("uniqueItems") and not old.words.get("uniqueItems"):
+            found.append(("UNIQUE_ITEMS_ADDED", "uniqueItems"))
+        return found
+
+
+def _meant(form: Form) -> Form:
+    """Give what a reference refers to."""
+    seen: set[int] = set()
+    while form.kind == "reference" and id(form) not in seen:
+        seen.add(id(form))
+        form = form.branches[0]
+    return form
+
+
+def _at(path: str, found: Findings) -> Findings:
+    return [(kind, f"{path}/{inner}" if inner else path) for kind, inner in found]
+
+
+def _form(more: bool | Form | None) -> Form | None:
+    return more if isinstance(more, Form) else None
+
+
+def _is_open(form: Form) -> bool:
+    """Whether what is not named may be anything."""
+    if form.more is False or _form(form.more) is not None or form.patterns:
+        return False
+    return form.unevaluated is None or form.unevaluated.is_anything
+
+
+def _covering(form: Form, name: str | None = None) -> Form | None:
+    """Give what a member or item that is not named must be, None where that is not said."""
+    for pattern, covering in form.patterns.items():
+        if name is not None and java_compiled(pattern).search(name):
+            return covering
+    if _form(form.more) is not None or form.more is False:
+        return _form(form.more)
+    rest = form.unevaluated
+    return None if rest is None or rest.kind == "false" or rest.is_anything else rest
+
+
+def _has_default(form: Form) -> bool:
+    return form.words.get("default") is not None
+
+
+def _limits(old: Form, new: Form) -> Findings:
+    found: Findings = []
+    words = list(_LIMITS.get(old.kind, ()))
+    if old.kind == "array":
+        words += ["maxContains", "minContains"]
+    for word in words:
+        before, after = old.words.get(word), new.words.get(word)
+        if after is None:
+            continue
+        shout = "".join(f"_{c}" if c.isupper() else c for c in word).upper()
+        if before is None:
+            found.append((f"{shout}_ADDED", word))
+        elif "max" in word.lower() and after < before:
+            found.append((f"{shout}_DECREASED", word))
+        elif "min" in word.lower() and after > before:
+            found.append((f"{shout}_INCREASED", word))
+    return found
+
+
+def _pattern(old: Form, new: Form) -> Findings:
+    before, after = old.words.get("pattern"), new.words.get("pattern")
+    if after is None or before == after:
         return []
-
-    def _arrays(self, new: Any, old: Any, path: str, depth: int) -> list[str]:
-        found = []
-        if new.get("uniqueItems") and not old.get("uniqueItems"):
-            found.append(_found("UNIQUE_ITEMS_ADDED", path, "wants unique items now"))
-        items, before = new.get("items", True), old.get("items", True)
-        if isinstance(items, list) or isinstance(before, list):
-            if items != before:
-                found.append(_found("ITEM_CHANGED", f"{path}items", "has other positions"))
-            return found
-        return found + self.compare(items, before, f"{path}items/", depth + 1)
+    return [("PATTERN_ADDED" if before is None else "PATTERN_CHANGED", "pattern")]
 
 
-def _found(kind: str, path: str, what: str) -> str:
-    return finding(kind, f"The new schema at path '{path}' {what}", path)
+def _numbers(old: Form, new: Form) -> Findings:
+    found: Findings = []
+    before, after = old.words.get("multipleOf"), new.words.get("multipleOf")
+    if after is not None:
+        one, other = Decimal(str(before or 0)), Decimal(str(after))
+        if before is None:
+            found.append(("MULTIPLE_OF_ADDED", "multipleOf"))
+        elif one != other and one and not other % one:
+            found.append(("MULTIPLE_OF_EXPANDED", "multipleOf"))
+        elif one != other and (not other or one % other):
+            found.append(("MULTIPLE_OF_CHANGED", "multipleOf"))
+    if new.words.get("integer") and not old.words.get("integer"):
+        found.append(("TYPE_NARROWED", ""))
+    return found
 
 
-def _alternatives(form: Mapping[str, Any]) -> list[Any] | None:
-    for name in ("oneOf", "anyOf"):
-        if isinstance(form.get(name), list):
-            return list(form[name])
-    if isinstance(form.get("type"), list):
-        return [{**form, "type": one} for one in form["type"]]
-    return None
-
-
-def _types(new: Mapping[str, Any], old: Mapping[str, Any], path: str) -> list[str]:
-    now, was = new.get("type"), old.get("type")
-    if now is None or now == was or (now == "number" and was == "integer"):
+def _values(old: Form, new: Form) -> Findings:
+    before, after = set(map(_text, old.values)), set(map(_text, new.values))
+    if after >= before:
         return []
-    return [_found("TYPE_CHANGED", path, "has another type")]
+    kind = "ENUM_ARRAY_NARROWED" if after < before else "ENUM_ARRAY_CHANGED"
+    return [(kind, old.kind)]
 
 
-def _values(new: Mapping[str, Any], old: Mapping[str, Any], path: str) -> list[str]:
-    now = new["enum"] if "enum" in new else [new["const"]] if "const" in new else None
-    was = old["enum"] if "enum" in old else [old["const"]] if "const" in old else None
-    if now is None or (was is not None and all(value in now for value in was)):
-        return []
-    return [_found("ENUM_ARRAY_NARROWED", path, "lists fewer values")]
+def _may_follow(old: Form, new: Form) -> bool:
+    """Whether the newer one combines in the same or a wider way."""
+    single, is_single = len(old.branches) == 1, len(new.branches) == 1
+    return (
+        new.criterion in (old.criterion, "anyOf")
+        or (single and (is_single or new.criterion == "oneOf"))
+        or (is_single and old.criterion == "allOf")
+    )
 
 
-def _bounds(new: Mapping[str, Any], old: Mapping[str, Any], path: str) -> list[str]:
-    decreased = [
-        _found(f"{_shout(name)}_DECREASED", f"{path}{name}", "allows less")
-        for name in _UPPER
-        if name in new and (name not in old or new[name] < old[name])
-    ]
-    increased = [
-        _found(f"{_shout(name)}_INCREASED", f"{path}{name}", "allows less")
-        for name in _LOWER
-        if name in new and (name not in old or new[name] > old[name])
-    ]
-    changed = [
-        _found(f"{_shout(name)}_CHANGED", f"{path}{name}", "is another")
-        for name in ("pattern", "multipleOf", "format")
-        if name in new and new[name] != old.get(name)
-    ]
-    return [*decreased, *increased, *changed]
+def _distinct(branches: Iterable[Form]) -> list[Form]:
+    return list(
+        {(b.kind, b.criterion, _text(b.source)): b for b in reversed([*branches])}.values()
+    )[::-1]
 
 
-def _shout(name: str) -> str:
-    return "".join(f"_{c}" if c.isupper() else c for c in name).upper()
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _matched(fitting: Sequence[Sequence[int]]) -> int:
+    """Give how many of the left can each have a partner of their own on the right."""
+    partner: dict[int, int] = {}
+
+    def placed(left: int, tried: set[int]) -> bool:
+        for right in fitting[left]:
+            if right in tried:
+                continue
+            tried.add(right)
+            if right not in partner or placed(partner[right], tried):
+                partner[right] = left
+                return True
+        return False
+
+    return sum(placed(left, set()) for left in range(len(fitting)))

@@ -20,7 +20,7 @@ from appliance.schemaregistry.server.faults import (
     subject_not_found,
     version_not_found,
 )
-from appliance.schemaregistry.server.schematypes import TYPES
+from appliance.schemaregistry.server.schematypes import TYPES, told
 
 LEVELS: Final = (
     "NONE",
@@ -34,6 +34,7 @@ LEVELS: Final = (
 MODES: Final = ("READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD")
 _CONTEXT: Final = re.compile(r"(:\.[^:]*:)(.*)", re.DOTALL)
 _LARGEST: Final = 2**31 - 1
+_LONGEST_SHOWN: Final = 10 * 1024
 
 
 @dataclasses.dataclass(frozen=True)
@@ -303,25 +304,33 @@ class Registry:
         new = self.parsed(definition)
         compared = olds if level.endswith("_TRANSITIVE") else olds[-1:]
         way = level.removesuffix("_TRANSITIVE")
-        found: list[str] = []
         for old in reversed(compared):
-            found.extend(self._against(definition, new, old, way))
+            found = self._against(definition, new, old, way)
             if found:
-                return [
-                    *found,
-                    f"{{oldSchemaVersion: {old.number}}}",
-                    f"{{oldSchema: '{old.definition.text}'}}",
-                    f"{{compatibility: '{level}'}}",
-                ]
-        return found
+                return [*found, f"{{validateFields: 'false', compatibility: '{level}'}}"]
+        return []
 
     def _against(self, definition: Definition, new: Any, old: Version, way: str) -> list[str]:
         if old.definition.kind != definition.kind:
             return ["Incompatible because of different schema type"]
         before = self.parsed(old.definition)
         compare = TYPES[definition.kind].incompatibilities
-        found = compare(new, before) if way in ("BACKWARD", "FULL") else []
-        return found or (compare(before, new) if way in ("FORWARD", "FULL") else [])
+        forward = told(compare(before, new), "old", "new") if way in ("FORWARD", "FULL") else []
+        backward = told(compare(new, before), "new", "old") if way in ("BACKWARD", "FULL") else []
+        if not (backward or (forward and way == "FORWARD")):
+            return forward
+        text = old.definition.text
+        shown = (
+            f"'{text}'"
+            if len(text) <= _LONGEST_SHOWN
+            else f"<truncated> '{text[:_LONGEST_SHOWN]}...'"
+        )
+        return [
+            *forward,
+            *backward,
+            f"{{oldSchemaVersion: {old.number}}}",
+            f"{{oldSchema: {shown}}}",
+        ]
 
 
 def extras_of(value: Mapping[str, Any]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from appliance.schemaregistry.server.avrocompat import avro_incompatibilities
@@ -17,12 +17,18 @@ from appliance.schemaregistry.server.jsoncompat import (
 class SchemaType(NamedTuple):
     """`parse` takes a text and (name, text) of what it refers to, and raises ValueError.
 
-    `incompatibilities` says why data of its second schema cannot be read with the first.
+    `incompatibilities` says why data of its second schema cannot be read with the first: `told` says it of
+    an old and a new one.
     """
 
     parse: Callable[[str, Sequence[tuple[str, str]]], Any]
     canonical: Callable[[Any, str], str]
     incompatibilities: Callable[[Any, Any], list[str]]
+
+
+def told(found: Iterable[str], reader: str, writer: str) -> list[str]:
+    """Give incompatibilities as they are shown: the reader's schema is the new one, or the old one."""
+    return [why.replace("%s", reader, 1).replace("%s", writer, 1) for why in found]
 
 
 def _parse_protobuf(text: str, references: Sequence[tuple[str, str]]) -> Any:
@@ -40,7 +46,7 @@ def _protobuf_incompatibilities(reader: Any, writer: Any) -> list[str]:
 
 TYPES: Final[dict[str, SchemaType]] = {
     "JSON": SchemaType(
-        lambda text, _references: parse_json_schema(text),
+        parse_json_schema,
         lambda parsed, _text: canonical_json(parsed),
         json_incompatibilities,
     ),

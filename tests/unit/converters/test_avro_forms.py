@@ -158,6 +158,80 @@ def test_malformed_schemaless_bodies_are_data_errors(body):
         pass
 
 
+INNER = SchemaBuilder.struct().name("acme.In").field("a", Schema(Type.INT32)).build()
+OUTER = SchemaBuilder.struct().name("acme.Out").field("in", INNER).build()
+PROTO = 'syntax = "proto3"; package acme;'
+REFERRED = {
+    AvroConverter: (
+        "acme.In",
+        '{"type":"record","name":"acme.In","fields":[{"name":"a","type":"%s"}]}',
+        ("long", "string"),
+        '{"type":"record","name":"acme.Out","fields":[{"name":"in","type":"acme.In"}]}',
+    ),
+    JsonSchemaConverter: (
+        "in.json",
+        '{"type":"object","properties":{"a":{"type":"%s"}}}',
+        ("number", "string"),
+        '{"type":"object","properties":{"in":{"$ref":"in.json"}}}',
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", REFERRED)
+def test_the_newest_schema_is_checked_with_what_it_refers_to(kind):
+    """What it refers to is in another subject."""
+    name, inner, words, outer = REFERRED[kind]
+    converter = configured(kind, auto_register_schemas="false", use_latest_version="true")
+    typed = "AVRO" if kind is AvroConverter else "JSON"
+    for number, word in enumerate(words, 1):
+        subject, topic = f"in{number}", f"t{number}"
+        referred = {"schema": inner % word, "schemaType": typed}
+        converter._client.request("POST", f"/subjects/{subject}/versions", referred)
+        references = [{"name": name, "subject": subject, "version": 1}]
+        body = {"schema": outer, "schemaType": typed, "references": references}
+        converter._client.request("POST", f"/subjects/{topic}-value/versions", body)
+
+    payload = converter.encoder("t1", OUTER)([((7,),)], ())[0]
+    (run,) = converter.decode("t1", [payload])
+    assert run.rows == [((7,),)]
+    with pytest.raises(DataError, match=r"Set latest\.compatibility\.strict=false"):
+        converter.encoder("t2", OUTER)([((7,),)], ())
+
+
+def test_a_message_is_found_wherever_the_newest_schema_has_it():
+    """The file that values are written with may import others, and have messages before it."""
+    converter = configured(
+        ProtobufConverter, auto_register_schemas="false", use_latest_version="true"
+    )
+    referred = {"schema": f"{PROTO} message Ref {{}}", "schemaType": "PROTOBUF"}
+    converter._client.request("POST", "/subjects/ref/versions", referred)
+    text = (
+        f'{PROTO} import "ref.proto"; message Other {{}}'
+        " message Out { In in = 1; Ref ref = 2; message In { int32 a = 1; } }"
+    )
+    references = [{"name": "ref.proto", "subject": "ref", "version": 1}]
+    body = {"schema": text, "schemaType": "PROTOBUF", "references": references}
+    converter._client.request("POST", "/subjects/t-value/versions", body)
+
+    payload = converter.encoder("t", OUTER)([((7,),)], ())[0]
+
+    assert payload[:7] == b"\0\0\0\0\2\2\2"
+    (run,) = converter.decode("t", [payload])
+    assert run.rows == [((7,), None)]
+
+
+def test_maps_do_not_count_where_messages_of_a_file_are_numbered():
+    """As the peer numbers them, who takes them as the text has them."""
+    text = f"{PROTO} message A {{ map<string, int32> m = 1; message B {{ int32 b = 1; }} }}"
+    converter = configured(ProtobufConverter)
+    body = {"schema": text, "schemaType": "PROTOBUF"}
+    converter._client.request("POST", "/subjects/t-value/versions", body)
+
+    (run,) = converter.decode("t", [b"\0\0\0\0\1" + bytes([4, 0, 0]) + bytes([8, 5])])
+
+    assert run.rows == [(5,)]
+
+
 SMALL = SchemaBuilder.struct().name("R").field("a", Schema(Type.INT32)).build()
 OTHER = SchemaBuilder.struct().name("R").field("a", Schema(Type.STRING)).build()
 

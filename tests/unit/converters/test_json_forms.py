@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from appliance.converters.registry_json import JsonSchemaConverter
 from appliance.data import Schema, SchemaBuilder, Type
 from appliance.errors import DataError
+from appliance.schemaregistry.client import RegistryError, SchemaText
 from appliance.schemaregistry.variant import variant_json, variant_of
 from tests.unit.converters.local_registry import configured
 
@@ -93,11 +94,14 @@ def test_addresses_and_anchors_are_followed():
 
 
 def test_a_reference_to_nowhere_is_a_data_error():
-    """Nothing is fetched, and the error names the reference."""
+    """Nothing is fetched, and the error names the reference, whichever registry keeps such a schema."""
     converter = configured(JsonSchemaConverter)
-    schema_id = register(converter, {"$ref": "http://localhost:1/other.json"})
+    lost = SchemaText('{"$ref": "http://localhost:1/other.json"}', "JSON")
+    converter._client._schemas[7] = lost
     with pytest.raises(DataError, match=r"other\.json is neither in it nor among"):
-        read(converter, schema_id, {})
+        read(converter, 7, {})
+    with pytest.raises(RegistryError, match=r"other\.json is neither in it .* 42201"):
+        converter._client.register("s", lost)
 
 
 def test_a_schema_has_the_version_of_its_subject_unless_it_says_another():

@@ -277,7 +277,11 @@ def test_avro_is_kept_in_one_form(api, given, kept):
             True,
         ),
         ({"type": "object", "properties": {"a": {}}}, {"type": "object"}, True),
-        ({"type": "object"}, {"type": "object", "required": ["a"]}, False),
+        (
+            {"type": "object", "properties": {"a": {"type": "string"}}},
+            {"type": "object", "properties": {"a": {"type": "string"}}, "required": ["a"]},
+            False,
+        ),
         ({"type": "string"}, {"type": "string", "maxLength": 3}, False),
         ({"type": "string", "maxLength": 3}, {"type": "string", "maxLength": 5}, True),
         ({"enum": ["a", "b"]}, {"enum": ["a"]}, False),
@@ -305,7 +309,7 @@ def test_json_schemas_are_compared(api, old, new, fits):
         ("int32 a = 1;", "int32 a = 1; string b = 2;", True),
         ("int32 a = 1;", "int64 other = 1;", True),
         ("int32 a = 1;", "string a = 1;", False),
-        ("int32 a = 1;", "repeated int32 a = 1;", False),
+        ("optional int32 a = 1;", "repeated int32 a = 1;", False),
         ("int32 a = 1; string b = 2;", "int32 a = 1;", True),
         ("message I {} I i = 1;", "int32 a = 2;", False),
         ("oneof o { int32 a = 1; string b = 2; }", "oneof o { int32 a = 1; }", False),
@@ -317,6 +321,25 @@ def test_protobuf_files_are_compared(api, old, new, fits):
     api.register("p", texts[0], schemaType="PROTOBUF")
 
     assert (api.register("p", texts[1], schemaType="PROTOBUF")[0] == 200) is fits
+
+
+def test_what_a_schema_refers_to_stays_where_it_is(api):
+    """The text is kept as given, and fits what it refers to when it is read again."""
+    text = '{"type":"record","name":"U","fields":[{"name":"o","type":"O"}]}'
+    api.register("o", OTHER)
+    references = [{"name": "O", "subject": "o", "version": 1}]
+
+    assert api.register("u", text, references=references)[1]["schema"] == text
+    assert api.register("u", text.replace('"O"', '["null","O"]'), references=references)[0] == 200
+
+
+def test_a_type_may_be_defined_twice_in_the_same_way(api):
+    """As Avro's own parser takes it; another definition is refused."""
+    text = '{"type":"record","name":"U","fields":[{"name":"a","type":%s},{"name":"b","type":%s}]}'
+
+    assert api.register("s", text % (OTHER, OTHER))[0] == 200
+    status, body = api.register("t", text % (OTHER, OTHER.replace("long", "int")))
+    assert (status, "can't redefine: O" in body["message"]) == (422, True)
 
 
 def test_another_type_of_schema_does_not_follow(api):
