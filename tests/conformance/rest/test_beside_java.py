@@ -23,6 +23,7 @@ from tests.conformance.rest.variations import variations
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
+STAY_S = 0.5
 VARIATIONS = 200
 VARIATIONS_SEED = 17
 REBALANCE = ("rebalance", "stale configuration")
@@ -64,13 +65,17 @@ class Beside:
         self._java = java
         self._ours = ours
         self._pool = ThreadPoolExecutor(1)
+        self._restarting = False
 
     def differences(self, step: dict[str, Any]) -> list[str]:
         """Send one step to both; give where the daemon's answer is another than Java's.
 
-        What only reads is read again while the two differ: either may be the one that lags.
+        What only reads is read again while the two differ: either may be the one that lags. A restart is
+        answered before it begins, so that what is waited for behind one must stay.
         """
         deadline = time.monotonic() + POLL_S
+        to_stay = self._restarting and bool(step.get("poll"))
+        self._restarting = "/restart" in step["path"] or (self._restarting and not to_stay)
         while True:
             theirs = self._pool.submit(self._java.send, step)
             ours = self._ours.send(step)
@@ -78,7 +83,10 @@ class Beside:
                 self._await_level(step)
             found = self._ours.compare(step, self._java.placeless(theirs.result()), ours)
             if not self._may_change(step, theirs.result(), found) or time.monotonic() > deadline:
-                return found
+                if not to_stay:
+                    return found
+                to_stay = False
+                time.sleep(STAY_S)  # what began late shows by then
             time.sleep(0.05)  # asked again at once, both would only lag longer
 
     def _await_level(self, step: dict[str, Any]) -> None:
