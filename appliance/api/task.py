@@ -44,7 +44,13 @@ class SourceTaskContext(TaskContext, Protocol):
 
 
 class SourceTask(abc.ABC):
-    """Reads from a system and gives batches. All methods run on the task's thread except `stop`."""
+    """Reads from a system and gives batches. All methods run on the task's thread except `stop`.
+
+    A `poll` sets `has_more` when the next one gives more, or nothing, without waiting: then records may wait
+    for company on their way to the broker. Otherwise they leave at once.
+    """
+
+    has_more: bool = False
 
     @abc.abstractmethod
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:

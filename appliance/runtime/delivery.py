@@ -1,5 +1,10 @@
 """Delivery: the producer of a source task, plain or transactional, behind begin, commit and abort.
 
+An idempotent librdkafka producer has one request a partition under way and spins while a record behind
+it is older than `linger.ms`. So its linger is longer than a record ever waits, `push` sends what is there
+when the source has no more, and little is handed to it ahead of the broker. What comes in the meantime
+gathers where it comes from, so that a slow broker gets fuller requests.
+
 Plain: records are produced as they come; `flush` is the one barrier, and what was produced before it may
 then be stored as offsets. Transactional: `commit` puts offsets and records into one transaction. Errors
 of single records arrive through one callback with error-only reports.
@@ -23,6 +28,10 @@ from appliance.runtime.pipeline import Encoded
 log = logging.getLogger(__name__)
 
 ROOM_S = 0.02
+_PUSH_S = 0.1
+_LINGER_MS = 500
+_REQUESTS_AHEAD = 4
+_CATCH_UP_TURNS = 10
 _TRANSACTION_TIMEOUT_S = 60.0
 _OURS = (KafkaError._PURGE_QUEUE, KafkaError._PURGE_INFLIGHT)
 
@@ -49,8 +58,14 @@ class Delivery:
         self._offset_failures: list[KafkaError] = []
         self._offsets_topic = offsets_topic
         self._stopping = stopping
+        self._most_bytes = _REQUESTS_AHEAD * int(settings["batch.size"])
+        given = {
+            **settings,
+            "linger.ms": max(_LINGER_MS, int(settings["linger.ms"])),
+            "on_delivery": self._delivered,
+        }
         quiet: Any = LibraryLog(log)
-        self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=quiet)
+        self.producer = Producer(given, logger=quiet)
         self._offset_producer = self.producer
         if offset_settings is not None:
             self._offset_producer = Producer({**offset_settings, "on_delivery": self._delivered})
@@ -60,6 +75,7 @@ class Delivery:
 
     def send(self, encoded: Encoded) -> None:
         """Produce every row, in order; waits while the queue is full."""
+        self._let_broker_catch_up(encoded.values)
         batch = encoded.batch
         topic, partition, timestamp = batch.topic, batch.partition, batch.timestamps
         uniform = (
@@ -74,6 +90,15 @@ class Delivery:
             self._send_plain(str(topic), encoded)
         else:
             self._send_uniform(str(topic), encoded)
+
+    def _let_broker_catch_up(self, values: Sequence[bytes | None]) -> None:
+        """Wait a little while several requests' worth of records is not acknowledged: more gains nothing."""
+        size = sum(map(len, filter(None, values)))
+        most = max(len(values), self._most_bytes * len(values) // max(1, size))
+        for _ in range(_CATCH_UP_TURNS):
+            if len(self.producer) <= most or self._stopping():
+                return
+            self.producer.poll(ROOM_S)
 
     def _send_plain(self, topic: str, encoded: Encoded) -> None:
         produce = self.producer.produce
@@ -154,6 +179,11 @@ class Delivery:
     def poll(self) -> None:
         """Serve callbacks."""
         self.producer.poll(0)
+
+    def push(self) -> None:
+        """Send what waits for company, since no more is ready, and serve callbacks; a moment at most."""
+        if len(self.producer):
+            self.producer.flush(_PUSH_S)
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until everything produced is acknowledged (or failed); give whether it is."""

@@ -164,7 +164,10 @@ class SourceRunner:
             self._send(batches, pipeline, delivery)
             if isinstance(delivery, TransactionalDelivery):
                 self._end_transaction(task, delivery)
-        delivery.poll()
+        if batches and task.has_more:
+            delivery.poll()
+        else:
+            delivery.push()
         if delivery.failures:
             self._handle_failures(delivery)
 

@@ -194,6 +194,7 @@ class BinlogSourceTask(SourceTask):
         return self._poll_stream(self._streaming)
 
     def _poll_snapshot(self, snapshot: Iterator[list[Batch]]) -> list[Batch]:
+        self.has_more = True
         for batches in snapshot:
             if batches and self._taken.position is not None:
                 self._failures = 0
@@ -233,6 +234,7 @@ class BinlogSourceTask(SourceTask):
                 break
         except ConnectionLostError as error:
             self._lost(error, stream)
+        self.has_more = streaming.rows >= limit
         return self._finished(streaming)
 
     def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:

@@ -122,6 +122,7 @@ class FileStreamSourceTask(SourceTask):
         self._limit: int = options["batch.size"]
         self._partition = {FILENAME: self._path}
         self._file: BinaryIO | None = None
+        self._filled = False
         self._buffer = LineBuffer(self._stored_position())
         self._missed = False
 
@@ -145,6 +146,7 @@ class FileStreamSourceTask(SourceTask):
         if not self._buffer and not self._read():
             return []
         lines, ends = self._buffer.take(self._limit)
+        self.has_more = bool(self._buffer) or self._filled
         if not lines:
             return []
         text = b"\n".join(lines).decode("utf-8", "replace")
@@ -168,6 +170,7 @@ class FileStreamSourceTask(SourceTask):
             self._context.wait(_MISSING_S)
             return False
         data = file.read(_CHUNK)
+        self._filled = data is not None and len(data) == _CHUNK
         if data:
             self._buffer.feed(data)
             return True

@@ -196,6 +196,7 @@ class JdbcSourceTask(SourceTask):
             self._failed(querier, error)
             return []
         self._current = querier
+        self.has_more = batch is not None
         if batch is not None:
             return [batch]
         querier.failures = 0
