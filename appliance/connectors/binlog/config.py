@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.config.define import (
@@ -125,6 +125,15 @@ _OWN_CLASSES: Final = {
 
 _ONE_CLASS: Final = frozenset({"transaction.metadata.factory", "sourceinfo.struct.maker"})
 """Options that name a Java class, of which there is one."""
+
+NAMING_STRATEGIES: Final = (
+    "SchemaTopicNamingStrategy",
+    "DefaultTopicNamingStrategy",
+    "DefaultUnicodeTopicNamingStrategy",
+    "DefaultRegexTopicNamingStrategy",
+)
+TINY_INT: Final = "TinyIntOneToBooleanConverter"
+"""The one custom converter that is known, by its simple name."""
 
 _REGEX_LISTS: Final = tuple(
     f"{kind}.{way}.list"
@@ -246,6 +255,8 @@ def _errors(dialect: Dialect, key: ConfigKey, config: Mapping[str, str | None]) 
     found = type_errors(key, text)
     if name in _ONE_CLASS and not found and text.strip() != key.default:
         found.append(f"The class {text.strip()} is not supported; leave the option out")
+    if name == "topic.naming.strategy" and not found:
+        found = _naming(text, config)
     return found + (special(text, config) if special else [])
 
 
@@ -282,6 +293,52 @@ def _own_class(name: str) -> Callable[[str, Mapping[str, str | None]], list[str]
         return [f"Classes of one's own (custom) are not supported; use {_OWN_CLASSES[name]}"]
 
     return check
+
+
+def _naming(text: str, config: Mapping[str, str | None]) -> list[str]:
+    strategy = text.strip().rpartition(".")[2]
+    if strategy not in NAMING_STRATEGIES:
+        return [
+            f"The class {text.strip()} is not supported; use one of {', '.join(NAMING_STRATEGIES)}, or a "
+            "transform that renames topics"
+        ]
+    if strategy != "DefaultRegexTopicNamingStrategy":
+        return []
+    missing = [name for name in ("topic.regex", "topic.replacement") if not config.get(name)]
+    if missing:
+        return [f"{strategy} needs {' and '.join(missing)}"]
+    try:
+        java_compiled(config.get("topic.regex") or "")
+    except re.error as error:
+        return [f"topic.regex is no regular expression: {regex_fault(error)}"]
+    return []
+
+
+def custom_converters(config: Mapping[str, str | None]) -> Iterator[tuple[str, str]]:
+    """Give the names of the custom converters and their classes, empty where there is none."""
+    for word in (config.get("converters") or "").split(","):
+        name = word.strip()
+        if name:
+            yield name, (config.get(f"{name}.type") or "").strip()
+
+
+def _converters(_text: str, config: Mapping[str, str | None]) -> list[str]:
+    found = []
+    for name, java_class in custom_converters(config):
+        if not java_class:
+            found.append(f"{name} has no class: set {name}.type")
+        elif java_class.rpartition(".")[2] != TINY_INT:
+            found.append(
+                f"{name} names the class {java_class}, which is not supported; the one that is, is "
+                f"io.debezium.connector.binlog.converters.{TINY_INT}"
+            )
+        else:
+            selector = f"{name}.selector"
+            found += [
+                f"{selector}: {text}"
+                for text in _regexes(selector)(config.get(selector) or "", {})
+            ]
+    return found
 
 
 def _post_processors(text: str, _config: Mapping[str, str | None]) -> list[str]:
@@ -336,6 +393,7 @@ _SPECIAL: Final[dict[str, Callable[[str, Mapping[str, str | None]], list[str]]]]
     "max.queue.size": _queue,
     "gtid.source.excludes": _gtid,
     "post.processors": _post_processors,
+    "converters": _converters,
     **{name: _own_class(name) for name in _OWN_CLASSES},
     **{name: _regexes(name) for name in (*_REGEX_LISTS, *_MORE_REGEX_LISTS)},
 }

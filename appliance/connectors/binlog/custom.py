@@ -8,14 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
-from typing import Final
 
-from appliance.connectors.binlog.config import split_regexes
+from appliance.connectors.binlog.config import custom_converters, split_regexes
 from appliance.connectors.binlog.filters import Patterns, matches
 from appliance.connectors.binlog.tables import Column, TableId
-from appliance.errors import ConfigError
-
-_TINY_INT: Final = "TinyIntOneToBooleanConverter"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -32,18 +28,9 @@ class CustomConverters:
     """The custom converters of one connector."""
 
     def __init__(self, config: Mapping[str, str]) -> None:
-        """Read `converters` and the options below its names. Raises ConfigError."""
+        """Read `converters` and the options below its names, which validation has found good."""
         self._rules = []
-        for word in (config.get("converters") or "").split(","):
-            name = word.strip()
-            if not name:
-                continue
-            java_class = config.get(f"{name}.type") or ""
-            if java_class.rpartition(".")[2] != _TINY_INT:
-                raise ConfigError(
-                    f"converters names {name}, whose class {java_class or '(none)'} is not supported; the "
-                    f"one that is, is io.debezium.connector.binlog.converters.{_TINY_INT}"
-                )
+        for name, _ in custom_converters(config):
             checks_length = config.get(f"{name}.length.checker", "true").strip().lower() != "false"
             selector = split_regexes(config.get(f"{name}.selector") or "")
             self._rules.append(_Rule(selector, not checks_length))

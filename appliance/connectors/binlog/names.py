@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection
 from typing import Any, Final
 
 from appliance.connectors.binlog.tables import TableId
-from appliance.errors import ConfigError
+from appliance.data.regex import java_compiled
 
 _MAX_LENGTH: Final = 249
 _INVALID: Final = re.compile(r"[^a-zA-Z0-9._\-]")
@@ -110,20 +110,11 @@ class TopicNames:
 
     @classmethod
     def of(cls, config: dict[str, Any]) -> TopicNames:
-        """Give the names under parsed options. Raises ConfigError for an unknown naming strategy."""
+        """Give the names under parsed options, which validation has found good."""
         strategy = str(config["topic.naming.strategy"]).rpartition(".")[2]
         regex = None
         if strategy == "DefaultRegexTopicNamingStrategy":
-            regex = re.compile(config["topic.regex"] or "")
-        elif strategy not in (
-            "SchemaTopicNamingStrategy",
-            "DefaultTopicNamingStrategy",
-            "DefaultUnicodeTopicNamingStrategy",
-        ):
-            raise ConfigError(
-                f"topic.naming.strategy names the class {config['topic.naming.strategy']}, which is not "
-                "supported; leave it out, or use a transform to rename topics"
-            )
+            regex = java_compiled(config["topic.regex"] or "")
         return cls(
             config["topic.prefix"],
             config["topic.delimiter"],
@@ -134,7 +125,7 @@ class TopicNames:
             regex,
             _template(config["topic.replacement"]),
             config["topic.key.field.name"] if config["topic.key.enforce.uniqueness"] else "",
-            re.compile(config["topic.key.field.regex"])
+            java_compiled(config["topic.key.field.regex"])
             if config["topic.key.field.regex"]
             else None,
             _template(config["topic.key.field.replacement"]),

@@ -85,6 +85,7 @@ def test_a_comma_of_an_expression_is_written_with_a_backslash(text, parts):
         ("post.processors", "reselector"),
         ("transaction.metadata.factory", "my.Factory"),
         ("sourceinfo.struct.maker", "my.Maker"),
+        ("topic.naming.strategy", "my.Naming"),
     ],
 )
 def test_a_java_class_of_ones_own_is_refused(name, text):
@@ -104,11 +105,43 @@ def test_a_java_class_of_ones_own_is_refused(name, text):
             "io.debezium.pipeline.txmetadata.DefaultTransactionMetadataFactory",
         ),
         ("sourceinfo.struct.maker", "io.debezium.connector.mysql.MySqlSourceInfoStructMaker"),
+        ("topic.naming.strategy", "io.debezium.schema.DefaultUnicodeTopicNamingStrategy"),
+        ("converters", ""),
     ],
 )
 def test_the_known_class_is_accepted_when_it_is_named(name, text):
     """Naming the default is no error."""
     assert errors(name, text) == []
+
+
+KNOWN = "io.debezium.connector.binlog.converters.TinyIntOneToBooleanConverter"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "error"),
+    [
+        ("converters", {"converters": "b"}, "b has no class: set b.type"),
+        ("converters", {"converters": "b", "b.type": "my.Own"}, "b names the class my.Own, which"),
+        ("converters", {"converters": "a,b", "a.type": KNOWN, "b.type": "my.Own"}, "b names the"),
+        ("converters", {"converters": "b", "b.type": KNOWN, "b.selector": "("}, "b.selector: A"),
+        ("converters", {"converters": "b", "b.type": KNOWN, "b.selector": "d.t.c"}, None),
+        ("topic.naming.strategy", {}, "needs topic.regex and topic.replacement"),
+        ("topic.naming.strategy", {"topic.regex": "a", "topic.replacement": "b"}, None),
+        (
+            "topic.naming.strategy",
+            {"topic.regex": "(", "topic.replacement": "b"},
+            "Unclosed group",
+        ),
+    ],
+)
+def test_what_a_class_needs_is_checked_before_the_connector_starts(name, options, error):
+    """One error at the option that names the class."""
+    strategy = {"topic.naming.strategy": "io.debezium.schema.DefaultRegexTopicNamingStrategy"}
+    given = {**GOOD, **(strategy if name == "topic.naming.strategy" else {}), **options}
+    found = {value.name: value.errors for value in validate("mysql", given) if value.errors}
+
+    assert set(found) == ({name} if error else set())
+    assert error is None or (len(found[name]) == 1 and error in found[name][0])
 
 
 def test_the_old_name_counts_when_the_new_one_is_not_set():

@@ -244,5 +244,5 @@ def test_tiny_integers_are_booleans_when_the_converter_says_so(more, booleans):
 
 def test_converter_is_refused_when_it_is_unknown():
     """A column never comes in another form than configured without a word."""
-    with pytest.raises(ConfigError, match=r"com\.acme\.Own is not supported"):
+    with pytest.raises(ConfigError, match=r"com\.acme\.Own, which is not supported"):
         schemas(**{"converters": "own", "own.type": "com.acme.Own"})
