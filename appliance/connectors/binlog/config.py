@@ -298,10 +298,8 @@ def _own_class(name: str) -> Callable[[str, Mapping[str, str | None]], list[str]
 def _naming(text: str, config: Mapping[str, str | None]) -> list[str]:
     strategy = text.strip().rpartition(".")[2]
     if strategy not in NAMING_STRATEGIES:
-        return [
-            f"The class {text.strip()} is not supported; use one of {', '.join(NAMING_STRATEGIES)}, or a "
-            "transform that renames topics"
-        ]
+        known = ", ".join(NAMING_STRATEGIES)
+        return [f"The class {text.strip()} is not supported; use one of {known}, or a transform"]
     if strategy != "DefaultRegexTopicNamingStrategy":
         return []
     missing = [name for name in ("topic.regex", "topic.replacement") if not config.get(name)]
