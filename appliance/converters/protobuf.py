@@ -35,6 +35,13 @@ _NAMED = (
     ("wrapper.for.raw.primitives", True, "Put keys and values that are no structs into wrappers."),
     ("generate.index.for.unions", True, "Number the fields that stand for a oneof."),
     ("flatten.unions", False, "Give the fields of a oneof beside the others."),
+    ("optional.for.proto2", True, "Read `optional` fields of proto2 that are not set as null."),
+    ("generate.struct.for.nulls", False, "Read messages that are not set as those with defaults."),
+    (
+        "generalized.sum.type.support",
+        False,
+        "Read enums and oneofs as the forms that all three types of schema share.",
+    ),
 )
 for _name, _default, _doc in _NAMED:
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=Importance.LOW, doc=_doc)

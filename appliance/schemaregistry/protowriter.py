@@ -20,11 +20,12 @@ from appliance.data import DATE_NAME, DECIMAL_NAME, TIME_NAME, TIMESTAMP_NAME, F
 from appliance.data.logical import MILLIS_PER_DAY
 from appliance.data.recursive import BackReference, Later, node_of
 from appliance.errors import DataError
-from appliance.schemaregistry.avrodata import scrub, unscaled_bytes
+from appliance.schemaregistry.avrodata import GENERAL_ENUM, GENERAL_UNION, scrub, unscaled_bytes
 from appliance.schemaregistry.protofile import (
     DATE_TYPE,
     DECIMAL_TYPE,
     KNOWN_FILES,
+    SCALARS,
     TIME_TYPE,
     TIMESTAMP_TYPE,
     parse_proto,
@@ -35,6 +36,10 @@ PREFIX: Final = "io.confluent.connect.protobuf."
 TAG: Final = f"{PREFIX}Tag"
 ENUM: Final = f"{PREFIX}Enum"
 UNION: Final = f"{PREFIX}Union"
+DECLARED: Final = f"{PREFIX}Type"
+"""The parameter that names the scalar type of a field, where it is not the usual one."""
+WRAPPER: Final = f"{PREFIX}Wrapper"
+"""The parameter of a member of a oneof that is in a wrapper message."""
 _SCALARS: Final = {
     Type.INT8: "int32",
     Type.INT16: "int32",
@@ -63,6 +68,7 @@ _LOGICAL: Final = {
     TIME_NAME: (TIME_TYPE, "google/type/timeofday.proto"),
     TIMESTAMP_NAME: (TIMESTAMP_TYPE, "google/protobuf/timestamp.proto"),
 }
+_UNSIGNED_BITS: Final = {"uint32": 32, "fixed32": 32, "uint64": 64, "fixed64": 64}
 _KEYS: Final = (Type.INT8, Type.INT16, Type.INT32, Type.INT64, Type.BOOLEAN, Type.STRING)
 _WRAPPER_FILE: Final = "google/protobuf/wrappers.proto"
 _IDENTIFIER: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
@@ -82,6 +88,9 @@ class ProtoOptions:
     wrapper_for_raw_primitives: bool = True
     generate_index_for_unions: bool = True
     flatten_unions: bool = False
+    optional_for_proto2: bool = True
+    generate_struct_for_nulls: bool = False
+    generalized_sum_types: bool = False
 
 
 class ProtoWriter(NamedTuple):
@@ -149,21 +158,54 @@ def _struct_writer(schema: Schema, options: ProtoOptions) -> ProtoWriter:
 
 def is_union(schema: Schema) -> bool:
     """Whether a struct stands for a oneof."""
-    return schema.type is Type.STRUCT and (schema.name or "").startswith(UNION)
+    return schema.type is Type.STRUCT and (
+        (schema.name or "").startswith(UNION) or GENERAL_UNION in (schema.parameters or {})
+    )
 
 
 def is_enum(schema: Schema) -> bool:
     """Whether a schema stands for an enum."""
-    return ENUM in (schema.parameters or {})
+    return _enum_word(schema) is not None
+
+
+def _enum_word(schema: Schema) -> str | None:
+    return next((w for w in (ENUM, GENERAL_ENUM) if w in (schema.parameters or {})), None)
+
+
+def scalar_word(schema: Schema) -> str:
+    """Give the scalar type that a schema is written as."""
+    declared = (schema.parameters or {}).get(DECLARED)
+    if schema.type in (Type.INT32, Type.INT64) and declared in SCALARS:
+        return str(declared)
+    return _SCALARS[schema.type]
+
+
+def _is_wrapped(schema: Schema, options: ProtoOptions, *, is_member: bool = False) -> bool:
+    """Whether a scalar is written in a wrapper message; members of a oneof may be null anyway."""
+    return (
+        options.wrapper_for_nullables
+        and schema.optional
+        and schema.type in WRAPPERS
+        and schema.name not in _LOGICAL
+        and not is_enum(schema)
+        and (not is_member or (schema.parameters or {}).get(WRAPPER) == "true")
+    )
+
+
+def _wrapper(schema: Schema) -> str:
+    word = scalar_word(schema)
+    unsigned = {"uint32": "UInt32", "fixed32": "UInt32", "uint64": "UInt64", "fixed64": "UInt64"}
+    return f"{unsigned[word]}Value" if word in unsigned else WRAPPERS[schema.type]
 
 
 def symbols_of(schema: Schema) -> dict[str, int]:
     """Give the symbols of an enum with their numbers."""
     found: dict[str, int] = {}
+    prefix = f"{_enum_word(schema)}."
     for name, value in (schema.parameters or {}).items():
-        if name.startswith(f"{ENUM}."):
+        if name.startswith(prefix):
             number = int(value) if value.lstrip("-").isdigit() else len(found)
-            found[name.removeprefix(f"{ENUM}.")] = number
+            found[name.removeprefix(prefix)] = number
     return found
 
 
@@ -194,10 +236,12 @@ class _Printer:
         tags = _Tags(schema)
         for field in schema.fields:
             if is_union(field.schema):
-                oneof = (field.schema.name or "").removeprefix(f"{UNION}.") or field.name
+                oneof = (field.schema.name or "").rpartition(".")[2] or field.name
                 lines.append(f"{indent}  oneof {self.name(oneof)} {{")
                 for member in field.schema.fields:
-                    line = self._field(member, tags, scope, nested, depth, optional=False)
+                    line = self._field(
+                        member, tags, scope, nested, depth, optional=False, is_member=True
+                    )
                     lines.append(f"  {line}")
                 lines.append(f"{indent}  }}")
             else:
@@ -214,12 +258,11 @@ class _Printer:
         depth: int,
         *,
         optional: bool,
+        is_member: bool = False,
     ) -> str:
         schema = field.schema
-        kind = self.type(schema, field.name, scope, nested, depth)
-        label = ""
-        if optional and schema.type not in (Type.ARRAY, Type.MAP, Type.STRUCT):
-            label = "" if kind.startswith(".") else "optional "
+        kind = self.type(schema, field.name, scope, nested, depth, is_member=is_member)
+        label = "optional " if optional and schema.type not in (Type.ARRAY, Type.MAP) else ""
         return (
             f"{'  ' * depth}  {label}{kind} {self.name(field.name)} = {tags.of(schema)}"
             f"{self._meta(schema)};"
@@ -249,6 +292,8 @@ class _Printer:
         scope: dict[str, Schema],
         nested: list[str],
         depth: int,
+        *,
+        is_member: bool = False,
     ) -> str:
         logical = _LOGICAL.get(schema.name or "")
         if logical is not None:
@@ -265,10 +310,10 @@ class _Printer:
             return f"repeated {self.type(item, field, scope, nested, depth)}"
         if schema.type is Type.MAP:
             return self._map(schema, field, scope, nested, depth)
-        if self._options.wrapper_for_nullables and schema.optional:
+        if _is_wrapped(schema, self._options, is_member=is_member):
             self.imports.add(_WRAPPER_FILE)
-            return f".google.protobuf.{WRAPPERS[schema.type]}"
-        return _SCALARS[schema.type]
+            return f".google.protobuf.{_wrapper(schema)}"
+        return scalar_word(schema)
 
     def _map(
         self,
@@ -284,7 +329,7 @@ class _Printer:
         if value.type in (Type.ARRAY, Type.MAP):
             raise DataError(f"The field {field} is a map of lists or maps: protobuf has none")
         inner = self.type(value, field, scope, nested, depth)
-        return f"map<{_SCALARS[key.type]}, {inner}>"
+        return f"map<{scalar_word(key)}, {inner}>"
 
     def _nested(
         self, schema: Schema, scope: dict[str, Schema], nested: list[str], depth: int
@@ -295,8 +340,8 @@ class _Printer:
             same = [n for n, known in scope.items() if _is_same_message(known, schema)]
             if same:
                 return same[-1]
-        plain = schema.replace(optional=False, default=None)
-        while name in scope and scope[name].replace(optional=False, default=None) != plain:
+        plain = _bare(schema)
+        while name in scope and _bare(scope[name]) != plain:
             number += 1
             name = f"{wanted}{number}"
         if name not in scope:
@@ -307,7 +352,7 @@ class _Printer:
     def _enum(
         self, schema: Schema, scope: dict[str, Schema], nested: list[str], depth: int
     ) -> str:
-        name = self.name((schema.parameters or {})[ENUM].rpartition(".")[2])
+        name = self.name((schema.parameters or {})[_enum_word(schema) or ENUM].rpartition(".")[2])
         if name not in scope:
             scope[name] = schema
             indent = "  " * (depth + 1)
@@ -318,6 +363,11 @@ class _Printer:
                 f"{indent}}}",
             ]
         return name
+
+
+def _bare(schema: Schema) -> Schema:
+    """Give a struct without what its place says of it."""
+    return schema.replace(optional=False, default=None, parameters=None)
 
 
 def _is_same_message(known: Schema, schema: Schema) -> bool:
@@ -384,7 +434,7 @@ def _members_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fil
 
 def _union_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fill:
     parts = [
-        _field_fill(field.schema, names.name(field.name), names, options)
+        _field_fill(field.schema, names.name(field.name), names, options, is_member=True)
         for field in schema.fields
     ]
 
@@ -397,8 +447,10 @@ def _union_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fill:
     return fill
 
 
-def _field_fill(schema: Schema, name: str, names: _Printer, options: ProtoOptions) -> Fill:
-    inside = _submessage_fill(schema, names, options)
+def _field_fill(
+    schema: Schema, name: str, names: _Printer, options: ProtoOptions, *, is_member: bool = False
+) -> Fill:
+    inside = _submessage_fill(schema, names, options, is_member=is_member)
     if inside is not None:
 
         def fill_message(message: Any, value: Any) -> None:
@@ -411,8 +463,6 @@ def _field_fill(schema: Schema, name: str, names: _Printer, options: ProtoOption
         return _list_fill(_inner(schema), name, names, options)
     if schema.type is Type.MAP:
         return _map_fill(_inner(schema), name, names, options)
-    if options.wrapper_for_nullables and schema.optional and not is_enum(schema):
-        return lambda message, value: setattr(getattr(message, name), "value", value)
     convert = _scalar(schema)
     return lambda message, value: setattr(message, name, convert(value))
 
@@ -462,10 +512,18 @@ def _scalar(schema: Schema) -> Callable[[Any], Any]:
             return numbers[value]
 
         return number
-    return bytes if schema.type is Type.BYTES else lambda value: value
+    if schema.type is Type.BYTES:
+        return bytes
+    bits = _UNSIGNED_BITS.get(scalar_word(schema)) if schema.type in _SCALARS else None
+    return (lambda value: value) if bits is None else (lambda value: value & (1 << bits) - 1)
 
 
-def _submessage_fill(schema: Schema, names: _Printer, options: ProtoOptions) -> Fill | None:
+def _submessage_fill(
+    schema: Schema, names: _Printer, options: ProtoOptions, *, is_member: bool = False
+) -> Fill | None:
+    if _is_wrapped(schema, options, is_member=is_member):
+        convert = _scalar(schema)
+        return lambda message, value: setattr(message, "value", convert(value))
     if schema.type is Type.STRUCT:
         return _message_fill(schema, names, options)
     if schema.name == DECIMAL_NAME:

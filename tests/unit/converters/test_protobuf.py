@@ -140,7 +140,7 @@ def test_any_message_of_a_file_is_read(message, row):
 @pytest.mark.parametrize(
     ("options", "names"),
     [
-        ({"flatten_unions": "true"}, ["id", "kind", "text", "inner"]),
+        ({"flatten_unions": "true"}, ["text", "inner", "id", "kind"]),
         ({"generate_index_for_unions": "false"}, ["body", "id", "kind", "numbers"]),
     ],
 )
