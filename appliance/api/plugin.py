@@ -18,7 +18,7 @@ class Plugin:
     `java_class` is the class users write; `also` are other full class names that mean the same (their
     own entries in the plugin list unless `hidden`); `target` is `module:Class` of the implementation and,
     for connectors, `task` the one of its task. Aliases (simple name, simple name without its kind's
-    suffix) follow from `java_class`.
+    suffix) follow from `java_class`. `path` is the folder of what was found there, empty for built-in ones.
     """
 
     kind: Kind
@@ -29,6 +29,7 @@ class Plugin:
     task_class: str | None = None
     also: tuple[str, ...] = ()
     hidden: bool = False
+    path: str = ""
 
     def load(self) -> Any:
         """Import and give the implementing class."""

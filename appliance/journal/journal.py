@@ -21,6 +21,7 @@ import re
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
+from operator import itemgetter
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -37,6 +38,7 @@ RING: Final = 10_000
 _QUIET_S: Final = 10.0
 _ASKED_MS: Final = 10_000
 _CONFIG_PATH: Final = re.compile(r"/connectors/?(?:([^/]+)/config)?")
+_CONFIG_CHANGE: Final = re.compile(r"/connectors/?(?:([^/]+)(/config)?)?")
 
 
 class Event(NamedTuple):
@@ -75,6 +77,7 @@ class Journal:
         self._revised: dict[str, Revised] = {}
         self._asked: dict[str, tuple[int, str]] = {}
         self._discarded: dict[str, set[tuple[int, int]]] = {}
+        self._emptied_ms: dict[str, int] = {}
         self._numbers = itertools.count()
         self._warned_s = float("-inf")
         if log is not None:
@@ -179,6 +182,39 @@ class Journal:
         with self._lock:
             return frozenset(self._discarded.get(topic, ()))
 
+    def purged(self, topic: str, count: int) -> None:
+        """Take that records of a dead letter queue were deleted for good."""
+        self.append("purge", {"key": topic, "count": count})
+
+    def emptied_ms(self, topic: str) -> int | None:
+        """Give when letters of a queue were hidden or deleted last, None when that is not known."""
+        return self._emptied_ms.get(topic)
+
+    def revisions(self, connector: str, limit: int) -> list[dict[str, Any]]:
+        """Give a connector's configurations, newest first, with `by` and `from` of who asked for each.
+
+        Both are null where that is not known; without a user `by` is the address.
+        """
+        asked = [
+            (event.body, name)
+            for event in self.of_types("audit")
+            if (name := _target(event.body)) in (connector, "")
+        ]
+        events = self.newest("config", limit + 1, connector)
+        found = []
+        for at, event in enumerate(events[:limit]):
+            older = events[at + 1].body["config"] if at + 1 < len(events) else None
+            near = [
+                # who names it comes before a request that creates a connector, which does not
+                (name == "", abs(body["ts"] - event.body["ts"]), body)
+                for body, name in asked
+                if abs(body["ts"] - event.body["ts"]) <= _ASKED_MS and (name or older is None)
+            ]
+            who = min(near, key=itemgetter(0, 1))[2] if near else {}
+            told = {"by": who.get("by"), "from": who.get("from")}
+            found.append({"id": event.id, **event.body, **told})
+        return found
+
     def of_types(self, *types: str) -> list[Event]:
         """Give the events of these types, oldest first."""
         with self._lock:
@@ -222,6 +258,9 @@ class Journal:
             elif event.type == "discard":
                 hidden = self._discarded.setdefault(event.body["key"], set())
                 hidden.update((partition, offset) for partition, offset in event.body["records"])
+                self._emptied_ms[event.body["key"]] = event.body["ts"]
+            elif event.type == "purge":
+                self._emptied_ms[event.body["key"]] = event.body["ts"]
             subscribers = list(self._subscribers)
         for subscriber in subscribers:
             subscriber(event)
@@ -250,6 +289,18 @@ class Journal:
         if now_s - self._warned_s >= _QUIET_S:
             self._warned_s = now_s
             _LOG.warning("An event could not be written to the journal. error=%s", error)
+
+
+def _target(body: Mapping[str, Any]) -> str | None:
+    """Give the connector whose configuration a request changed, empty for a new one, None for no such."""
+    found = _CONFIG_CHANGE.fullmatch(str(body["key"]))
+    if found is None or body.get("status", 200) >= 400:
+        return None
+    named, whole = found[1], found[2] is None
+    # what else is asked of a connector itself is to delete it
+    if whole and named and body.get("action") != "DELETE":
+        return None
+    return unquote(named or "")
 
 
 def journal_topic(config: WorkerConfig) -> LogTopic:

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError
+from appliance.kafka.connection import Address
 from appliance.kafka.library import Consumer, KafkaError, KafkaException, Place, admin_client
 
 TIMEOUT_S: Final = 10.0
@@ -68,11 +69,18 @@ class Reader:
 
     def topics(self) -> dict[str, list[int]]:
         """Give every topic with its partitions."""
+        found = self._cluster().topics
+        return {name: sorted(topic.partitions) for name, topic in found.items()}
+
+    def brokers(self) -> list[Address]:
+        """Give the brokers' addresses."""
+        return [Address(broker.host, broker.port) for broker in self._cluster().brokers.values()]
+
+    def _cluster(self) -> Any:
         try:
-            found = self._consumer.list_topics(timeout=TIMEOUT_S).topics
+            return self._consumer.list_topics(timeout=TIMEOUT_S)
         except KafkaException as error:
             raise ConnectError(f"listing topics: {error.args[0].str()}") from error
-        return {name: sorted(topic.partitions) for name, topic in found.items()}
 
     def bounds(self, places: Iterable[tuple[str, int]]) -> Bounds:
         """Give the bounds of partitions; a partition that does not exist is left out."""

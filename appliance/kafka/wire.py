@@ -1,4 +1,4 @@
-"""The few Kafka requests that group membership needs, as bytes.
+"""The few Kafka requests that group membership needs, and one that the library lacks, as bytes.
 
 `Api` names a request with the versions we can write; `pick_version` meets what the broker offers. One
 function writes each request and one reads its answer; both take the version. From its `flexible_from`
@@ -34,6 +34,7 @@ LEAVE_GROUP = Api("LeaveGroup", 13, 1, 5, 4)
 SYNC_GROUP = Api("SyncGroup", 14, 1, 5, 4)
 SASL_HANDSHAKE = Api("SaslHandshake", 17, 1, 1, 99)
 API_VERSIONS = Api("ApiVersions", 18, 0, 3, 3)
+DESCRIBE_LOG_DIRS = Api("DescribeLogDirs", 35, 1, 4, 2)
 SASL_AUTHENTICATE = Api("SaslAuthenticate", 36, 0, 2, 2)
 
 
@@ -137,6 +138,10 @@ class Reader:
     def int32(self) -> int:
         """Give four bytes."""
         return int.from_bytes(self._take(4), "big", signed=True)
+
+    def int64(self) -> int:
+        """Give eight bytes."""
+        return int.from_bytes(self._take(8), "big", signed=True)
 
     def string(self) -> str:
         """Give a text; null is the empty text."""
@@ -397,6 +402,43 @@ def read_leave_group(version: int, reader: Reader) -> int:
     reader.string()
     reader.string()
     return reader.int16()
+
+
+def describe_log_dirs_request(version: int) -> bytes:
+    """Ask for the sizes of all topics."""
+    body = Writer(flexible=version >= DESCRIBE_LOG_DIRS.flexible_from)
+    # null: every topic
+    body.count(-1)
+    body.tags()
+    return body.whole()
+
+
+def read_describe_log_dirs(version: int, reader: Reader) -> tuple[int, dict[tuple[str, int], int]]:
+    """Give the error, and the bytes of each topic's partitions on this broker."""
+    reader.int32()
+    error = reader.int16() if version >= 3 else 0
+    sizes: dict[tuple[str, int], int] = {}
+    for _ in range(reader.count()):
+        error = reader.int16() or error
+        reader.string()
+        for _ in range(reader.count()):
+            topic = reader.string()
+            for _ in range(reader.count()):
+                place = topic, reader.int32()
+                size = reader.int64()
+                reader.int64()
+                future = reader.int8()
+                reader.tags()
+                # a copy that is being moved to another folder is not counted twice
+                if not future:
+                    sizes[place] = size
+            reader.tags()
+        if version >= 4:
+            reader.int64()
+            reader.int64()
+        reader.tags()
+    reader.tags()
+    return error, sizes
 
 
 def _member(body: Writer, version: int, group: str, generation: int, member_id: str) -> None:

@@ -32,7 +32,7 @@ def routes(context: Context) -> list[Route]:
         return json_response(_entity(level))
 
     async def put(request: Request, members: Mapping[str, str]) -> Response:
-        level = _wanted(read_body(await request.body(), text_map))
+        level = wanted_level(read_body(await request.body(), text_map))
         name = members["logger"]
         if request.query_params.get("scope", "").lower() == "cluster":
             await context.wait(context.herder.set_cluster_log_level(name, level))
@@ -52,7 +52,8 @@ def _entity(level: LoggerLevel) -> dict[str, Any]:
     return {"level": level.level, "last_modified": level.last_modified}
 
 
-def _wanted(body: Mapping[str, str | None] | None) -> str:
+def wanted_level(body: Mapping[str, str | None] | None) -> str:
+    """Give the level that a request asks for. Raises RestError in Connect's words."""
     if body is None:
         raise RestError(
             500, 'Cannot invoke "java.util.Map.get(Object)" because "levelMap" is null'

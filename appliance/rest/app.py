@@ -33,7 +33,7 @@ _LOG = logging.getLogger(__name__)
 
 MAX_BODY_BYTES: Final = 10 << 20
 _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
-_NO_CHANGE: Final = ("/validate", "/connection-test", "/tasks", "/fence")
+_NO_CHANGE: Final = ("/validate", "/connection-test", "/preview", "/plan", "/tasks", "/fence")
 
 
 def create_app(context: Context) -> App:

@@ -23,6 +23,8 @@ from appliance.herder.entities import (
     TaskInfo,
     TaskState,
 )
+from appliance.rest.console.plan import ACTIONS, Plan
+from appliance.rest.console.plugins import PluginEntry
 from appliance.rest.routing import Route
 from appliance.worker.validation import ConfigInfos
 
@@ -67,6 +69,20 @@ _LEVEL: Final[Schema] = {
     "type": "object",
     "required": ["level"],
     "properties": {"level": {"enum": ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"]}},
+}
+_PLAN: Final[Schema] = {
+    "type": "object",
+    "required": ["action", "target"],
+    "properties": {
+        "action": {"enum": list(ACTIONS)},
+        "target": {
+            "anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1000}]
+        },
+        "includeTasks": _FLAG,
+        "onlyFailed": _FLAG,
+        "config": _CONFIG,
+        "patch": _CONFIG,
+    },
 }
 _ERROR: Final[Schema] = {
     "type": "object",
@@ -165,6 +181,23 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
         "with the option that it is about and what mends it.",
         list[Finding],
         _CONFIG,
+    ),
+    ("POST", "/appliance/v1/plan"): Described(
+        "What a change of connectors would do, before it is asked for: tasks that stop or restart, what is "
+        "kept and lost, options that change, and the calls that make it. It changes nothing. `restart` "
+        "takes Connect's includeTasks and onlyFailed, `apply` the whole config or a patch.",
+        Plan,
+        _PLAN,
+    ),
+    ("GET", "/appliance/v1/plugins"): Described(
+        "The plugins of this worker: version, the folder each is from, and which connectors use it.",
+        list[PluginEntry],
+    ),
+    ("PUT", "/appliance/v1/loggers/{logger}"): Described(
+        "Set a logger's level for a while: after `revert_after` (10m, 90s, milliseconds) it is what it was.",
+        dict[str, Any],
+        _LEVEL,
+        query={"scope": {"enum": ["worker", "cluster"]}, "revert_after": _TEXT},
     ),
     ("GET", "/appliance/v1/events"): Described(
         "Events as they happen; `after` or Last-Event-ID resumes.",

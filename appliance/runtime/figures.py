@@ -6,31 +6,43 @@ seconds, as with Kafka's two samples of 30 s. Thread: the task's own.
 
 from __future__ import annotations
 
+from math import log
 from typing import Final
 
 WINDOW_S: Final = 30.0
+_STEP: Final = 1.1
+_LOG_STEP: Final = log(_STEP)
+_LEAST: Final = 0.001
+_LEAST_SIZE: Final = round(log(_LEAST) / _LOG_STEP)
 Value = float | int | str
 
 
 class Sampled:
-    """Maximum and average of a quantity over the last window and the running one."""
+    """Maximum, average and 95th percentile of a quantity over the last window and the running one.
 
-    __slots__ = ("_count", "_max", "_previous", "_sum")
+    Values are counted in classes `_STEP` wide, so a percentile is right to a twentieth of itself.
+    """
+
+    __slots__ = ("_count", "_max", "_previous", "_sizes", "_sum")
 
     def __init__(self) -> None:
-        self._previous = (0, 0.0, 0.0)
+        self._previous: tuple[int, float, float, dict[int, int]] = (0, 0.0, 0.0, {})
         self._count, self._sum, self._max = 0, 0.0, 0.0
+        self._sizes: dict[int, int] = {}
 
     def record(self, value: float) -> None:
         """Take one observation."""
         self._count += 1
         self._sum += value
         self._max = max(self._max, value)
+        size = round(log(value) / _LOG_STEP) if value > _LEAST else _LEAST_SIZE
+        self._sizes[size] = self._sizes.get(size, 0) + 1
 
     def roll(self) -> None:
         """Begin a new window."""
-        self._previous = (self._count, self._sum, self._max)
+        self._previous = (self._count, self._sum, self._max, self._sizes)
         self._count, self._sum, self._max = 0, 0.0, 0.0
+        self._sizes = {}
 
     @property
     def average(self) -> float:
@@ -42,6 +54,17 @@ class Sampled:
     def maximum(self) -> float:
         """Give the largest value, 0 without observations."""
         return max(self._max, self._previous[2])
+
+    @property
+    def p95(self) -> float:
+        """Give what nineteen of twenty values do not exceed, 0 without observations."""
+        left = 0.05 * (self._count + self._previous[0])
+        older = self._previous[3]
+        for size in sorted({*self._sizes, *older}, reverse=True):
+            left -= self._sizes.get(size, 0) + older.get(size, 0)
+            if left < 0:
+                return 0.0 if size == _LEAST_SIZE else min(_STEP**size, self.maximum)
+        return 0.0
 
 
 class Figures:
@@ -58,7 +81,7 @@ class Figures:
         self._sent: dict[str, Value] = {}
 
     def sampled(self, name: str, unit: str = "") -> Sampled:
-        """Give the sampler behind `name-max<unit>` and `name-avg<unit>`."""
+        """Give the sampler behind `name-max<unit>`, `name-avg<unit>` and, of times, `name-p95<unit>`."""
         if name not in self._sampled:
             self._sampled[name] = (Sampled(), unit)
         return self._sampled[name][0]
@@ -87,6 +110,8 @@ class Figures:
         for name, (sampled, unit) in self._sampled.items():
             values[f"{name}-max{unit}"] = round(sampled.maximum, 3)
             values[f"{name}-avg{unit}"] = round(sampled.average, 3)
+            if unit:
+                values[f"{name}-p95{unit}"] = round(sampled.p95, 3)
         return values
 
     def _roll(self, now_s: float) -> None:

@@ -85,6 +85,10 @@ class Plugins:
             if found_kind == kind and not self._is_hidden(found_kind, name)
         )
 
+    def path(self, kind: Kind, java_class: str) -> str:
+        """Give the folder that a class was found in, empty for a built-in one."""
+        return self._by_name[kind, java_class].path
+
     def find(self, kind: Kind, name: str) -> Plugin:
         """Give the plugin of `kind` that `name` means. Raises ConfigError in Connect's words."""
         plugin = self.lookup(kind, name)
@@ -288,5 +292,10 @@ def _registered(plugin_path: Sequence[str]) -> Iterator[Plugin]:
         kind: Any = point.group.removeprefix(ENTRY_POINT_GROUP)
         if kind in KINDS:
             yield Plugin(
-                kind, point.name, point.value, distribution.version, tasks.get(point.name)
+                kind,
+                point.name,
+                point.value,
+                distribution.version,
+                tasks.get(point.name),
+                path=str(distribution.locate_file("")),
             )

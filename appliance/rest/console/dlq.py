@@ -90,7 +90,7 @@ class _Queues:
         self._jobs = jobs
 
     async def all(self, _request: Request, _members: Members) -> Response:
-        """Every dead letter queue: records, what is new in the last hour, the newest one's time."""
+        """Every dead letter queue: records, new ones in 1 h, the newest one's time, since when empty."""
         return json_response(await self._context.call(self._counted))
 
     def _counted(self) -> list[Entry]:
@@ -124,6 +124,9 @@ class _Queues:
                         "discarded": len(gone),
                         "new_1h": new,
                         "last_ms": newest[0].timestamp if newest else None,
+                        "empty_since_ms": self._context.journal.emptied_ms(topic)
+                        if total == len(gone)
+                        else None,
                     }
                 )
         return answer
@@ -233,6 +236,7 @@ class _Queues:
         )
         if not body.get("dry_run") and count:
             purge(self._records.settings(), topic, before)
+            self._context.journal.purged(topic, count)
         return {"count": count, "before": {str(key): value for key, value in before.items()}}
 
 

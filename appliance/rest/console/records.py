@@ -6,18 +6,22 @@ Names of the context headers: Kafka Connect 4.3.1 DeadLetterQueueReporter. Block
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
-from appliance.errors import BadRequestError, ConfigError
+from appliance.errors import BadRequestError, ConfigError, ConnectError
 from appliance.herder.entities import HerderSnapshot
 from appliance.kafka.clients import worker_client
 from appliance.kafka.peek import Raw, Reader
+from appliance.kafka.security import Security
+from appliance.kafka.sizes import topic_sizes
 from appliance.rest.console.payloads import Payloads
 from appliance.rest.context import Context
 
+_LOG = logging.getLogger(__name__)
 ERRORS: Final = "__connect.errors."
 ATTEMPT: Final = "ingest.replay.attempt"
 QUEUE_OPTION: Final = "errors.deadletterqueue.topic.name"
@@ -46,6 +50,30 @@ class Records:
             if topic:
                 found.setdefault(topic, []).append(name)
         return found
+
+    def sizes(self, reader: Reader) -> dict[str, int]:
+        """Give the bytes of each topic, nothing where the brokers do not tell."""
+        try:
+            security = Security.from_config(self._context.config.client_settings("worker"))
+            return topic_sizes(reader.brokers(), security)
+        except ConnectError as error:
+            _LOG.debug("The sizes of topics are not known. error=%s", error)
+            return {}
+
+    def letters(self, topics: Sequence[str]) -> dict[str, int]:
+        """Give how many dead letters there are in each queue, hidden ones left out."""
+        if not topics:
+            return {}
+        with self.reader() as reader:
+            known = reader.topics()
+            places = [(topic, number) for topic in topics for number in known.get(topic, ())]
+            bounds = reader.bounds(places)
+        counts = dict.fromkeys(topics, 0)
+        for (topic, number), (low, high) in bounds.items():
+            hidden = self._context.journal.discarded(topic)
+            gone = sum(one == number and low <= offset < high for one, offset in hidden)
+            counts[topic] += high - low - gone
+        return counts
 
     def payloads(self, connector: str | None) -> Payloads:
         """Give what reads payloads as `connector` would; with the worker's converters for None."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,9 +13,10 @@ import appliance
 from appliance.ids import ConnectorTaskId
 from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
-from appliance.rest.console import connection, dlq, lag, logs, topics
+from appliance.rest.console import connection, dlq, lag, levels, logs, plan, plugins, topics
 from appliance.rest.console.jobs import Jobs
 from appliance.rest.console.peers import LOCAL_PATH, LOCAL_TRENDS_PATH, Peers
+from appliance.rest.console.query import limit, span_ms
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
 from appliance.rest.console.snapshot import Told, snapshot, worker_entries
@@ -30,8 +30,6 @@ from appliance.rest.trust import WHO
 from appliance.rest.users import Principal, Role
 
 PREFIX: Final = "/appliance/v1"
-_MOST: Final = 1000
-_UNITS_MS: Final = {"ms": 1, "": 1, "s": 1000, "m": 60_000}
 
 Members = Mapping[str, str]
 
@@ -42,11 +40,14 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
     resources = _Resources(context, secrets, peers)
     return [
         *logs.routes(peers, PREFIX),
+        *levels.routes(context, PREFIX),
         *dlq.routes(context, records, jobs, PREFIX),
         *jobs.routes(PREFIX),
         *lag.routes(context, records, peers, PREFIX),
         *topics.routes(context, records, PREFIX),
         *connection.routes(context, secrets, PREFIX),
+        *plan.routes(context, secrets, records, peers, PREFIX),
+        *plugins.routes(context, PREFIX),
         Route("GET", PREFIX, resources.version),
         Route("GET", f"{PREFIX}/whoami", resources.whoami),
         Route("GET", f"{PREFIX}/snapshot", resources.snapshot),
@@ -116,8 +117,8 @@ class _Resources:
 
     async def throughput(self, request: Request, _members: Members) -> Response:
         """Records a second into Kafka and out of it over the last minutes, oldest first."""
-        window_ms = _span_ms(request, "window", FLOW_STEPS * STEP_MS)
-        wide = max(1, _span_ms(request, "step", STEP_MS) // STEP_MS)
+        window_ms = span_ms(request, "window", FLOW_STEPS * STEP_MS)
+        wide = max(1, span_ms(request, "step", STEP_MS) // STEP_MS)
         seen = self._context.herder.snapshot()
         trends = await self._peers.trends(seen, request.headers.get("authorization"))
         now_ms = seen.taken_ms
@@ -153,7 +154,7 @@ class _Resources:
 
     async def rebalances(self, request: Request, _members: Members) -> Response:
         """Rebalances with cause and standstill, newest first."""
-        return json_response((await self._history())[: _limit(request)])
+        return json_response((await self._history())[: limit(request)])
 
     async def rebalance(self, _request: Request, members: Members) -> Response:
         """One rebalance."""
@@ -174,7 +175,7 @@ class _Resources:
 
     async def audit(self, request: Request, _members: Members) -> Response:
         """Changes through REST, newest first."""
-        found = self._context.journal.newest("audit", _limit(request))
+        found = self._context.journal.newest("audit", limit(request))
         return json_response([_entry(event) for event in found])
 
     async def metrics(self, request: Request, _members: Members) -> Response:
@@ -186,9 +187,8 @@ class _Resources:
         return dict(await self._peers.metrics(seen, request.headers.get("authorization")))
 
     async def history(self, request: Request, members: Members) -> Response:
-        """Revisions of a connector's configuration, newest first."""
-        found = self._context.journal.newest("config", _limit(request), members["name"])
-        return json_response([_entry(event) for event in found])
+        """Revisions of a connector's configuration, newest first, each with who asked for it."""
+        return json_response(self._context.journal.revisions(members["name"], limit(request)))
 
     async def connector_metrics(self, request: Request, members: Members) -> Response:
         """The figures of a connector's tasks by their numbers."""
@@ -207,12 +207,12 @@ class _Resources:
             for event in reversed(self._context.journal.of_types("task", "connector"))
             if _owner(event) == name
         ]
-        return json_response(found[: _limit(request)])
+        return json_response(found[: limit(request)])
 
     async def moves(self, request: Request, members: Members) -> Response:
         """A task's changes of state, newest first."""
         key = str(_task(members))
-        found = self._context.journal.newest("task", _limit(request), key)
+        found = self._context.journal.newest("task", limit(request), key)
         return json_response([_entry(event) for event in found])
 
     async def task(self, request: Request, members: Members) -> Response:
@@ -230,17 +230,6 @@ def _entry(event: Event) -> dict[str, Any]:
 def _owner(event: Event) -> str:
     key = str(event.body["key"])
     return key.rpartition("-")[0] if event.type == "task" else key
-
-
-def _limit(request: Request) -> int:
-    text = request.query_params.get("limit", "")
-    return min(int(text), _MOST) if text.isdigit() else 50
-
-
-def _span_ms(request: Request, name: str, default_ms: int) -> int:
-    """Read a span of a query: `90s`, `10m`, or milliseconds."""
-    found = re.fullmatch(r"(\d+)(ms|s|m|)", request.query_params.get(name, ""))
-    return int(found[1]) * _UNITS_MS[found[2]] if found else default_ms
 
 
 def _task(members: Members) -> ConnectorTaskId:

@@ -78,7 +78,9 @@ def snapshot(
         },
         "workers": worker_entries(seen, workers),
         "connectors": [
-            _connector(name, info, states.get((name, None)), journal.revised(name))
+            _connector(
+                name, info, states.get((name, None)), journal.revised(name), _version(name, seen)
+            )
             for name, info in seen.connectors.items()
         ],
         "tasks": [
@@ -144,8 +146,18 @@ def worker_entries(
     return found
 
 
+def _version(name: str, seen: HerderSnapshot) -> str | None:
+    """Give the version of a connector's plugin, as the worker that runs it says."""
+    known = seen.states.get(name)
+    return None if known is None else known.connector.version
+
+
 def _connector(
-    name: str, info: ConnectorInfo, known: _State | None, revised: Revised | None
+    name: str,
+    info: ConnectorInfo,
+    known: _State | None,
+    revised: Revised | None,
+    version: str | None,
 ) -> dict[str, Any]:
     queue = info.config.get("errors.deadletterqueue.topic.name")
     topics = info.config.get("topics") or info.config.get("topic") or ""
@@ -156,6 +168,7 @@ def _connector(
         "worker": None if known is None else known.worker,
         "trace": None if known is None else known.trace,
         "plugin": info.config.get("connector.class"),
+        "version": version,
         "topics": [topic.strip() for topic in topics.split(",") if topic.strip()],
         "tasks": len(info.tasks),
         "dlq": {"topic": queue} if queue else None,

@@ -38,7 +38,7 @@ class _Topics:
         self._records = records
 
     async def all(self, _request: Request, _members: Members) -> Response:
-        """Every topic: partitions, records, which connectors write and read it."""
+        """Every topic: partitions, records, bytes of one copy, which connectors write and read it."""
         seen = self._context.herder.snapshot()
         used = {}
         for name, info in seen.connectors.items():
@@ -64,6 +64,7 @@ class _Topics:
             known = reader.topics()
             places = [(topic, number) for topic in known for number in known[topic]]
             bounds = reader.bounds(places)
+            sizes = self._records.sizes(reader)
         return [
             {
                 "topic": topic,
@@ -73,6 +74,7 @@ class _Topics:
                     for number in partitions
                     if (topic, number) in bounds
                 ),
+                "size_bytes": sizes.get(topic),
                 "internal": topic in internal or topic.startswith("__"),
                 "written_by": sorted(writers.get(topic, ())),
                 "read_by": sorted(readers.get(topic, ())),

@@ -109,3 +109,48 @@ def test_last_change_is_known_with_who_asked_for_it():
     assert (second.number, second.by) == (2, None)
     assert (third.number, third.by) == (3, "bo")
     assert journal.revised("a b") is None
+
+
+def test_revisions_tell_who_asked_when_the_trail_knows():
+    """The nearest request that names the connector; one that creates it names none; a file is one too."""
+    clock = ManualClock(5)
+    journal = Journal(None, "w1", clock)
+    journal.revision("a", {"x": "1"})
+    journal.audit("POST", "/connectors", 201, "ana", "10.0.0.1")
+    clock.advance(20_000)
+    journal.revision("a", {"x": "2"})
+    journal.audit("POST", "/connectors", 201, "bo", "10.0.0.2")
+    clock.advance(20_000)
+    journal.audit("PUT", "/connectors/a/config", 200, "10.0.0.3", "10.0.0.3")
+    journal.audit("PUT", "/connectors/a/pause", 202, "bo", "10.0.0.2")
+    journal.audit("PATCH", "/connectors/a/config", 403, "eve", "10.0.0.4")
+    journal.revision("a", {"x": "3"})
+    clock.advance(20_000)
+    journal.audit("PUT", "/connectors/a/config", 200, "/etc/a.properties")
+    journal.revision("a", {"x": "4"})
+    clock.advance(20_000)
+    journal.revision("a", None)
+    journal.audit("DELETE", "/connectors/a", 204, "cy", "10.0.0.5")
+
+    found = journal.revisions("a", 10)
+    assert [entry["by"] for entry in found] == [
+        "cy",
+        "/etc/a.properties",
+        "10.0.0.3",
+        None,
+        "ana",
+    ]
+    assert found[0]["from"] == "10.0.0.5"
+    assert [entry["by"] for entry in journal.revisions("a", 1)] == ["cy"]
+
+
+def test_queue_is_empty_since_its_last_letter_went():
+    """Hidden or deleted: either is remembered with its time."""
+    clock = ManualClock(5)
+    journal = Journal(None, "w1", clock)
+    assert journal.emptied_ms("dlq") is None
+    journal.discard("dlq", [[0, 1]], "replayed")
+    assert journal.emptied_ms("dlq") == 5
+    clock.advance(2_000)
+    journal.purged("dlq", 3)
+    assert journal.emptied_ms("dlq") == 2005

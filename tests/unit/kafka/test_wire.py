@@ -115,3 +115,40 @@ def test_fields_survive_when_written_and_read(flexible, text, data):
     writer.tags()
     reader = wire.Reader(writer.whole(), flexible=flexible)
     assert (text, data, len(data)) == (reader.string(), reader.data(), reader.count())
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4])
+def test_sizes_are_read_when_any_version_is_spoken(version):
+    """Each partition's bytes, whatever stands between them; a copy on the move is left out."""
+    flexible = version >= wire.DESCRIBE_LOG_DIRS.flexible_from
+    writer = wire.Writer(flexible=flexible)
+    writer.int32(0)
+    if version >= 3:
+        writer.int16(0)
+    writer.count(1)
+    writer.int16(0)
+    writer.string("/data")
+    writer.count(1)
+    writer.string("orders")
+    writer.count(2)
+    for partition, size, future in ((0, 5 << 32, 0), (0, 7, 1)):
+        writer.int32(partition)
+        for number in (size, 0):
+            writer.int32(number >> 32)
+            writer.int32(number & 0xFFFFFFF)
+        writer.int8(future)
+        writer.tags()
+    writer.tags()
+    if version >= 4:
+        for _ in range(4):
+            writer.int32(0)
+    writer.tags()
+    writer.tags()
+    reader = wire.Reader(writer.whole(), flexible=flexible)
+    assert wire.read_describe_log_dirs(version, reader) == (0, {("orders", 0): 5 << 32})
+
+
+def test_every_topic_is_meant_when_sizes_are_asked_for():
+    """Null in both forms of an array."""
+    assert wire.describe_log_dirs_request(1).hex() == "ffffffff"
+    assert wire.describe_log_dirs_request(4).hex() == "0000"

@@ -6,12 +6,15 @@ import asyncio
 import json
 import time
 
+import httpx2
 import pytest
 
 from appliance.ids import ConnectorTaskId, State
 from appliance.journal.journal import Journal
+from appliance.rest.app import create_app
 from appliance.rest.console.stream import QUEUE, events
 from tests.unit.rest.fakes import WORKER
+from tests.waiting import wait_until
 
 
 async def nothing() -> list:
@@ -39,6 +42,7 @@ def test_snapshot_holds_group_workers_connectors_and_tasks(client, context):
     assert seen["tasks"][0]["id"] == "in:0"
     assert seen["tasks"][0]["rate"] == 2.0
     assert seen["connectors"][0]["rev"] is None
+    assert seen["connectors"][0]["version"] == "4.3.1"
 
 
 def test_last_minutes_are_told_when_a_console_opens(client, context):
@@ -174,3 +178,48 @@ def test_snapshot_shows_what_events_say_when_its_status_is_not_here_yet(client, 
     assert [(one["state"], one["error"]) for one in seen["tasks"]] == [
         ("FAILED", "IOException: no")
     ]
+
+
+def test_plugins_tell_where_from_and_who_uses_them(client):
+    """Connectors and what their configurations name beside: converters, transforms, predicates."""
+    config = {
+        "connector.class": "FileStreamSource",
+        "topic": "t",
+        "value.converter": "StringConverter",
+        "transforms": "a",
+        "transforms.a.type": "org.apache.kafka.connect.transforms.InsertField$Value",
+    }
+    assert client.put("/connectors/in/config", json=config).status_code == 201
+    found = {
+        (one["type"], one["class"].rpartition(".")[2]): one
+        for one in client.get("/appliance/v1/plugins").json()
+    }
+    source = found["source", "FileStreamSourceConnector"]
+    assert (source["path"], source["used_by"]) == ("built in", ["in"])
+    assert source["version"]
+    assert found["converter", "StringConverter"]["used_by"] == ["in"]
+    assert found["transformation", "InsertField$Value"]["used_by"] == ["in"]
+    assert found["sink", "FileStreamSinkConnector"]["used_by"] == []
+
+
+@pytest.mark.asyncio
+async def test_level_goes_back_when_its_time_is_over(context):
+    """A second change keeps what was before the first; everywhere or here alone."""
+    async with httpx2.AsyncClient(
+        transport=httpx2.ASGITransport(app=create_app(context)), base_url="http://localhost:8083"
+    ) as client:
+        name = "org.apache.kafka.connect.runtime.Worker"
+        path = f"/appliance/v1/loggers/{name}"
+        before = context.loggers.get(name).level
+        first = await client.put(f"{path}?revert_after=1h", json={"level": "DEBUG"})
+        second = await client.put(f"{path}?revert_after=1ms", json={"level": "TRACE"})
+        assert first.json()["before"] == second.json()["before"] == before
+        assert second.json()["revert_at_ms"] > 0
+        await asyncio.to_thread(
+            wait_until, lambda: context.loggers.get(name).level == before, "it is set back"
+        )
+        await client.put(f"{path}?scope=cluster&revert_after=1ms", json={"level": "ERROR"})
+        await asyncio.to_thread(
+            wait_until, lambda: len(context.herder.cluster_levels) == 2, "it is set back"
+        )
+    assert [level for _, level in context.herder.cluster_levels] == ["ERROR", before]
