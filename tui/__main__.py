@@ -7,7 +7,6 @@ import gc
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 WEB_PORT = 8088
@@ -40,8 +39,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                 cafile=options.cafile,
                 contexts=contexts,
             )
-            context = replace(
-                context,
+            context = context._replace(
                 certfile=options.cert or context.certfile,
                 keyfile=None if options.cert else context.keyfile,
                 read_only=options.read_only or options.browser or context.read_only,

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.text import Text
 
-from tui.calls import Call, connector, send
+from tui.calls import Call, connector, ours, send
 from tui.client import AnswerError, ClientError
 from tui.model import RESTART
+from tui.plans import PLAN_S, Plan, put_plan
 from tui.screens.dialogs import Choice, Confirm
 from tui.screens.view import Selection
 
@@ -98,7 +99,9 @@ class Actions:
         call = _restart(name, tasks=answer != "connector", failed=answer == "failed")
         tier = 1 if answer == "all" else 0
         text = f"All {len(tasks)} tasks commit, stop and start again."
-        if await self._confirmed(tier, "Restart", [name], [call], text):
+        asked = {"includeTasks": answer != "connector", "onlyFailed": answer == "failed"}
+        plan = {"action": "restart", "target": name, **asked}
+        if await self._confirmed(tier, "Restart", [name], [call], text, plan):
             touched = failed if answer == "failed" else len(tasks)
             await self._run([call], {name: RESTART} if touched else {})
 
@@ -117,7 +120,8 @@ class Actions:
             about += (
                 "Its offsets and topics stay: a connector of the same name goes on from there."
             )
-            if not await self._confirmed(2, "Delete", [name], [call], about):
+            plan = {"action": "delete", "target": name}
+            if not await self._confirmed(2, "Delete", [name], [call], about, plan):
                 return
             await self._run([call], {})
 
@@ -199,10 +203,34 @@ class Actions:
             self._console.say(f"{call}: {error}", "red")
             return None
 
+    async def planned(self, asked: Mapping[str, Any]) -> Plan | None:
+        """Give what the daemon says a change would do, None when it does not tell."""
+        scene = self._console.scene
+        if scene.stock:
+            return None
+        try:
+            async with asyncio.timeout(PLAN_S):
+                found: Plan = await scene.client.request(*ours("POST", "/plan", dict(asked)))
+        except (ClientError, TimeoutError):
+            # the question is asked all the same, with what is known here
+            return None
+        return found
+
+    def refuses(self, plan: Plan | None) -> bool:
+        """Tell whether the daemon would not make the change; say why."""
+        if plan is None or plan["refused"] is None:
+            return False
+        self._console.say(str(plan["refused"]), "amber")
+        return True
+
+    def tier(self, tier: int) -> int:
+        """Give the tier of a change in this context."""
+        return min(2, tier + (1 if self._console.scene.guarded else 0))
+
     async def confirmed(self, tier: int, title: str, text: Text, name: str) -> bool:
         """Ask as the tier (and a guarded context) demands."""
         console = self._console
-        tier = min(2, tier + (1 if console.scene.guarded else 0))
+        tier = self.tier(tier)
         if tier == 0:
             return True
         dialog = Confirm(console.scene, title, text, name if tier == 2 else None)
@@ -222,11 +250,24 @@ class Actions:
         return [name for name in names if name in model.connectors]
 
     async def _confirmed(
-        self, tier: int, word: str, names: Sequence[str], calls: Sequence[Call], about: str
+        self,
+        tier: int,
+        word: str,
+        names: Sequence[str],
+        calls: Sequence[Call],
+        about: str,
+        asked: Mapping[str, Any] | None = None,
     ) -> bool:
         palette = self._console.scene.palette
         text = Text(style=palette.text)
-        text.append(f"{about}\n\n")
+        plan = await self.planned(asked) if asked is not None and self.tier(tier) else None
+        if self.refuses(plan):
+            return False
+        if plan is None:
+            text.append(f"{about}\n\n")
+        else:
+            put_plan(text, self._console.scene, plan)
+            text.append("\n")
         for call in calls[:12]:
             text.append(f"{call}\n", palette.grey)
         if len(calls) > 12:
@@ -246,7 +287,10 @@ class Actions:
     async def _change(self, tier: int, word: str, targets: Mapping[str, str], about: str) -> None:
         """Bring connectors into the states of `targets`, once that is confirmed."""
         calls = _ways(targets)
-        if await self._confirmed(tier, word, list(targets), calls, about):
+        plan = {"action": word.lower(), "target": list(targets)}
+        # of some that are to pause and some to go on there is no one plan
+        asked = plan if len(set(targets.values())) == 1 else None
+        if await self._confirmed(tier, word, list(targets), calls, about, asked):
             # kept before it is done: u may come before the answer, and then waits for it
             back = self._undo = {name: self._target(name) for name in targets}
             if not await self._run(calls, targets, "  u undoes") and self._undo is back:

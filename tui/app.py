@@ -11,17 +11,21 @@ import gc
 from bisect import bisect_right
 from functools import partial
 from importlib import import_module
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
+from rich.console import RenderableType
 from rich.text import Text
+from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.events import Click
+from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
 
 from tui import chrome, keys
+from tui.cells import Changes, Shown
 from tui.client import PREFIX, ClientError
 from tui.commands import Completion, run_command
 from tui.handlers import Handlers
@@ -95,6 +99,9 @@ class Console(Handlers):
         self._dimmed = False
         self._line_mode = "/"
         self._loading: dict[str, Worker[None]] = {}
+        self._cells = Shown()
+        self._chrome_due = True
+        self._link: tuple[bool, bool, int] | None = None
 
     def compose(self) -> ComposeResult:
         """Give the widgets, top to bottom."""
@@ -145,6 +152,7 @@ class Console(Handlers):
         for view in self.views:
             view.restyle()
         self._shown.clear()
+        self._chrome_due = True
         self.call_after_refresh(self.flush)
 
     def restyle(self) -> None:
@@ -155,6 +163,7 @@ class Console(Handlers):
             self.query_one(f"#{name}").styles.background = palette.chrome
         self.query_one("#line").styles.color = palette.text
         self._shown.clear()
+        self._chrome_due = True
         for view in self.views:
             view.restyle()
 
@@ -178,23 +187,34 @@ class Console(Handlers):
         waiting = model.unanswered(now_s)
         if waiting is not None and self._said_nothing(now_s):
             self.say(f"{waiting}: the daemon has not answered yet; still waiting for it", "amber")
-        if model.loaded and int(now_s) != self._added_s:
+        if model.loaded and int(now_s // STEP_S) != self._step:
+            self._step = int(now_s // STEP_S)
+            model.note_step()
+        elif model.dirty and int(now_s) != self._added_s:
             self._added_s = int(now_s)
-            if int(now_s // STEP_S) != self._step:
-                self._step = int(now_s // STEP_S)
-                model.note_step()
-            else:
-                model.add_up()
+            model.add_up()
         dirty, model.dirty = model.dirty, set()
+        link = (scene.lost, scene.stock, int(now_s))
+        if dirty or model.reshaped or link != self._link:
+            self._link, self._chrome_due = link, True
         if scene.stale != self._dimmed:
             self._dimmed = scene.stale
             self.restyle()
         if not self.frozen:
             self.view.paint(now_s, dirty)
             model.reshaped = False
-        self._paint_chrome(now_s)
+        if self._chrome_due:
+            self._paint_chrome(now_s)
         if not scene.lost:
             self._fetch(now_s)
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write what Textual would, without the cells that stand there already."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = Changes(renderable, self._cells)
+        elif renderable is not None:
+            self._cells.forget()
+        super()._display(screen, renderable)
 
     def watch_app_focus(self, focus: bool) -> None:
         """Paint at once when the terminal has the keys again."""
@@ -202,7 +222,12 @@ class Console(Handlers):
             self._flushed_s = float("-inf")
             self.call_after_refresh(self.flush)
 
+    def on_grid_moved(self) -> None:
+        """Show the keys of the row that the cursor is on."""
+        self._chrome_due = True
+
     def _paint_chrome(self, now_s: float) -> None:
+        self._chrome_due = False
         scene, palette, width = self.scene, self.scene.theme, self.size.width
         title = self.query_one("#title", Static)
         title.styles.background = palette.alarm if scene.lost else palette.chrome
@@ -262,6 +287,8 @@ class Console(Handlers):
             self.scene.who = await self.scene.client.get(f"{PREFIX}/whoami")
             self.scene.queues = await self.scene.client.get(f"{PREFIX}/dlq")
             self.scene.model.note_queues(self.scene.queues, self.scene.clock())
+            self.view.tell_again()
+            self._chrome_due = True
         except ClientError:
             # said where it matters: by the feed when the link is lost, in the DLQ view otherwise
             return
@@ -297,7 +324,7 @@ class Console(Handlers):
         grid = view.grid
         if grid is not None:
             grid.focus()
-        self.scene.model.reshaped = True
+        self.scene.model.reshaped = self._chrome_due = True
         view.refilter()
         self.call_after_refresh(self.flush)
 

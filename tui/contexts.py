@@ -25,9 +25,8 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 DEFAULT_URL: Final = "http://127.0.0.1:8083"
 VARIABLES: Final = {
@@ -59,8 +58,7 @@ class ContextError(Exception):
     """The file of contexts, or a secret it points to, will not do."""
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(NamedTuple):
     """One daemon and how to reach it."""
 
     url: str = DEFAULT_URL
@@ -104,8 +102,7 @@ def chosen(
         name = context or given(environ, "context") or known.current
         found = known.get(name) if name else found
     token = None if user else found.token or (None if found.user else given(environ, "token"))
-    return replace(
-        found,
+    return found._replace(
         url=url or found.url,
         user=None if token else user or found.user or given(environ, "user"),
         password=None if token else found.password or given(environ, "password"),

@@ -11,6 +11,7 @@ from tui.actions import ADMINISTER
 from tui.calls import Call, connector
 from tui.client import ClientError
 from tui.diff import put_changes
+from tui.plans import put_plan
 from tui.revisions import changes, restored
 from tui.screens.dialogs import Ask, Choice
 
@@ -70,11 +71,13 @@ class Editing:
             (
                 entry["class"],
                 entry["class"].rsplit(".", maxsplit=1)[-1],
-                f"{entry['type']}  {entry['class']} {entry['version']}",
+                f"{entry['type']}  {entry['class']} {entry.get('version') or ''}",
             )
             for entry in plugins
         ]
-        plugin = await console.push_screen_wait(Choice(scene, "New connector", options, 26))
+        plugin = console.view.plugin()
+        if plugin is None:
+            plugin = await console.push_screen_wait(Choice(scene, "New connector", options, 26))
         if plugin is None:
             return
         name = await console.push_screen_wait(Ask(scene, "New connector", "Its name:"))
@@ -94,8 +97,13 @@ class Editing:
         call = Call("POST", "/connectors", {"name": name, "config": config})
         text = Text(style=palette.text)
         put_changes(text, palette, {}, config)
-        text.append(f"\n{call}\n", palette.grey)
         actions = self._console.actions
+        asked = {"action": "apply", "target": name, "config": config}
+        plan = await actions.planned(asked)
+        if plan is not None:
+            text.append("\n")
+            put_plan(text, self._console.scene, plan)
+        text.append(f"\n{call}\n", palette.grey)
         if not await actions.confirmed(1, f"Create {name}", text, name):
             return False
         return await actions.perform(call) is not None
@@ -113,11 +121,18 @@ class Editing:
         text = Text(style=palette.text)
         put_changes(text, palette, before, after)
         text.append(note, palette.style("amber"))
-        tasks = len(model.tasks_of(name))
-        text.append(
-            f"\nThe connector and its {tasks} task{'' if tasks == 1 else 's'} start again with it.\n"
-        )
-        text.append(f"{call}\n", palette.grey)
+        plan = await console.actions.planned({"action": "apply", "target": name, "patch": body})
+        if console.actions.refuses(plan):
+            return False
+        text.append("\n")
+        if plan is not None:
+            put_plan(text, console.scene, plan)
+        else:
+            tasks = len(model.tasks_of(name))
+            text.append(
+                f"The connector and its {tasks} task{'' if tasks == 1 else 's'} start again with it.\n"
+            )
+        text.append(f"\n{call}\n", palette.grey)
         if not await console.actions.confirmed(1, f"Apply to {name}", text, name):
             return False
         return await console.actions.perform(call) is not None

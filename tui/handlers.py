@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any
 from rich.text import Text
 from textual.app import App
 
-from tui.calls import Call
 from tui.client import Client, ClientError
 from tui.contexts import ContextError, Contexts
 from tui.palette import THEMES
-from tui.scene import Scene
+from tui.scene import NO_FILES, Scene
 from tui.screens.view import View
 
 if TYPE_CHECKING:
@@ -134,10 +133,6 @@ class Handlers(App[str]):
     def go(self, view: View) -> None:
         """Show a view."""
         raise NotImplementedError
-
-    def act_quietly(self, call: Call) -> None:
-        """Send a call that was announced before."""
-        self.run_worker(self.actions.perform(call), group="quiet")
 
     def action_tasks_of(self, worker: str) -> None:
         """Go to the tasks of a worker."""
@@ -269,9 +264,14 @@ class Handlers(App[str]):
         self.say(f"copied: {command}", "green")
 
     def action_export(self) -> None:
+        """Write the rows of the table to a file; a view that has them in other forms comes first."""
+        if not self.view.on_command("export"):
+            self.write_rows()
+
+    def write_rows(self) -> None:
         """Write the rows of the table as JSON lines."""
         if self.scene.in_browser:
-            self.say("no files are written for a browser; c copies the row", "amber")
+            self.say(NO_FILES, "amber")
             return
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
         path = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"

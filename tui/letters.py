@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from rich.text import Text
@@ -18,8 +19,8 @@ _NUMBER: Final = re.compile(r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$")
 Letter = Mapping[str, Any]
 
 
-def letter_text(scene: Scene, letter: Letter | None, tab: int, same: int) -> Text:
-    """Give one tab's text; `same` is how many letters have the same error."""
+def letter_text(scene: Scene, letter: Letter | None, tab: int, same: Sequence[Letter]) -> Text:
+    """Give one tab's text; `same` are all letters with the same error."""
     text = Text(style=scene.palette.text)
     if letter is None:
         text.append("Nothing is chosen.", scene.palette.grey)
@@ -43,7 +44,7 @@ def letter_text(scene: Scene, letter: Letter | None, tab: int, same: int) -> Tex
     return text
 
 
-def _put_why(text: Text, scene: Scene, letter: Letter, same: int) -> None:
+def _put_why(text: Text, scene: Scene, letter: Letter, same: Sequence[Letter]) -> None:
     palette, model = scene.palette, scene.model
 
     def line(name: str, value: str, style: str = "") -> None:
@@ -68,9 +69,17 @@ def _put_why(text: Text, scene: Scene, letter: Letter, same: int) -> None:
     line("error", f"{letter['exception']}: {letter['message']}", palette.style("red"))
     if letter["cause"]:
         line("cause", str(reason(letter["cause"])), palette.style("red"))
-    line("seen", f"{same} letters here with this error   F keeps only these")
+    first_ms = min((one["ts"] for one in same if one["ts"]), default=None)
+    since = "" if first_ms is None else f" since {_clock(scene, first_ms)}"
+    line("seen", f"{len(same)} letters here with this error{since}   F keeps only these")
     if letter["attempts"]:
         line("replayed", f"{letter['attempts']} times before", palette.style("amber"))
+
+
+def _clock(scene: Scene, ms: int) -> str:
+    """Give a time of today as 11:02, one before as 2026-11-25 11:02."""
+    today = time.gmtime(scene.clock())[:3] == time.gmtime(ms / 1000)[:3]
+    return time.strftime("%H:%M" if today else "%Y-%m-%d %H:%M", time.gmtime(ms / 1000))
 
 
 def put_payload(

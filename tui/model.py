@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections import Counter, deque
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
@@ -27,8 +27,7 @@ _CONFIG_PATH: Final = re.compile(r"/connectors/([^/]+)/config")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 
 
-@dataclass(frozen=True, slots=True)
-class Task:
+class Task(NamedTuple):
     """One task; `lag` in `unit` (ms or records), `since` in epoch milliseconds."""
 
     key: str
@@ -50,11 +49,11 @@ class Task:
         return self.connector, self.number
 
 
-@dataclass(frozen=True, slots=True)
-class Connector:
+class Connector(NamedTuple):
     """One connector as the snapshot tells it; `tasks` is how many it has, `queue` its DLQ topic.
 
-    `changed` is when its configuration did (epoch milliseconds), `revision` how often that is known of.
+    `changed` is when its configuration did (epoch milliseconds), `revision` how often that is known of,
+    `version` its plugin's.
     """
 
     name: str
@@ -70,10 +69,10 @@ class Connector:
     revision: int | None = None
     changed: int | None = None
     changed_by: str | None = None
+    version: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Worker:
+class Worker(NamedTuple):
     """One member of the group; what only it can tell is None while it is silent."""
 
     id: str
@@ -102,8 +101,7 @@ class Worker:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(NamedTuple):
     """One event in a sentence; `ts` in epoch milliseconds, `sign` is a state or one of `palette.SIGNS`."""
 
     ts: int
@@ -380,7 +378,7 @@ class Model:
             if task is not None:
                 # a task that has just started had no figures in the snapshot
                 unit = task.unit or ("ms" if task.kind == "source" else "records")
-                self.tasks[key] = replace(task, rate=rate, lag=lag, unit=unit)
+                self.tasks[key] = task._replace(rate=rate, lag=lag, unit=unit)
                 self.dirty.add(key)
 
     def _task_changed(self, body: Mapping[str, Any]) -> bool:
@@ -392,8 +390,7 @@ class Model:
             return True
         self.counts[task.state] -= 1
         self.counts[body["to"]] += 1
-        self.tasks[task.key] = replace(
-            task,
+        self.tasks[task.key] = task._replace(
             state=body["to"],
             worker=body["worker"],
             error=reason(body.get("trace")),
@@ -410,7 +407,7 @@ class Model:
         found = _CONFIG_PATH.fullmatch(str(body["key"]))
         known = self.connectors.get(unquote(found[1])) if found is not None else None
         if known is not None and body.get("by") != body.get("from"):
-            self.connectors[known.name] = replace(known, changed_by=body.get("by"))
+            self.connectors[known.name] = known._replace(changed_by=body.get("by"))
 
     def _restarted(self, state: str, *keys: str) -> None:
         """Expect the restart of `keys` no longer where it has come to an end."""
@@ -426,8 +423,8 @@ class Model:
         if _given_up_late(body, known.worker):
             return True
         trace = body.get("trace")
-        self.connectors[known.name] = replace(
-            known, state=body["to"], worker=body["worker"], error=reason(trace), trace=trace
+        self.connectors[known.name] = known._replace(
+            state=body["to"], worker=body["worker"], error=reason(trace), trace=trace
         )
         self._restarted(body["to"], known.name)
         return True
@@ -453,6 +450,7 @@ def _connector(entry: Mapping[str, Any]) -> Connector:
         entry.get("rev"),
         entry.get("changed"),
         entry.get("changed_by"),
+        entry.get("version"),
     )
 
 

@@ -14,6 +14,7 @@ from tui.palette import Palette
 
 # the daemon's roles, each of which may do what those before it may
 ROLES: Final = ("view", "operate", "administer")
+NO_FILES: Final = "no files are written for a browser; c copies the row"
 
 
 class Asker(Protocol):

@@ -51,6 +51,7 @@ def _connector(name: str, one: Mapping[str, Any]) -> dict[str, Any]:
         "worker": status["connector"].get("worker_id"),
         "trace": status["connector"].get("trace"),
         "plugin": config.get("connector.class"),
+        "version": status["connector"].get("version"),
         "topics": [topic.strip() for topic in topics.split(",") if topic.strip()],
         "tasks": len(one.get("info", {}).get("tasks", ())),
         "dlq": {"topic": queue} if queue else None,

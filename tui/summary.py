@@ -13,6 +13,12 @@ def short_plugin(name: str) -> str:
     return name.rsplit(".", maxsplit=1)[-1].removesuffix("Connector")
 
 
+def versioned(known: Connector) -> str:
+    """Give a connector's plugin with its version: HdfsSink 1.2."""
+    version = (known.version or "").removesuffix(".Final")
+    return f"{short_plugin(known.plugin)} {version}".rstrip()
+
+
 def short_topics(topics: Sequence[str]) -> str:
     """Give the first topic and how many more there are."""
     more = f" +{len(topics) - 1}" if len(topics) > 1 else ""

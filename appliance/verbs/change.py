@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import re
 import sys
@@ -14,7 +15,7 @@ from typing import Any, Final
 from appliance.client import AnswerError, Client
 from appliance.config.properties import load_properties
 from appliance.verbs.address import address_options
-from appliance.verbs.output import print_diff
+from appliance.verbs.output import print_diff, print_json, print_sections
 from appliance.verbs.show import expanded
 
 WAIT_S: Final = 60.0
@@ -46,6 +47,7 @@ def add_to(commands: Any) -> None:
     patch.add_argument("name")
     patch.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE")
     patch.add_argument("--remove", action="append", default=[], metavar="OPTION")
+    _dry_run(patch)
     patch.set_defaults(act=_patch)
     for verb, help_text in (
         ("pause", "keep tasks, move no data"),
@@ -58,6 +60,7 @@ def add_to(commands: Any) -> None:
         command.add_argument("names", nargs="*", metavar="NAME")
         command.add_argument("-e", "--expression", help="names that match this regular expression")
         command.add_argument("--all", action="store_true", help="all connectors")
+        _dry_run(command)
         command.set_defaults(act=_act, verb=verb)
         if verb == "delete":
             command.add_argument("--yes", action="store_true", help="do not ask")
@@ -66,6 +69,30 @@ def add_to(commands: Any) -> None:
         if verb == "restart":
             command.add_argument("--tasks", choices=("none", "failed", "all"), default="none")
             command.add_argument("--task", type=int, metavar="N", help="this task alone")
+
+
+def _dry_run(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--dry-run", action="store_true", help="only say what would stop, stay and be lost"
+    )
+    command.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="form of the dry run"
+    )
+
+
+def _planned(client: Client, action: str, target: object, options: argparse.Namespace) -> int:
+    """Print what the daemon says a change would do; 1 when a configuration is wrong, 4 when refused."""
+    asked = {"action": action, "target": target}
+    if action == "restart":
+        asked |= {"includeTasks": options.tasks != "none", "onlyFailed": options.tasks == "failed"}
+    elif action == "apply":
+        asked["patch"] = _changes(options)
+    plan = client.post("appliance", "v1", "plan", body=asked)
+    if options.output == "json":
+        print_json(plan)
+    else:
+        print_sections({key: value for key, value in plan.items() if value})
+    return 4 if plan["refused"] else 1 if plan["errors"] else 0
 
 
 def check_all(client: Client, places: Iterable[str]) -> None:
@@ -149,14 +176,21 @@ def _from_json(value: Any, name: str) -> Iterator[tuple[str, Config]]:
 
 
 def _patch(client: Client, options: argparse.Namespace) -> int:
+    if options.dry_run:
+        return _planned(client, "apply", options.name, options)
+    client.patch("connectors", options.name, "config", body=_changes(options))
+    return 0
+
+
+def _changes(options: argparse.Namespace) -> dict[str, str | None]:
+    """Give the options that --set and --remove name. Raises ValueError."""
     changes: dict[str, str | None] = dict.fromkeys(options.remove)
     for text in options.set:
         option, equals, value = text.partition("=")
         if not equals:
             raise ValueError(f"--set {text}: write OPTION=VALUE")
         changes[option] = value
-    client.patch("connectors", options.name, "config", body=changes)
-    return 0
+    return changes
 
 
 def _act(client: Client, options: argparse.Namespace) -> int:
@@ -164,7 +198,9 @@ def _act(client: Client, options: argparse.Namespace) -> int:
     if not names:
         _say("no connector chosen: give names, -e EXPRESSION or --all")
         return 1
-    if options.verb == "delete" and not options.yes and not _confirmed(names):
+    if options.dry_run:
+        return _planned(client, options.verb, names, options)
+    if options.verb == "delete" and not options.yes and not _confirmed(client, names):
         _say("nothing deleted")
         return 1
     for name in names:
@@ -183,9 +219,13 @@ def _chosen(client: Client, options: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _confirmed(names: list[str]) -> bool:
+def _confirmed(client: Client, names: list[str]) -> bool:
     if not sys.stdin.isatty():
         return False
+    with contextlib.suppress(AnswerError):
+        # Kafka Connect itself has no plan to show
+        plan = client.post("appliance", "v1", "plan", body={"action": "delete", "target": names})
+        print_sections({key: value for key, value in plan.items() if value}, _say)
     _say(f"Delete {', '.join(names)}? Their offsets stay. y/N ", end="")
     return sys.stdin.readline().strip().lower() == "y"
 

@@ -20,7 +20,7 @@ from appliance.verbs.change import check, configs_of
 from appliance.verbs.output import Row, output_option, print_diff, print_rows
 from tui.revisions import changes, restored
 
-_COLUMNS = ("revision", "time", "worker", "changed")
+_COLUMNS = ("revision", "time", "by", "worker", "changed")
 
 Config = Mapping[str, Any]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 from typing import Any
 
 from appliance.client import Client
@@ -26,6 +27,12 @@ def add_to(commands: Any) -> None:
     level = commands.add_parser("log-level", parents=[parent], help="show or set a logger's level")
     level.add_argument("logger")
     level.add_argument("level", nargs="?")
+    level.add_argument(
+        "--for", dest="span", metavar="SPAN", help="then as it is now: 10m, 90s; else for good"
+    )
+    level.add_argument(
+        "--scope", choices=("cluster", "worker"), default="cluster", help="all workers or one"
+    )
     level.set_defaults(act=_level)
     who = commands.add_parser("whoami", parents=[parent], help="who the daemon takes you for")
     who.set_defaults(act=_whoami)
@@ -47,7 +54,13 @@ def _level(client: Client, options: argparse.Namespace) -> int:
         print_json(client.get("admin", "loggers", options.logger))
         return 0
     body = {"level": options.level.upper()}
-    client.put("admin", "loggers", options.logger, body=body, scope="cluster")
+    if options.span is None:
+        client.put("admin", "loggers", options.logger, body=body, scope=options.scope)
+        return 0
+    if not re.fullmatch(r"\d+(ms|s|m|h)", options.span):
+        raise ValueError(f"--for {options.span}: write a span such as 10m or 90s")
+    path = ("appliance", "v1", "loggers", options.logger)
+    print_json(client.put(*path, body=body, scope=options.scope, revert_after=options.span))
     return 0
 
 

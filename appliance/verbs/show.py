@@ -5,14 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from appliance.client import Client
+from appliance.client import AnswerError, Client
 from appliance.verbs.address import address_options
 from appliance.verbs.output import Row, output_option, print_rows
 
 _CONSOLE: Final = ("appliance", "v1")
+NOT_FOUND: Final = 404
 
 
 def add_to(commands: Any) -> None:
@@ -103,7 +105,13 @@ def _tasks(client: Client, only: str | None) -> Iterator[Row]:
 
 
 def _plugins(client: Client, _only: str | None) -> Iterator[Row]:
-    yield from client.get("connector-plugins", connectorsOnly=False)
+    try:
+        yield from client.get(*_CONSOLE, "plugins")
+    except AnswerError as error:
+        if error.status != NOT_FOUND:
+            raise
+        # Kafka Connect itself
+        yield from client.get("connector-plugins", connectorsOnly=False)
 
 
 def _offsets(client: Client, only: str | None) -> Iterator[Row]:
@@ -113,9 +121,24 @@ def _offsets(client: Client, only: str | None) -> Iterator[Row]:
 
 
 def _topics(client: Client, only: str | None) -> Iterator[Row]:
-    for name in [only] if only is not None else sorted(client.get("connectors")):
-        for topic in client.get("connectors", name, "topics")[name]["topics"]:
-            yield {"topic": topic, "connector": name}
+    try:
+        for row in client.get(*_CONSOLE, "topics"):
+            users = [*row["written_by"], *row["read_by"]]
+            if only in (None, *users) and (only is not None or not row["internal"]):
+                yield row
+    except AnswerError as error:
+        if error.status != NOT_FOUND:
+            raise
+        yield from _used_topics(client, only)
+
+
+def _used_topics(client: Client, only: str | None) -> Iterator[Row]:
+    """Give the topics that connectors have used, as Kafka Connect itself tells them."""
+    for name, found in sorted(expanded(client).items()):
+        if only in (None, name) and "status" in found:
+            way = "read_by" if found["status"]["type"] == "sink" else "written_by"
+            for topic in client.get("connectors", name, "topics")[name]["topics"]:
+                yield {"topic": topic, way: [name]}
 
 
 def _loggers(client: Client, _only: str | None) -> Iterator[Row]:
@@ -130,6 +153,13 @@ def _console(*path: str) -> Callable[[Client, str | None], Iterator[Row]]:
     return find
 
 
+def _dlq(client: Client, _only: str | None) -> Iterator[Row]:
+    for row in client.get(*_CONSOLE, "dlq"):
+        ms = row["empty_since_ms"]
+        since = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(ms / 1000)) if ms else None
+        yield {**row, "empty_since": since}
+
+
 def _rebalances(client: Client, _only: str | None) -> Iterator[Row]:
     for entry in client.get(*_CONSOLE, "rebalances"):
         yield {**entry, "why": entry["cause"]["detail"]}
@@ -140,13 +170,16 @@ _RESOURCES: Final[
 ] = {
     "connectors": (_connectors, ("name", "state", "tasks", "type", "class", "worker")),
     "tasks": (_tasks, ("task", "state", "worker", "error")),
-    "plugins": (_plugins, ("class", "type", "version")),
+    "plugins": (_plugins, ("class", "type", "version", "path", "used_by")),
     "offsets": (_offsets, ("connector", "partition", "offset")),
-    "topics": (_topics, ("topic", "connector")),
+    "topics": (
+        _topics,
+        ("topic", "partitions", "records", "size_bytes", "written_by", "read_by"),
+    ),
     "loggers": (_loggers, ("logger", "level", "last_modified")),
     "workers": (_console("workers"), ("id", "state", "connectors", "tasks", "rate", "cpu")),
     "rebalances": (_rebalances, ("id", "gen", "phase", "why", "took_ms")),
     "events": (_console("audit"), ("id", "action", "key", "status", "by")),
-    "dlq": (_console("dlq"), ("topic", "connectors", "records", "new_1h")),
+    "dlq": (_dlq, ("topic", "connectors", "records", "new_1h", "empty_since")),
 }
 """What `get` lists: how it is found, and the columns of its table."""

@@ -80,6 +80,16 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert table.splitlines()[0].split() == ["NAME", "STATE", "TASKS", "TYPE", "CLASS", "WORKER"]
     assert table.splitlines()[1].split()[:4] == ["in", "RUNNING", "1/1", "source"]
     assert verb("get", "connectors", "-o", "name")[1] == "in\n"
+    plan = json.loads(verb("delete", "in", "--dry-run", "-o", "json")[1])
+    assert plan["lost"] == ["the configuration of in, revision 1"]
+    assert [task["task"] for task in plan["stops"]] == ["in:0"]
+    assert "The group rebalances" in verb("stop", "--all", "--dry-run")[1]
+    assert verb("patch", "in", "--set", "tasks.max=0", "--dry-run")[0] == 1
+    used = json.loads(verb("get", "topics", "in", "-o", "json")[1])
+    assert [(one["topic"], one["written_by"]) for one in used] == [(unique_name, ["in"])]
+    assert used[0]["size_bytes"] > 0
+    plugins = json.loads(verb("get", "plugins", "-o", "json")[1])
+    assert next(one["version"] for one in plugins if one["used_by"] == ["in"])
     assert verb("pause", "--wait", "-e", "^in$")[0] == 0
     assert json.loads(verb("get", "tasks", "-o", "json")[1])[0]["state"] == "PAUSED"
     assert verb("stop", "--wait", "in")[0] == 0
@@ -111,6 +121,8 @@ def test_configuration_goes_forth_and_back_when_it_is_edited_and_rolled_back(
     code, _, err = verb("edit", "in", "--yes", editor='sed -i \'s/"5"/"6"/\'')
     assert (code, err) == (0, "in: valid\n- batch.size=5\n+ batch.size=6\nin: changed\n")
     wait_until(lambda: len(json.loads(verb("config", "history", "in", "-o", "json")[1])) == 2, "2")
+    newest = json.loads(verb("config", "history", "in", "-o", "json")[1])[0]
+    assert newest["by"] == newest["from"] == "127.0.0.1"
     assert verb("config", "diff", "in")[:2] == (1, "- batch.size=5\n+ batch.size=6\n")
     file = tmp_path / "in.json"
     file.write_text(json.dumps({"name": "in", "config": {**config, "batch.size": "7"}}))

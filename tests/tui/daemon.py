@@ -56,6 +56,7 @@ def snapshot(connectors: int = 4, tasks: int = 5, failed: int = 2, seq: int = 7)
                 "rev": 14,
                 "changed": int(NOW_S * 1000) - 2 * 86_400_000,
                 "changed_by": "ana" if at % 2 else None,
+                "version": "3.6.1.Final" if at % 2 else "4.3.1",
             }
             for at, name in enumerate(names)
         ],

@@ -309,12 +309,79 @@ def topics() -> dict[str, Any]:
         ("org.apache.kafka.connect.transforms.InsertField$Value", "transformation"),
     )
     return {
-        "/topics": [{**shared, "topic": name, "records": 88_132} for name in names],
+        "/topics": [
+            {**shared, "topic": name, "records": 88_132, "size_bytes": 211 << at * 10}
+            for at, name in enumerate(names)
+        ],
         "/topics/orders/records": [{**record, "offset": 88_120 - at} for at in range(9)],
-        "/connector-plugins": [
-            {"class": name, "type": kind, "version": "4.3.1"} for name, kind in plugins
+        "/plugins": [
+            {
+                "class": name,
+                "type": kind,
+                "version": "4.3.1",
+                "path": "built in" if at else "/opt/plugins",
+                "used_by": ["orders-0"] if at == 2 else [],
+            }
+            for at, (name, kind) in enumerate(plugins)
         ],
     }
+
+
+def planned() -> dict[str, Any]:
+    """Give what deleting a connector would do."""
+    tasks = [
+        {"task": f"orders-0:{at}", "worker": (W1, W2)[at % 2], "state": "RUNNING", "rate": 820.0}
+        for at in range(5)
+    ]
+    return {
+        "action": "delete",
+        "targets": ["orders-0"],
+        "calls": ["DELETE /connectors/orders-0"],
+        "stops": tasks,
+        "restarts": [],
+        "changes": [],
+        "errors": [],
+        "kept": [
+            "offsets of 6 partitions: a connector called orders-0 goes on from there",
+            "topics and their records",
+            "8 dead letters in dlq.orders-0",
+        ],
+        "lost": ["the configuration of orders-0, revision 14"],
+        "notes": ["The group rebalances; tasks of other connectors keep running."],
+        "refused": None,
+    }
+
+
+def history() -> list[dict[str, Any]]:
+    """Give the revisions of a connector: by ana, by a file, by nobody knows whom."""
+    shared = {"type": "config", "key": "orders-0", "worker": W1}
+    config = {"topics": "orders", "flush.size": "1000", "connector.class": "FileStreamSink"}
+    return [
+        {
+            **shared,
+            "id": 30,
+            "ts": NOW_MS - 3_600_000,
+            "config": {**config, "flush.size": "5000"},
+            "by": "ana",
+            "from": "10.0.9.7",
+        },
+        {
+            **shared,
+            "id": 20,
+            "ts": NOW_MS - 86_400_000,
+            "config": config,
+            "by": "/etc/ingest-appliance/connectors.d/orders.json",
+            "from": None,
+        },
+        {
+            **shared,
+            "id": 10,
+            "ts": NOW_MS - 2 * 86_400_000,
+            "config": {**config, "topics": "orders,returns"},
+            "by": None,
+            "from": None,
+        },
+    ]
 
 
 def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) -> Console:

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from tests.tui.still import (
+    NOW_MS,
+    history,
     lost,
     open_view,
+    planned,
     queues,
     settled,
     still,
@@ -209,6 +212,35 @@ def test_detail_looks_as_recorded_when_a_task_failed(snap_compare, size):
 
 
 @SIZES
+def test_history_tells_who_changed_what(snap_compare, size):
+    """Revisions with the user, the file or nobody, and what each one changed."""
+
+    async def tab(pilot):
+        await open_view(pilot, 2)
+        await pilot.press("enter", *["right_square_bracket"] * 5)
+        await settled(pilot)
+
+    more = {**opened(), "/connectors/orders-0/history": history()}
+    assert snap_compare(still(DARK, more), terminal_size=size, run_before=tab)
+
+
+@SIZES
+def test_empty_queue_says_since_when(snap_compare, size):
+    """A queue whose letters have all been seen to is good news with a time."""
+
+    async def view(pilot):
+        await open_view(pilot, 6)
+
+    queue = {"topic": "dlq.orders-0", "connectors": ["orders-0"], "records": 0, "new_1h": 0}
+    gone = {"exists": True, "discarded": 8, "last_ms": NOW_MS - 3 * 86_400_000}
+    more = {
+        "/dlq": [{**queue, **gone, "empty_since_ms": NOW_MS - 2 * 86_400_000}],
+        "/dlq/dlq.orders-0/records": [],
+    }
+    assert snap_compare(still(DARK, more), terminal_size=size, run_before=view)
+
+
+@SIZES
 def test_form_looks_as_recorded_when_a_field_is_wrong(snap_compare, size):
     """The form of a configuration at its field with an error."""
 
@@ -275,4 +307,5 @@ def test_dialog_looks_as_recorded_when_open(snap_compare, case):
 
     size = (50, 12) if case == "small" else (80, 24)
     before = settled if case == "small" else dialog
-    assert snap_compare(still(DARK), terminal_size=size, run_before=before)
+    app = still(DARK, {"POST /plan": planned()})
+    assert snap_compare(app, terminal_size=size, run_before=before)

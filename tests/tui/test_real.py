@@ -141,6 +141,14 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
         await until(lambda: states(daemon, name) == ["RUNNING"], PATIENCE_S)
         await until(lambda: app.scene.model.health(name) == "RUNNING", PATIENCE_S)
         await until(lambda: app.scene.model.connectors[name].revision == 2, PATIENCE_S)
+        assert app.scene.model.connectors[name].version
+        await pilot.press(*["right_square_bracket"] * 5)
+        grid = app.view.detail.grid
+        await until(lambda: len(grid.keys) == 2, PATIENCE_S)
+        await until(lambda: grid.texts(grid.keys[0])["by"] == "127.0.0.1", PATIENCE_S)
+        assert grid.texts(grid.keys[0])["changed"] == "errors.tolerance"
+        await pilot.press(*["left_square_bracket"] * 5)
+        await until(lambda: app.view.detail.grid.texts("0")["batch p95"] != "-", PATIENCE_S)
         changed = app.scene.model.connectors[name].changed
         assert changed is not None
         assert abs(time.time() - changed / 1000) < PATIENCE_S
@@ -178,10 +186,14 @@ async def test_connector_pauses_resumes_stops_and_goes_when_keys_say_so(daemon, 
             await until(partial(is_shown, app, name, state), PATIENCE_S)
         await pilot.press("x")
         await stands(pilot, Confirm)
+        # what the daemon says it would do, and the call
+        assert f"{name}:0" in app.screen.text.plain
+        assert f"PUT /connectors/{name}/stop" in app.screen.text.plain
         await pilot.press("y")
         await until(lambda: app.scene.model.health(name) == "STOPPED", PATIENCE_S)
         await pilot.press("D")
         await stands(pilot, Confirm)
+        assert f"the configuration of {name}, revision 1" in app.screen.text.plain
         await pilot.press(*"wrong", "enter")
         assert isinstance(app.screen, Confirm)
         await pilot.press(*["backspace"] * 5, *name, "enter")
@@ -390,6 +402,7 @@ async def test_bad_record_arrives_when_it_is_mended_and_replayed(daemon, orders,
         await pilot.press("y")
         await until(lambda: len(lines_of(out)) == 3, PATIENCE_S)
         await until(lambda: view.table.keys == [], PATIENCE_S)
+        await until(lambda: "DLQ empty since" in view.table.empty, PATIENCE_S)
     assert lines_of(out)[-1] == "{id=3}"
 
 
@@ -399,6 +412,7 @@ async def test_records_show_as_they_come_when_a_topic_is_followed(daemon, orders
     async with opened(daemon) as pilot:
         app = pilot.app
         await choose(pilot, "topics", name)
+        assert app.view.grid.texts(name)["size"] not in {"-", "0"}
         await pilot.press("enter")
         await until(lambda: len(app.view.records) == 3, PATIENCE_S)
         await pilot.press("F")

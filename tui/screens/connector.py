@@ -23,7 +23,7 @@ from tui.screens.pages import (
     TasksPage,
     TopicsPage,
 )
-from tui.summary import changed, lag_of
+from tui.summary import changed, lag_of, versioned
 from tui.text import count, recent
 from tui.widgets.frame import Pane, is_narrow, subtitle
 from tui.widgets.grid import Grid
@@ -164,8 +164,7 @@ class Detail(Vertical):
         running = sum(task.state == "RUNNING" for task in tasks)
         text.append(f"{known.name}  ", "bold")
         text.append(f"{glyph} {health.lower()} {running}/{len(tasks)}", palette.style(role))
-        plugin = known.plugin.rsplit(".", maxsplit=1)[-1]
-        text.append(f"  {plugin}  on {short_worker(model, known.worker)}", palette.grey)
+        text.append(f"  {versioned(known)}  on {short_worker(model, known.worker)}", palette.grey)
         if known.topics:
             text.append(f"  topics {','.join(known.topics)}", palette.grey)
         if known.error:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from typing import Any, ClassVar
 
 from textual.app import ComposeResult
@@ -13,7 +12,7 @@ from tui.scene import Asker, Scene
 from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.summary import changed, lag_of, last_error, short_plugin, short_topics
+from tui.summary import changed, lag_of, last_error, short_topics, versioned
 from tui.text import count
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
@@ -26,7 +25,7 @@ COLUMNS = (
     Column("REC/S", 6, right=True),
     Column("LAG", 6, right=True),
     Column("DLQ", 4, right=True),
-    Column("PLUGIN", 16, wide=True),
+    Column("PLUGIN", 18, wide=True),
     Column("TOPICS", 12, wide=True),
     Column("CHANGED", 9, wide=True),
     Column("LAST ERROR", 0),
@@ -146,7 +145,8 @@ class Connectors(View):
             if self.detail.name_shown not in self.scene.model.connectors:
                 self.leave()
                 return
-            self.detail.paint(self.filter, self.problem)
+            if self.tells(now_s, changed=bool(dirty)):
+                self.detail.paint(self.filter, self.problem)
             return
         model, grid = self.scene.model, self.query_one("#connectors-grid", Grid)
         if self.listing.due(now_s) or model.reshaped:
@@ -163,6 +163,7 @@ class Connectors(View):
 
     def refilter(self) -> None:
         """Show the rows again at once."""
+        self.tell_again()
         self.listing.expire()
         self.paint(self.scene.clock(), set())
 
@@ -187,7 +188,7 @@ class Connectors(View):
         """Give the connector under the cursor."""
         chosen = self.selection()
         known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
-        return None if known is None else asdict(known)
+        return None if known is None else known._asdict()
 
     def copied(self) -> str:
         """Give the open tab's text, else the row."""
@@ -241,7 +242,7 @@ class Connectors(View):
             Cell(count(sum(task.rate or 0 for task in tasks))),
             Cell(text),
             Cell(f"+{new}" if new else "0" if known.queue else "-", "amber" if new else "grey"),
-            Cell(short_plugin(known.plugin), "grey"),
+            Cell(versioned(known), "grey"),
             Cell(short_topics(known.topics), "grey"),
             Cell(changed(known, self.scene.clock()), "grey"),
             Cell(last_error(model, key) or "", "red"),

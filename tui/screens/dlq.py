@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
 from rich.text import Text
@@ -18,7 +20,7 @@ from tui.filters import Filter
 from tui.letters import TABS, letter_text
 from tui.model import reason
 from tui.replaying import Replaying
-from tui.scene import Asker, Scene
+from tui.scene import NO_FILES, Asker, Scene
 from tui.screens.dialogs import Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, count
@@ -68,7 +70,7 @@ class Dlq(View):
     NAME: ClassVar[str] = "DLQ"
     SHORT: ClassVar[str] = "DLQ"
     POLL_S: ClassVar[float | None] = 5.0
-    EVENTS: ClassVar[frozenset[str]] = frozenset({"discard"})
+    EVENTS: ClassVar[frozenset[str]] = frozenset({"discard", "purge"})
     HINTS: ClassVar[Hints] = (
         ("[ ]", "tab"),
         ("v", "view as"),
@@ -170,11 +172,14 @@ class Dlq(View):
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show queues, letters and the letter."""
         del dirty
+        if not self.tells(now_s, changed=False):
+            return
         queues = self.query_one("#queues", Grid)
         queues.show([queue["topic"] for queue in self.scene.queues])
         queues.renew()
         retitle(queues, f"DLQ topics {len(self.scene.queues)}")
         table = self.table
+        table.say_empty(self._nothing(now_s))
         if self.listing.due(now_s):
             self.listing.show(list(self.letters), self.filter, now_s)
             table.renew()
@@ -185,8 +190,21 @@ class Dlq(View):
         subtitle(table, self.problem or f"{note}{job or 'newest first'}")
         self._put_letter()
 
+    def _nothing(self, now_s: float) -> str:
+        """Give what is said of a queue without letters: since when, where that is known."""
+        queue = next((one for one in self.scene.queues if one["topic"] == self.topic), None)
+        if self.letters:
+            return "No letter matches; Esc shows all"
+        if queue is None:
+            return "No connector has a queue: errors.deadletterqueue.topic.name gives it one"
+        since_ms = queue.get("empty_since_ms")
+        if since_ms is None:
+            return "No dead letters (good)"
+        return f"DLQ empty since {age(now_s - since_ms / 1000).partition(' ')[0]} (good)"
+
     def refilter(self) -> None:
         """Show the letters again at once."""
+        self.tell_again()
         self.listing.expire()
         self.paint(self.scene.clock(), set())
 
@@ -235,8 +253,9 @@ class Dlq(View):
 
     def _text(self, tab: int) -> Text:
         letter = self.letters.get(self.table.key or "")
-        same = Counter(self._error(one) for one in self.letters.values())
-        return letter_text(self.scene, letter, tab, same[self._error(letter)] if letter else 0)
+        error = None if letter is None else self._error(letter)
+        same = [one for one in self.letters.values() if self._error(one) == error]
+        return letter_text(self.scene, letter, tab, same)
 
     def on_command(self, command: str) -> bool:
         """Take the keys that mean something for dead letters."""
@@ -263,6 +282,8 @@ class Dlq(View):
             console.act(self._grouped(console))
         elif command == "topics":
             console.act(self._pick(console))
+        elif command == "export":
+            console.act(self._export(console))
         else:
             return False
         return True
@@ -296,6 +317,35 @@ class Dlq(View):
         answer = await console.push_screen_wait(Choice(self.scene, "Queue", options, 40))
         if answer is not None:
             self._open(answer)
+
+    async def _export(self, console: Console) -> None:
+        """Write the letters shown: whole, or what the sink was to get of each."""
+        if self.scene.in_browser:
+            console.say(NO_FILES, "amber")
+            return
+        options = [
+            ("json", "JSON lines", "one file, each letter whole"),
+            ("raw", "raw bytes", "a folder, the value of each letter as its bytes were"),
+        ]
+        answer = await console.push_screen_wait(Choice(self.scene, "Export", options, 14))
+        if answer == "json":
+            console.write_rows()
+        elif answer == "raw":
+            console.say(*self._write_values())
+
+    def _write_values(self) -> tuple[str, str]:
+        """Write each value into a file; gives what to say, and how."""
+        stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
+        folder = Path.cwd() / f"ingest-{self.topic}-{stamp}"
+        letters = [letter for letter in self.exported() if letter["value"].get("bytes_b64")]
+        try:
+            folder.mkdir()
+            for letter in letters:
+                name = f"{letter['partition']}@{letter['offset']}.bin"
+                (folder / name).write_bytes(base64.b64decode(letter["value"]["bytes_b64"]))
+        except OSError as error:
+            return f"writing {folder}: {error.strerror}", "red"
+        return f"{len(letters)} values in {folder}", "green"
 
     def raw(self) -> Any:
         """Give the letter under the cursor."""

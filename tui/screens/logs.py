@@ -11,7 +11,7 @@ from rich.text import Text
 from textual.app import ComposeResult
 
 from tui.actions import OPERATE
-from tui.calls import Call
+from tui.calls import Call, ours
 from tui.client import PREFIX, escaped
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
@@ -24,8 +24,14 @@ if TYPE_CHECKING:
     from tui.app import Console
 
 KEPT: Final = 5000
-REVERT_S: Final = 600
 _LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR")
+_SPANS: Final = (
+    ("cluster 10m", "all workers, 10 minutes", "then as it is now"),
+    ("cluster 1h", "all workers, 1 hour", "then as it is now"),
+    ("worker 10m", "one worker, 10 minutes", "the one that answers, then as it is now"),
+    ("cluster for good", "all workers", "until it is set again, or they are restarted"),
+)
+"""Scope and span of a level; what they mean."""
 _COLUMNS: Final = (
     Column("WHEN", 8),
     Column("LEVEL", 5),
@@ -51,8 +57,8 @@ class Logs(View):
     ABOUT: ClassVar[str] = (
         "Log lines of all workers and task processes since they started, as far as their memory "
         "goes. Filter with level:error, worker:w2, connector:NAME, words. L sets the level of the "
-        "logger under the cursor on all workers; after 10 minutes it goes back by itself while "
-        "this console is open. G goes to the newest line and follows."
+        "logger under the cursor, on all workers or one; the daemon sets it back after 10 minutes or an "
+        "hour, whether or not this console is open. G goes to the newest line and follows."
     )
     STYLE: ClassVar[str] = """
     #logs-grid { height: 1fr; } #logline { height: 7; }
@@ -99,7 +105,9 @@ class Logs(View):
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show what the filter leaves."""
-        del now_s, dirty
+        del dirty
+        if not self.tells(now_s, changed=False):
+            return
         grid = self.table
         following = not grid.keys or grid.key == grid.keys[-1]
         keys = list(self.rows)
@@ -116,6 +124,7 @@ class Logs(View):
 
     def refilter(self) -> None:
         """Show the lines again at once."""
+        self.tell_again()
         self.paint(self.scene.clock(), set())
 
     def on_grid_moved(self) -> None:
@@ -148,15 +157,26 @@ class Logs(View):
         level = await console.push_screen_wait(Choice(self.scene, logger, options))
         if level is None:
             return
-        path = f"/admin/loggers/{escaped(logger)}"
-        before = await console.actions.ask(Call("GET", path))
-        call = Call("PUT", f"{path}?scope=cluster", {"level": level})
-        if await console.actions.perform(call) is None:
+        answer: str | None = "cluster for good"
+        if not self.scene.stock:
+            answer = await console.push_screen_wait(
+                Choice(self.scene, f"{logger} {level}", _SPANS, 24)
+            )
+        if answer is None:
             return
-        if before is not None and before["level"] != level:
-            back = Call("PUT", f"{path}?scope=cluster", {"level": before["level"]})
-            console.set_timer(REVERT_S, lambda: console.act_quietly(back))
-            console.say(f"{call}: done, back to {before['level']} in 10 min", "green")
+        scope, _, span = answer.partition(" ")
+        if span == "for good":
+            path = f"/admin/loggers/{escaped(logger)}?scope={scope}"
+            await console.actions.perform(Call("PUT", path, {"level": level}))
+            return
+        call = ours(
+            "PUT",
+            f"/loggers/{escaped(logger)}?scope={scope}&revert_after={span}",
+            {"level": level},
+        )
+        done = await console.actions.perform(call)
+        if done is not None:
+            console.say(f"{call}: done, back to {done['before']} in {span}", "green")
 
     def raw(self) -> Any:
         """Give the line under the cursor."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import islice
 from typing import Any, ClassVar
 
@@ -100,7 +99,7 @@ class TaskList(View):
     def raw(self) -> Any:
         """Give the task under the cursor."""
         task = self.scene.model.tasks.get(self.tasks_grid.key or "")
-        return None if task is None else asdict(task)
+        return None if task is None else task._asdict()
 
 
 class Overview(TaskList):
@@ -154,6 +153,12 @@ class Overview(TaskList):
         if not self.tells(now_s, changed=bool(dirty)):
             return
         wide = not self.narrow
+        if wide:
+            box = self.query_one("#news", Box)
+            box.put(news(model, palette, now_s, 38, box.content_size.height or 20))
+            self.put_selected()
+        if self.ages_alone:
+            return
         self.query_one("#health", Box).put(health(model, palette, wide=wide))
         flow = self.query_one("#flow", Box)
         if wide:
@@ -163,9 +168,6 @@ class Overview(TaskList):
             flow.put(in_two_lines(scene))
         if wide:
             self.query_one("#crew", Box).put(workers(model, palette))
-            box = self.query_one("#news", Box)
-            box.put(news(model, palette, now_s, 38, box.content_size.height or 20))
-            self.put_selected()
 
     async def load(self, client: Asker) -> None:
         """Fetch what happened before this console started."""

@@ -103,7 +103,7 @@ class TasksPage(Page):
         Column("WKR", 4),
         Column("REC/S", 6, right=True),
         Column("LAG", 6, right=True),
-        Column("BATCH", 7, right=True),
+        Column("BATCH p95", 9, right=True),
         Column("COMMIT", 7, right=True),
         Column("RETRIES", 7, right=True, wide=True),
         Column("FAILURES", 8, right=True, wide=True),
@@ -138,7 +138,7 @@ class TasksPage(Page):
         task = model.tasks[f"{self.name}:{key}"]
         figures = self._figures.get(key, {})
         glyph, word, role = palette.state(model.state_of(task))
-        batch = figures.get("put-batch-avg-time-ms", figures.get("poll-batch-avg-time-ms"))
+        batch = figures.get("put-batch-p95-time-ms", figures.get("poll-batch-p95-time-ms"))
         return (
             Cell(f"{glyph} {word}", role),
             Cell(key),
@@ -353,7 +353,7 @@ class HistoryPage(Page):
 
     TITLE = "History"
     HINTS = (("u", "apply revision"),)
-    COLUMNS = (Column("WHEN", 17), Column("WKR", 4), Column("CHANGED", 0))
+    COLUMNS = (Column("WHEN", 17), Column("BY", 14), Column("WKR", 4), Column("CHANGED", 0))
     EMPTY = "No revision in the journal"
 
     async def load(self, client: Asker) -> None:
@@ -371,6 +371,8 @@ class HistoryPage(Page):
         words = ", ".join(changed) if row["before"] else "created"
         return (
             Cell(_when(row["ts"]), "grey"),
+            # of a file that owns the connector its name, not the folder
+            Cell(str(row.get("by") or "-").rpartition("/")[2]),
             Cell(short_worker(self.scene.model, row["worker"])),
             Cell("deleted" if row["config"] is None else words or "nothing"),
         )
@@ -379,6 +381,11 @@ class HistoryPage(Page):
         row = self.rows.get(key or "")
         text = Text(style=self.scene.palette.text)
         if row is not None:
+            place = row.get("from")
+            where = f" from {place}" if place not in (None, row.get("by")) else ""
+            by = row.get("by") or "not known: a Kafka Connect worker, or before the journal began"
+            text.append("by  ", self.scene.palette.grey)
+            text.append(f"{by}{where}\n")
             put_changes(text, self.scene.palette, row["before"], row["config"] or {})
             text.append("\nu applies this revision", self.scene.palette.grey)
         return "What it changed", text

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 from rich.text import Text
 from textual.app import ComposeResult
 
-from tui.client import ClientError, escaped
+from tui.client import PREFIX, ClientError, escaped
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, View
 from tui.summary import short_plugin
@@ -17,9 +17,10 @@ from tui.widgets.grid import Cell, Column, Grid
 
 _COLUMNS: Final = (
     Column("TYPE", 16),
-    Column("PLUGIN", 26),
-    Column("VERSION", 14),
-    Column("USED BY", 20),
+    Column("PLUGIN", 24),
+    Column("VERSION", 11),
+    Column("USED BY", 18),
+    Column("PATH", 12, wide=True),
     Column("CLASS", 0),
 )
 
@@ -31,8 +32,9 @@ class Plugins(View):
     SHORT: ClassVar[str] = "Plug"
     HINTS: ClassVar[Hints] = (("Enter", "options"), ("A", "new connector"), ("s", "sort"))
     ABOUT: ClassVar[str] = (
-        "Connectors, converters, transforms and predicates that this daemon knows. Enter shows all "
-        "options with type, default and what they mean; A starts a new connector."
+        "Connectors, converters, transforms and predicates that this daemon knows, the version of each, "
+        "the folder it was found in, and the connectors whose configurations name it. Enter shows all "
+        "options with type, default and what they mean; A starts a connector of the chosen plugin."
     )
 
     def __init__(self, scene: Scene) -> None:
@@ -47,7 +49,8 @@ class Plugins(View):
 
     async def load(self, client: Asker) -> None:
         """Fetch the plugins."""
-        found = await client.get("/connector-plugins?connectorsOnly=false")
+        path = "/connector-plugins?connectorsOnly=false"
+        found = await client.get(path if self.scene.stock else f"{PREFIX}/plugins")
         self.rows = {f"{row['type']} {row['class']}": row for row in found}
         self.listing.expire()
 
@@ -89,6 +92,11 @@ class Plugins(View):
             text.append(f"  {option['documentation']}\n\n")
         self.app.call_later(self.app.show_text, name, text)  # type: ignore[attr-defined]
 
+    def plugin(self) -> str | None:
+        """Give the connector under the cursor."""
+        row = self.raw()
+        return row["class"] if row is not None and row["type"] in {"source", "sink"} else None
+
     def raw(self) -> Any:
         """Give the row under the cursor."""
         return self.rows.get(self.query_one(Grid).key or "")
@@ -96,16 +104,16 @@ class Plugins(View):
     def _cells(self, key: str) -> Sequence[Cell]:
         row = self.rows[key]
         short = short_plugin(row["class"])
-        users = [
-            name
-            for name, known in self.scene.model.connectors.items()
-            if short_plugin(known.plugin) == short
-        ]
+        users = row.get("used_by")
+        if users is None:
+            connectors = self.scene.model.connectors.items()
+            users = [name for name, known in connectors if short_plugin(known.plugin) == short]
         role = {"source": self.scene.palette.accent, "sink": self.scene.palette.sink}
         return (
             Cell(row["type"], role.get(row["type"], "grey")),
             Cell(short, "bold"),
-            Cell(str(row.get("version") or "")),
+            Cell(str(row.get("version") or "-")),
             Cell(",".join(users), "grey"),
+            Cell(str(row.get("path") or "-"), "grey"),
             Cell(row["class"], "grey"),
         )

@@ -18,7 +18,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask
 from tui.screens.dlq import FORMS
 from tui.screens.view import Hints, Listing, View
-from tui.text import count
+from tui.text import count, size
 from tui.widgets.frame import Pane, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -29,8 +29,9 @@ _TOPICS: Final = (
     Column("TOPIC", 0),
     Column("PARTS", 5, right=True),
     Column("RECORDS", 8, right=True),
-    Column("WRITTEN BY", 24),
-    Column("READ BY", 24),
+    Column("SIZE", 6, right=True),
+    Column("WRITTEN BY", 20, wide=True),
+    Column("READ BY", 20),
 )
 _RECORDS: Final = (
     Column("TIME", 17),
@@ -65,8 +66,9 @@ class Topics(View):
     POLL_S: ClassVar[float | None] = 5.0
     ABOUT: ClassVar[str] = (
         "Topics of the cluster with the connectors that write and read them; RECORDS counts "
-        "offsets, so compacted topics hold fewer. Enter peeks at the newest records; t chooses "
-        "another place: oldest, newest, an offset, or time:MS; F follows what comes from now on. "
+        "offsets, so compacted topics hold fewer; SIZE is the bytes of one copy on the brokers' "
+        "disks. Enter peeks at the newest records; t chooses another place: oldest, newest, an "
+        "offset, or time:MS; F follows what comes from now on. "
         "v changes how payloads are read: auto uses the converter of a connector of this topic. "
         "The filter looks into key, value and headers."
     )
@@ -156,7 +158,7 @@ class Topics(View):
         """Show the open table."""
         del dirty
         grid = self.grid
-        if grid is None:
+        if grid is None or not self.tells(now_s, changed=self.following is not None):
             return
         listing = self.record_listing if self.topic else self.listing
         if listing.due(now_s):
@@ -176,6 +178,7 @@ class Topics(View):
 
     def refilter(self) -> None:
         """Show the rows again at once."""
+        self.tell_again()
         self.listing.expire()
         self.record_listing.expire()
         self.paint(self.scene.clock(), set())
@@ -296,6 +299,7 @@ class Topics(View):
             Cell(key, "grey" if row["internal"] else ""),
             Cell(str(row["partitions"])),
             Cell(count(row["records"])),
+            Cell(size(row.get("size_bytes"))),
             Cell(",".join(row["written_by"]), "grey"),
             Cell(",".join(row["read_by"]), "grey"),
         )

@@ -40,6 +40,8 @@ class View(Vertical):
     POLL_S: ClassVar[float | None] = None
     EVENTS: ClassVar[frozenset[str]] = frozenset()
     only_problems = False
+    ages_alone = False
+    """Whether nothing but the time has passed since texts were written last."""
 
     def __init__(self, scene: Scene, id: str | None = None) -> None:
         super().__init__(id=id or self.NAME.lower())
@@ -70,6 +72,10 @@ class View(Vertical):
         """Give what the marked rows, else the row under the cursor, stand for."""
         return []
 
+    def plugin(self) -> str | None:
+        """Give the class that a new connector is to have, None when that is to be chosen."""
+        return None
+
     def badge(self) -> tuple[str, str] | None:
         """Give what the tab says beside the name: text and role."""
         return None
@@ -82,7 +88,8 @@ class View(Vertical):
 
     def tells(self, now_s: float, *, changed: bool) -> bool:
         """Tell whether to write texts anew: when the model has changed, else once a second for their ages."""
-        if not changed and not self.scene.model.reshaped and int(now_s) == self._told_s:
+        self.ages_alone = not changed and not self.scene.model.reshaped and self._told_s >= 0
+        if self.ages_alone and int(now_s) == self._told_s:
             return False
         self._told_s = int(now_s)
         return True

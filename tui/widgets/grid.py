@@ -123,6 +123,12 @@ class Grid(ScrollView, can_focus=True):
         marked = [key for key in self._keys if key in self.marked]
         return marked or ([self.key] if self.key is not None else [])
 
+    def say_empty(self, text: str) -> None:
+        """Take what is said where there are no rows."""
+        if text != self.empty:
+            self.empty = text
+            self.refresh()
+
     def cell(self, key: str, column: int) -> Cell:
         """Give one cell."""
         return self._cells(key)[column]
