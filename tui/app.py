@@ -141,6 +141,8 @@ class Console(Handlers):
             await switcher.mount(view)
             view.restyle()
             self.views.append(view)
+            # its tab may say something
+            self._chrome_due = True
         self.complete.set()
         if self._asked_for > 1:
             self.action_view(self._asked_for)
@@ -363,6 +365,10 @@ class Console(Handlers):
             self.screen.minimize()
         elif not self.view.leave():
             self.exit()
+
+    def action_help_quit(self) -> None:
+        """Say how to leave; what is selected has been copied before this is asked for."""
+        self.say("q goes up one level and at the top leaves, ctrl+q leaves at once", "grey")
 
     def action_filter(self) -> None:
         """Filter as the user types."""

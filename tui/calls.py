@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import shlex
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
+from urllib.parse import unquote
 
 from tui.client import PREFIX, AnswerError, escaped
 from tui.scene import Asker
 
 RETRY_S: Final = 30.0
+_CONNECTOR: Final = re.compile(r"/connectors/([^/]+)(?:/(.+))?")
+_TASK: Final = re.compile(r"tasks/(\d+)/restart")
 _PAUSE_S: Final = 1.0
 CONFLICT: Final = 409
 
@@ -33,6 +37,36 @@ class Call(NamedTuple):
         if self.body is not None:
             parts += ["-H", "Content-Type: application/json", "-d", json.dumps(self.body)]
         return shlex.join([*parts, url.rstrip("/") + self.path])
+
+
+_WAYS: Final = {
+    ("PUT", "pause"): "pause",
+    ("PUT", "resume"): "resume",
+    ("PUT", "stop"): "stop",
+    ("DELETE", ""): "delete",
+}
+
+
+def verb_of(call: Call, url: str) -> str | None:
+    """Give a call as a verb of ingest-appliance, None for what no verb sends so."""
+    path, _, query = call.path.partition("?")
+    found = _CONNECTOR.fullmatch(path)
+    if found is None:
+        return None
+    name, tail = unquote(found[1]), found[2] or ""
+    words: list[str] | None = None
+    if (call.method, tail) in _WAYS:
+        words = [_WAYS[call.method, tail], name]
+    elif tail == "restart":
+        tasks = "all" if "includeTasks=true" in query else "none"
+        words = ["restart", name, "--tasks", "failed" if "onlyFailed=true" in query else tasks]
+    elif task := _TASK.fullmatch(tail):
+        words = ["restart", name, "--task", task[1]]
+    elif (call.method, tail) == ("PATCH", "config"):
+        words = ["patch", name]
+        for option, value in call.body.items():
+            words += ["--remove", option] if value is None else ["--set", f"{option}={value}"]
+    return None if words is None else shlex.join(["ingest-appliance", *words, "--url", url])
 
 
 def connector(method: str, name: str, tail: str = "", body: Any = None) -> Call:

@@ -95,7 +95,7 @@ def _cells(strip: Strip) -> Iterator[Cell]:
     """Give a strip's cells; the second one of a wide letter is empty, and a mark stands with its letter."""
     for segment in strip:
         text, style = segment.text, segment.style
-        if text.isascii() or cell_len(text) == len(text):
+        if text.isascii():
             for letter in text:
                 yield letter, style
         else:

@@ -90,5 +90,5 @@ def _filtered(console: Console, name: str, text: str) -> None:
         names = " ".join(view.NAME.lower() for view in console.views)
         console.say(f"no command {name!r}; there are: {names} theme ctx help q", "amber")
         return
-    if text:
+    if text and not view.open_named(text):
         view.set_filter(text)

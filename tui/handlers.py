@@ -254,14 +254,27 @@ class Handlers(App[str]):
         self.say(f"copied {len(text)} characters", "green")
 
     def action_copy_command(self) -> None:
-        """Copy the last change as a curl command."""
+        """Copy the last change as a command: curl, or a verb where one does it."""
+        self.act(self._copy_command())
+
+    async def _copy_command(self) -> None:
         call = self.actions.last
         if call is None:
             self.say("no change was made yet", "grey")
             return
-        command = call.curl(self.scene.client.url)
-        self.copy_to_clipboard(command)
-        self.say(f"copied: {command}", "green")
+        from tui.calls import verb_of
+        from tui.screens.dialogs import Choice
+
+        url = self.scene.client.url
+        commands = {"curl": call.curl(url), "ingest-appliance": verb_of(call, url)}
+        options = [(key, key, text) for key, text in commands.items() if text is not None]
+        answer: str | None = "curl"
+        if len(options) > 1:
+            answer = await self.push_screen_wait(Choice(self.scene, "Copy as", options, 18))
+        if answer is not None:
+            command = str(commands[answer])
+            self.copy_to_clipboard(command)
+            self.say(f"copied: {command}", "green")
 
     def action_export(self) -> None:
         """Write the rows of the table to a file; a view that has them in other forms comes first."""

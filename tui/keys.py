@@ -68,6 +68,25 @@ GRID: Final = (
 )
 
 
+# keys, action, name, of every table
+GRID_KEYS: Final = (
+    ("j,down", "move(1)", "row_down"),
+    ("k,up", "move(-1)", "row_up"),
+    ("ctrl+d", "page(0.5)", "half_page_down"),
+    ("ctrl+u", "page(-0.5)", "half_page_up"),
+    ("pagedown", "page(1)", "page_down"),
+    ("pageup", "page(-1)", "page_up"),
+    ("h,left", "columns(-1)", "columns_left"),
+    ("right", "columns(1)", "columns_right"),
+    ("g,home", "end(-1)", "first_row"),
+    ("G,end", "end(1)", "last_row"),
+    ("enter,d", "open", "open"),
+    ("space", "mark", "mark"),
+    ("asterisk", "mark_all", "mark_all"),
+    ("ctrl+backslash", "clear_marks", "clear_marks"),
+)
+
+
 def name_of(action: str) -> str:
     """Give the name by which the config file gives an action another key."""
     way, _, argument = action.rstrip(")").partition("(")
@@ -80,7 +99,10 @@ def name_of(action: str) -> str:
     return way
 
 
-NAMES: Final = {name_of(action): key for key, action, _, _ in GLOBAL if action is not None}
+NAMES: Final = {
+    **{name_of(action): key for key, action, _, _ in GLOBAL if action is not None},
+    **{name: key for key, _, name in GRID_KEYS},
+}
 """The name of each action to its usual key."""
 
 
@@ -114,6 +136,11 @@ SIGNS: Final = {
     "minus": "-",
     "plus": "+",
 }
+
+
+def grid_bindings() -> list[Binding]:
+    """Give the bindings of a table."""
+    return [Binding(key, action, show=False, id=name) for key, action, name in GRID_KEYS]
 
 
 def bindings() -> list[Binding]:

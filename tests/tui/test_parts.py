@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
+from functools import partial
 
 import pytest
 from rich.cells import cell_len
@@ -15,6 +16,7 @@ from tests.tui.still import (
     W1,
     W2,
     StillClient,
+    planned,
     rebalance,
     rebalances,
     settled,
@@ -23,7 +25,7 @@ from tests.tui.still import (
 )
 from tui import keys
 from tui.app import Line
-from tui.calls import Call, send
+from tui.calls import Call, send, verb_of
 from tui.chrome import title
 from tui.client import AnswerError, Client, UnreachableError
 from tui.commands import Completion
@@ -35,7 +37,8 @@ from tui.palette import DARK
 from tui.places import place_text
 from tui.revisions import changes, restored
 from tui.scene import Scene
-from tui.screens.dialogs import TextScreen
+from tui.screens.dialogs import Confirm, TextScreen
+from tui.screens.dlq import Dlq
 from tui.screens.finder import rank
 from tui.text import fit, magnitude
 from tui.veil import veiled
@@ -408,3 +411,101 @@ def test_console_refuses_when_there_is_no_terminal(capsys):
 
     assert main(["--url", "http://127.0.0.1:1"]) == 2 or sys.stdout.isatty()
     assert "ingest-appliance" in capsys.readouterr().err
+
+
+URL = "http://h:8083"
+
+
+@pytest.mark.parametrize(
+    ("call", "wanted"),
+    [
+        (Call("PUT", "/connectors/a%20b/pause"), f"pause 'a b' --url {URL}"),
+        (Call("DELETE", "/connectors/a"), f"delete a --url {URL}"),
+        (Call("POST", "/connectors/a/tasks/3/restart"), f"restart a --task 3 --url {URL}"),
+        (
+            Call("POST", "/connectors/a/restart?includeTasks=true&onlyFailed=false"),
+            f"restart a --tasks all --url {URL}",
+        ),
+        (
+            Call("PATCH", "/connectors/a/config", {"x": "1 2", "y": None}),
+            f"patch a --set 'x=1 2' --remove y --url {URL}",
+        ),
+        (Call("PUT", "/admin/loggers/x", {"level": "DEBUG"}), None),
+        (Call("PATCH", "/connectors/a/offsets", {"offsets": []}), None),
+    ],
+)
+def test_call_is_a_verb_when_one_sends_it(call, wanted):
+    """What was done by a key can be done again by a script."""
+    found = verb_of(call, URL)
+    assert found is None if wanted is None else found == f"ingest-appliance {wanted}"
+
+
+async def test_queue_is_opened_when_a_command_names_it_or_its_connector():
+    """:dlq takes the topic or the connector; what is neither filters the letters."""
+    shared = {"exists": True, "discarded": 0, "last_ms": NOW_MS, "empty_since_ms": None}
+    found = [
+        {**shared, "topic": f"dlq.{at}", "connectors": [f"sink-{at}"], "records": 1, "new_1h": at}
+        for at in range(3)
+    ]
+    app = still(DARK, {"/dlq": found})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await until(lambda: app.scene.queues)
+        for line, topic, text in (
+            ("dlq sink-1", "dlq.1", ""),
+            ("dlq dlq.0", "dlq.0", ""),
+            ("dlq n/a", "dlq.0", "n/a"),
+        ):
+            await pilot.press("colon", *line, "enter")
+            await until(lambda: isinstance(app.view, Dlq))
+            assert isinstance(app.view, Dlq)
+            view = app.view
+            await until(partial(is_open, view, topic))
+            assert view.filter.text == text
+
+
+def is_open(view: Dlq, topic: str) -> bool:
+    return view.topic == topic
+
+
+async def test_change_is_asked_without_a_plan_when_the_daemon_gives_none():
+    """An older daemon, or one that is slow, is no reason not to ask."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("x")
+        await until(lambda: len(app.screen_stack) == 2)
+        assert isinstance(app.screen, Confirm)
+        assert "configuration and offsets stay" in app.screen.text.plain
+        assert "PUT /connectors/orders-0/stop" in app.screen.text.plain
+
+
+async def test_change_is_refused_when_its_plan_says_so():
+    """What the daemon would not do is said and not asked."""
+    refused = "Connector orders-0 is defined in the file /etc/a.json of host."
+    app = still(DARK, {"POST /plan": {**planned(), "refused": refused}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("D")
+        await until(lambda: app._said is not None and app._said[0] == refused)
+        assert len(app.screen_stack) == 1
+
+
+async def test_table_takes_other_keys_when_they_are_given():
+    """Moving in a table is remapped like any other action."""
+    app = still(DARK)
+    app.set_keymap(keys.remapped({"row_down": "ctrl+n"}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        grid = app.view.grid
+        assert grid is not None
+        first = grid.key
+        await pilot.press("ctrl+n")
+        await until(lambda: grid.key != first)
+        second = grid.key
+        await pilot.press("j")
+        assert grid.key == second

@@ -234,6 +234,14 @@ class Dlq(View):
             self.table.marked = set()
             self.loaded_s = float("-inf")
 
+    def open_named(self, name: str) -> bool:
+        """Open a queue by its topic, or by a connector whose queue it is."""
+        for queue in self.scene.queues:
+            if name == queue["topic"] or name in queue["connectors"]:
+                self._open(queue["topic"])
+                return True
+        return False
+
     def step(self, by: int) -> None:
         """Go to the next or previous tab."""
         self.tab = (self.tab + by) % len(TABS)

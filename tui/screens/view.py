@@ -117,6 +117,11 @@ class View(Vertical):
             self.problem = NEEDED if missing and self.scene.stock else str(error)
             self.tell_again()
 
+    def open_named(self, name: str) -> bool:
+        """Open what a command names; False when there is no such, and it is a filter."""
+        del name
+        return False
+
     def set_filter(self, text: str) -> None:
         """Show only rows that match."""
         self.filter = Filter(text)

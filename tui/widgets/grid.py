@@ -11,13 +11,14 @@ from typing import ClassVar, NamedTuple
 
 from rich.segment import Segment
 from rich.style import Style
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.events import Click
 from textual.geometry import Region, Size
 from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from tui import keys
 from tui.palette import Palette
 from tui.scene import Scene
 from tui.text import fit
@@ -48,22 +49,7 @@ class Cell(NamedTuple):
 class Grid(ScrollView, can_focus=True):
     """Rows by key; `cells` gives a row's cells, one per column."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "move(1)", show=False),
-        Binding("k,up", "move(-1)", show=False),
-        Binding("ctrl+d", "page(0.5)", show=False),
-        Binding("ctrl+u", "page(-0.5)", show=False),
-        Binding("pagedown", "page(1)", show=False),
-        Binding("pageup", "page(-1)", show=False),
-        Binding("h,left", "columns(-1)", show=False),
-        Binding("right", "columns(1)", show=False),
-        Binding("g,home", "end(-1)", show=False),
-        Binding("G,end", "end(1)", show=False),
-        Binding("enter,d", "open", show=False),
-        Binding("space", "mark", show=False),
-        Binding("asterisk", "mark_all", show=False),
-        Binding("ctrl+backslash", "clear_marks", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.grid_bindings()]
 
     class Moved(Message):
         """The cursor stands on another row."""
