@@ -266,7 +266,7 @@ class Actions:
         if plan is None:
             text.append(f"{about}\n\n")
         else:
-            put_plan(text, self._console.scene, plan)
+            put_plan(text, self._console.scene, plan, self._console.size.width)
             text.append("\n")
         for call in calls[:12]:
             text.append(f"{call}\n", palette.grey)

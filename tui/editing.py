@@ -102,7 +102,7 @@ class Editing:
         plan = await actions.planned(asked)
         if plan is not None:
             text.append("\n")
-            put_plan(text, self._console.scene, plan)
+            put_plan(text, self._console.scene, plan, self._console.size.width)
         text.append(f"\n{call}\n", palette.grey)
         if not await actions.confirmed(1, f"Create {name}", text, name):
             return False
@@ -126,7 +126,7 @@ class Editing:
             return False
         text.append("\n")
         if plan is not None:
-            put_plan(text, console.scene, plan)
+            put_plan(text, console.scene, plan, console.size.width)
         else:
             tasks = len(model.tasks_of(name))
             text.append(

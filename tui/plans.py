@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from textwrap import wrap
 from typing import Any, Final
 
 from rich.text import Text
@@ -14,12 +15,15 @@ from tui.text import count
 PLAN_S: Final = 5.0
 """How long a question waits for its plan; without one it is asked all the same."""
 _MOST: Final = 6
+_HEAD: Final = 10
 
 Plan = Mapping[str, Any]
 
 
-def put_plan(text: Text, scene: Scene, plan: Plan) -> None:
-    """Append what stops, starts again, stays, is lost and follows, a line for each."""
+def put_plan(text: Text, scene: Scene, plan: Plan, width: int) -> None:
+    """Append what stops, starts again, stays, is lost and follows, for a dialog in so wide a terminal."""
+    # what a dialog leaves of it
+    width = min(110, width * 9 // 10) - 5
     palette = scene.palette
     for word, member, style in (
         ("stops", "stops", palette.style("amber")),
@@ -27,18 +31,25 @@ def put_plan(text: Text, scene: Scene, plan: Plan) -> None:
     ):
         tasks = plan[member]
         if tasks:
-            _put(text, scene, word, [_sum(tasks), *_by_worker(scene, tasks)], style)
-    _put(text, scene, "lost", plan["lost"], palette.style("red"))
-    _put(text, scene, "kept", plan["kept"], "")
+            _put(text, scene, word, [_sum(tasks), *_by_worker(scene, tasks)], style, width)
     wrong = [f"{one['option']}: {one['error']}" for one in plan["errors"]]
-    _put(text, scene, "wrong", wrong, palette.style("red"))
-    _put(text, scene, "then", plan["notes"], "")
+    for word, lines, style in (
+        ("lost", plan["lost"], palette.style("red")),
+        ("kept", plan["kept"], ""),
+        ("wrong", wrong, palette.style("red")),
+        ("then", plan["notes"], ""),
+    ):
+        _put(text, scene, word, lines, style, width)
 
 
-def _put(text: Text, scene: Scene, word: str, lines: Sequence[str], style: str) -> None:
+def _put(
+    text: Text, scene: Scene, word: str, lines: Sequence[str], style: str, width: int
+) -> None:
     for at, line in enumerate(lines):
-        text.append(f"{'' if at else word:<10}", scene.palette.grey)
-        text.append(f"{line}\n", style if at == 0 or word != "stops" else "")
+        for part, piece in enumerate(wrap(line, max(20, width - _HEAD))):
+            head = "" if at or part else word
+            text.append(f"{head:<{_HEAD}}", scene.palette.grey)
+            text.append(f"{piece}\n", style if at == 0 or word != "stops" else "")
 
 
 def _sum(tasks: Sequence[Mapping[str, Any]]) -> str:

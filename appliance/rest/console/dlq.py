@@ -41,6 +41,7 @@ def routes(context: Context, records: Records, jobs: Jobs, prefix: str) -> list[
     return [
         Route("GET", f"{prefix}/dlq", queues.all),
         Route("GET", f"{topic}/records", queues.records),
+        Route("GET", f"{topic}/records/{{partition}}/{{offset}}", queues.record),
         Route("GET", f"{topic}/groups", queues.groups),
         Route("GET", f"{topic}/export", queues.export),
         Route("POST", f"{topic}/replay", queues.replay, role=Role.OPERATE),
@@ -138,10 +139,29 @@ class _Queues:
         letters = await self._letters(request, members)
         return json_response(letters[:count])
 
+    async def record(self, request: Request, members: Members) -> Response:
+        """One dead letter, hidden or not; `as` says how to read it."""
+        place = members["partition"], members["offset"]
+        if not all(number.isdigit() for number in place):
+            raise RestError(404, f"{place[0]}@{place[1]} is no partition and offset.")
+        found = await self._context.call(
+            self._one, members["topic"], int(place[0]), int(place[1]), _form(request)
+        )
+        if found is None:
+            raise RestError(
+                404, f"{members['topic']} has no record {place[0]}@{place[1]} any more."
+            )
+        return json_response(found)
+
+    def _one(self, topic: str, partition: int, offset: int, form: str) -> Entry | None:
+        payloads = self._records.payloads(self._owners(topic)[0])
+        with self._records.reader() as reader:
+            raw = reader.at(topic, partition, offset)
+        gone = (partition, offset) in self._context.journal.discarded(topic)
+        return None if raw is None else {**dead_letter(raw, payloads, form), "discarded": gone}
+
     async def _letters(self, request: Request, members: Members) -> list[Entry]:
-        form = request.query_params.get("as", "auto")
-        if form not in FORMS:
-            raise BadRequestError(f"Unknown form {form}; there are {', '.join(FORMS)}")
+        form = _form(request)
         wanted = Selected(request.query_params)
         with_hidden = request.query_params.get("discarded") == "true"
         return await self._context.call(self._read, members["topic"], form, wanted, with_hidden)
@@ -238,6 +258,13 @@ class _Queues:
             purge(self._records.settings(), topic, before)
             self._context.journal.purged(topic, count)
         return {"count": count, "before": {str(key): value for key, value in before.items()}}
+
+
+def _form(request: Request) -> str:
+    form = request.query_params.get("as", "auto")
+    if form not in FORMS:
+        raise BadRequestError(f"Unknown form {form}; there are {', '.join(FORMS)}")
+    return form
 
 
 def _object(body: bytes) -> Entry:
