@@ -61,7 +61,7 @@ class Delivery:
         self._most_bytes = _REQUESTS_AHEAD * int(settings["batch.size"])
         given = {
             **settings,
-            "linger.ms": max(_LINGER_MS, int(settings["linger.ms"])),
+            "linger.ms": max(_LINGER_MS, float(settings["linger.ms"])),
             "on_delivery": self._delivered,
         }
         quiet: Any = LibraryLog(log)
