@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -63,6 +64,17 @@ def test_lines_arrive_to_the_byte_when_appended_one_by_one(rig, unique_name, tmp
         "figures",
     )[0]
     assert figures["status"] == "running"
+
+
+def test_line_leaves_at_once_when_no_other_is_there_to_wait_for(broker, unique_name, tmp_path):
+    """A record is on its way when the source has no more, however long others might be waited for."""
+    file = tmp_path / "in.txt"
+    options = {"offset.flush.interval.ms": "600000"}
+    with contextlib.closing(Rig(broker.bootstrap, tmp_path, **options)) as rig:
+        rig.start(source("in", file, unique_name, **{"producer.override.linger.ms": "600000"}))
+        append(file, "alone\n")
+        (message,) = consume(rig.bootstrap, unique_name, 1)
+    assert b"alone" in message.value()
 
 
 def test_nothing_is_lost_when_the_task_process_is_killed(rig, unique_name, tmp_path):
