@@ -26,7 +26,7 @@ from appliance.schemaregistry.anything import NAME as ANYTHING_NAME
 from appliance.schemaregistry.avrodata import AvroOptions, avro_encoder, avro_schema
 from appliance.schemaregistry.avroreader import AvroReader, ReaderOptions, avro_reader
 from appliance.schemaregistry.client import AVRO, RegistryClient, RegistryError, SchemaText
-from appliance.schemaregistry.latest import check_latest
+from appliance.schemaregistry.latest import check_chosen, check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
 
@@ -192,7 +192,10 @@ class AvroConverter(Converter):
             return self._client.register(subject, text, normalize=normalize), None
         fixed = self._parsed["use.schema.id"]
         if fixed >= 0:
-            return fixed, self._client.by_id(fixed, subject)
+            chosen = self._client.by_id(fixed, subject)
+            if self._parsed["id.compatibility.strict"]:
+                check_chosen(self._client, chosen, text)
+            return fixed, chosen
         if self._parsed["use.latest.version"]:
             latest = self._client.latest(subject)
             if self._parsed["latest.compatibility.strict"]:

@@ -17,7 +17,7 @@ from appliance.data import Schema
 from appliance.data.struct import validate_value
 from appliance.errors import DataError, RetriableError
 from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
-from appliance.schemaregistry.latest import check_latest
+from appliance.schemaregistry.latest import check_chosen, check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
 from appliance.schemaregistry.protofile import ProtoError, parse_proto, place_of
@@ -124,7 +124,10 @@ class ProtobufConverter(Converter):
                 found = client.register(subject, text, normalize=parsed["normalize.schemas"])
             elif parsed["use.schema.id"] >= 0:
                 found = int(parsed["use.schema.id"])
-                place = self._place_in(client.by_id(found, subject), writer.record)
+                chosen = client.by_id(found, subject)
+                if parsed["id.compatibility.strict"]:
+                    check_chosen(client, chosen, text)
+                place = self._place_in(chosen, writer.record)
             elif parsed["use.latest.version"]:
                 found, latest = client.latest(subject)
                 if parsed["latest.compatibility.strict"]:

@@ -28,7 +28,7 @@ from appliance.schemaregistry.jsonreferences import Documents
 from appliance.schemaregistry.jsonschemadata import JsonWriting, json_schema
 from appliance.schemaregistry.jsonschemareader import JsonReading, read_json_schema
 from appliance.schemaregistry.jsonvalidation import check_json
-from appliance.schemaregistry.latest import check_latest
+from appliance.schemaregistry.latest import check_chosen, check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
 
@@ -196,7 +196,10 @@ class JsonSchemaConverter(Converter):
                 return client.register(subject, text, normalize=parsed["normalize.schemas"]), text
             if parsed["use.schema.id"] >= 0:
                 fixed = int(parsed["use.schema.id"])
-                return fixed, client.by_id(fixed, subject) if self._validates else text
+                chosen = client.by_id(fixed, subject)
+                if parsed["id.compatibility.strict"]:
+                    check_chosen(client, chosen, text)
+                return fixed, chosen
             if parsed["use.latest.version"]:
                 found, latest = client.latest(subject)
                 if parsed["latest.compatibility.strict"]:

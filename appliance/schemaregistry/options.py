@@ -44,6 +44,13 @@ for _name, _type, _default, _importance, _doc in (
         "Refuse records that the newest schema of the subject cannot hold.",
     ),
     (
+        "id.compatibility.strict",
+        ConfigType.BOOLEAN,
+        True,
+        _LOW,
+        "Refuse records that the schema of `use.schema.id` cannot hold.",
+    ),
+    (
         "normalize.schemas",
         ConfigType.BOOLEAN,
         False,

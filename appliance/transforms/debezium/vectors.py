@@ -10,6 +10,7 @@ from typing import Any, ClassVar, Final
 
 from appliance.config import ConfigDef
 from appliance.data import Schema, Type
+from appliance.data.recursive import refuse_recursion
 from appliance.data.struct import unwrap
 from appliance.data.text import java_text
 from appliance.errors import DataError
@@ -59,6 +60,8 @@ def _converted(schema: Schema) -> tuple[Schema, Convert]:
     parts: list[Convert] = []
     for field in schema.fields:
         own = field.schema
+        if own.type is Type.STRUCT:
+            refuse_recursion(own, "vectors inside cannot be changed")
         if own.name in _VECTORS or own.name == _SPARSE:
             builder.field(field.name, _JSON.replace(optional=own.optional))
             write = _sparse(own) if own.name == _SPARSE else _dense(own)

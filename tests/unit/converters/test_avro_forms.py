@@ -250,6 +250,20 @@ def test_the_newest_schema_must_fit_unless_told_otherwise(kind):
 
 
 @pytest.mark.parametrize("kind", [AvroConverter, JsonSchemaConverter, ProtobufConverter])
+def test_the_schema_of_an_id_must_fit_unless_told_otherwise(kind):
+    """use.schema.id refuses what that schema cannot hold."""
+    first = configured(kind)
+    first.encoder("t", OTHER)([("x",)], ())
+    options: Any = {"auto_register_schemas": "false", "use_schema_id": "1"}
+    strict = configured(kind, **options)
+    strict._client = LocalRegistry(first._client)
+
+    assert strict.encoder("u", OTHER)([("y",)], ())[0][:5] == b"\0\0\0\0\1"
+    with pytest.raises(DataError, match=r"Set id\.compatibility\.strict=false"):
+        strict.encoder("u", SMALL)([(1,)], ())
+
+
+@pytest.mark.parametrize("kind", [AvroConverter, JsonSchemaConverter, ProtobufConverter])
 @pytest.mark.parametrize(
     ("strategy", "subject"),
     [("TopicName", "t-value"), ("RecordName", "R"), ("TopicRecordName", "t-R")],

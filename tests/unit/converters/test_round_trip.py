@@ -228,3 +228,37 @@ def test_malformed_bytes_are_data_errors_when_decoded(target: str, payload: byte
             converter.to_connect_data("t", payload)
         except DataError:
             pass
+
+
+_LIMITS = {Type.INT16: 15, Type.INT32: 31, Type.INT64: 63}
+_SIMPLE: dict[str, tuple[Type, st.SearchStrategy[Any]]] = {
+    "string:StringConverter": (Type.STRING, st.text()),
+    "bytearray:ByteArrayConverter": (Type.BYTES, st.binary()),
+    "primitive:BooleanConverter": (Type.BOOLEAN, st.booleans()),
+    "primitive:FloatConverter": (Type.FLOAT32, st.floats(width=32, allow_nan=False)),
+    "primitive:DoubleConverter": (Type.FLOAT64, st.floats(allow_nan=False)),
+    **{
+        f"primitive:{name}Converter": (
+            kind,
+            st.integers(-(2 ** _LIMITS[kind]), 2 ** _LIMITS[kind] - 1),
+        )
+        for name, kind in (("Short", Type.INT16), ("Integer", Type.INT32), ("Long", Type.INT64))
+    },
+}
+
+
+@pytest.mark.parametrize("target", _SIMPLE)
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_values_return_from_the_converters_of_one_type(target: str, data: st.DataObject) -> None:
+    """Each under its own type, null included."""
+    kind, values = _SIMPLE[target]
+    plugin = next(p for p in PLUGINS if p.target == f"appliance.converters.{target}")
+    converter = plugin.load()()
+    converter.configure({}, is_key=False)
+    rows = data.draw(st.lists(st.none() | values, min_size=1, max_size=5))
+
+    payloads = converter.encoder("t", Schema(kind, optional=True))(rows, ())
+    found = [row for run in converter.decode("t", payloads) for row in run.rows]
+
+    assert found == [NULL if row is None else row for row in rows]

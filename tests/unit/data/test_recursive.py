@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from typing import Any
 
 import pytest
 
 from appliance.converters.json import JsonConverter
-from appliance.data import Field, Schema, Struct, Type
+from appliance.data import Field, Schema, SourceRecord, Struct, Type
 from appliance.data.projector import project, projector
 from appliance.data.recursive import Knot, back_references, node_of
 from appliance.data.struct import unwrap, wrap
@@ -120,3 +121,27 @@ def test_what_cannot_hold_it_says_so():
 
     with pytest.raises(DataError, match="Parquet cannot hold it"):
         arrow_schema(node())
+
+
+SHAPERS = (
+    "flatten:Value",
+    "debezium.geometries:SwapGeometryCoordinates",
+    "debezium.vectors:VectorToJsonConverter",
+)
+
+
+@pytest.mark.parametrize("target", SHAPERS)
+@pytest.mark.parametrize("is_inside", [False, True])
+def test_a_transform_that_goes_into_structs_refuses_one_without_an_end(target, is_inside):
+    """One clear error of the record, which the connector's error policy handles."""
+    module, _, name = target.partition(":")
+    transform = getattr(importlib.import_module(f"appliance.transforms.{module}"), name)()
+    transform.configure({})
+    schema = node()
+    value = wrap(schema, ROW)
+    if is_inside:
+        schema = Schema(Type.STRUCT, fields=(Field("inner", 0, node()),))
+        value = wrap(schema, (ROW,))
+
+    with pytest.raises(DataError, match="The struct Node contains itself: "):
+        transform.apply(SourceRecord("t", 0, None, None, schema, value))
