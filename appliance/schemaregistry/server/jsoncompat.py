@@ -16,6 +16,10 @@ from appliance.schemaregistry.jsonreferences import Documents
 from appliance.schemaregistry.server.faults import SchemaTextError
 from appliance.schemaregistry.server.jsonforms import Form, load_json_schema
 
+_FAR: Final = 60
+"""How many pairs may be compared inside each other when another reference is met."""
+_MOST_TURNS: Final = 100
+
 Findings = list[tuple[str, str]]
 """Kinds of change that break, each with its path."""
 
@@ -118,17 +122,19 @@ def canonical_json(parsed: JsonSchemaText) -> str:
 def json_incompatibilities(reader: JsonSchemaText, writer: JsonSchemaText) -> list[str]:
     """Give why `reader` may refuse what `writer` accepts; empty when it never does."""
     known: dict[tuple[int, int], Findings] = {}
-    while True:
+    found: Findings = []
+    for _ in range(_MOST_TURNS):
         comparison = _Comparison(known)
         try:
-            found = comparison.compare(writer.form, reader.form)
+            found = comparison.compare_all(writer.form, reader.form)
         except RecursionError:
             return ["The schemas are nested too deeply to be compared"]
         broken = comparison.broken()
         # What leads back to itself was taken as compatible: with what turned out not to be, once more.
         if not comparison.has_assumed or broken.keys() == known.keys():
-            return [_told(kind, path) for kind, path in dict.fromkeys(found)]
+            break
         known = broken
+    return [_told(kind, path) for kind, path in dict.fromkeys(found)]
 
 
 def _told(kind: str, path: str) -> str:
@@ -143,7 +149,16 @@ class _Comparison:
         self._known = known
         self._done: dict[tuple[int, int], Findings] = {}
         self._open: set[tuple[int, int]] = set()
+        self._later: dict[tuple[int, int], tuple[Form, Form]] = {}
         self.has_assumed = False
+
+    def compare_all(self, old: Form, new: Form) -> Findings:
+        """Give what breaks; references far from the root are compared afterwards, not inside each other."""
+        found = self.compare(old, new)
+        while self._later:
+            _, pair = self._later.popitem()
+            self.compare(*pair)
+        return found
 
     def broken(self) -> dict[tuple[int, int], Findings]:
         """Give the pairs that do not go together."""
@@ -153,11 +168,14 @@ class _Comparison:
         """Give what breaks."""
         if old is None or new is None:
             return [] if new is None else [("SCHEMA_ADDED", "")]
+        is_far = len(self._open) >= _FAR and "reference" in (old.kind, new.kind)
         old, new = _meant(old), _meant(new)
         pair = (id(old), id(new))
         if pair in self._done:
             return self._done[pair]
-        if pair in self._open:
+        if is_far and pair not in self._open:
+            self._later[pair] = (old, new)
+        if is_far or pair in self._open:
             self.has_assumed = self.has_assumed or pair not in self._known
             return self._known.get(pair, [])
         self._open.add(pair)

@@ -323,6 +323,35 @@ def test_protobuf_files_are_compared(api, old, new, fits):
     assert (api.register("p", texts[1], schemaType="PROTOBUF")[0] == 200) is fits
 
 
+def entangled(last: str, count: int = 24) -> str:
+    """Give a JSON Schema of objects that refer to each other; `last` is a type in the last of them."""
+    definitions = {
+        f"d{i}": {
+            "type": "object",
+            "properties": {
+                "v": {"type": last if i == count - 1 else "string"},
+                "k": {
+                    "oneOf": [{"$ref": f"#/definitions/d{(i * 7 + j) % count}"} for j in (1, 2, 3)]
+                },
+            },
+            "additionalProperties": False,
+        }
+        for i in range(count)
+    }
+    return json.dumps({"$ref": "#/definitions/d0", "definitions": definitions})
+
+
+def test_definitions_that_all_refer_to_each_other_are_compared(api):
+    """Equal ones go together, and one change far from the root is found."""
+    old = {"schema": entangled("string"), "schemaType": "JSON"}
+    api.register("e", old["schema"] + " ", schemaType="JSON")
+    path = "/compatibility/subjects/e/versions/latest"
+
+    assert api.ask("POST", path, old) == (200, {"is_compatible": True})
+    other = {**old, "schema": entangled("integer")}
+    assert api.ask("POST", path, other) == (200, {"is_compatible": False})
+
+
 def test_what_a_schema_refers_to_stays_where_it_is(api):
     """The text is kept as given, and fits what it refers to when it is read again."""
     text = '{"type":"record","name":"U","fields":[{"name":"o","type":"O"}]}'
