@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from deploy.parts.debian import debian_mirror
@@ -60,6 +62,20 @@ def build_root(release: str) -> Path:
         run_in(root, [*install, *_BUILD], f"installing build tools on {release}")
 
     return obtain(f"debian-{release}-build", ",".join(_BUILD), build) / "root"
+
+
+@contextmanager
+def mounted(lower: Path, folder: Path) -> Iterator[Path]:
+    """Give a folder that shows `lower`; what is changed there lies in `folder`. Raises PartError."""
+    for name in ("upper", "work", "root"):
+        (folder / name).mkdir()
+    root = folder / "root"
+    layers = f"lowerdir={lower},upperdir={folder}/upper,workdir={folder}/work"
+    run(["mount", "-t", "overlay", "overlay", "-o", layers, str(root)], f"mounting {lower}")
+    try:
+        yield root
+    finally:
+        run(["umount", str(root)], f"unmounting {root}")
 
 
 def run_in(root: Path, command: list[str], purpose: str, folder: str = "/") -> str:

@@ -5,10 +5,8 @@ The kernel and the clock are this machine's. The system's changes lie in memory 
 
 from __future__ import annotations
 
-import contextlib
 import os
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -26,19 +24,23 @@ _PATH = "PATH=/usr/sbin:/usr/bin:/sbin:/bin"
 class System:
     """One system of a release; use as a context. Root only."""
 
-    alone = False
-    """Whether it has a network of its own, with nothing else in it."""
-
     def __init__(self, release: str) -> None:
         need("systemd-nspawn", "systemd-container")
         self._lower = system_root(release)
-        self.folder = Path(tempfile.mkdtemp(prefix=f"{release}-"))
-        self.root = self.folder / "root"
+        self._folder = Path(tempfile.mkdtemp(prefix=f"{release}-"))
+        self.root = self._folder / "root"
         self._process: subprocess.Popen[bytes] | None = None
         self._leader = 0
 
     def __enter__(self) -> Self:
-        self.mount()
+        run(["mount", "-t", "tmpfs", "none", str(self._folder)], "mounting memory for a system")
+        for name in ("upper", "work", "root"):
+            (self._folder / name).mkdir()
+        layers = (
+            f"lowerdir={self._lower},upperdir={self._folder}/upper,workdir={self._folder}/work"
+        )
+        words = ("-t", "overlay", "overlay", "-o", layers, str(self.root))
+        run(["mount", *words], "mounting a system's folder")
         (self.root / "etc/hosts").write_text("127.0.0.1 localhost\n::1 localhost\n")
         shutil.copy("/etc/resolv.conf", self.root / "etc/resolv.conf")
         try:
@@ -48,23 +50,13 @@ class System:
             raise
         return self
 
-    def mount(self) -> None:
-        """Make the folder of the system: what it changes lies in memory."""
-        run(["mount", "-t", "tmpfs", "none", str(self.folder)], "mounting memory for a system")
-        for name in ("upper", "work", "root"):
-            (self.folder / name).mkdir()
-        layers = f"lowerdir={self._lower},upperdir={self.folder}/upper,workdir={self.folder}/work"
-        words = ("-t", "overlay", "overlay", "-o", layers, str(self.root))
-        run(["mount", *words], "mounting a system's folder")
-
     def boot(self) -> None:
         """Start the system and wait until its services are up."""
-        with (self.folder / "console.log").open("ab") as console:
+        with (self._folder / "console.log").open("ab") as console:
             self._process = subprocess.Popen(
                 [
                     *("systemd-nspawn", "-q", "-D", str(self.root), "-M", f"trial{os.getpid()}"),
                     *("--register=no", "--keep-unit", "--console=pipe", "--boot"),
-                    *(("--private-network",) if self.alone else ()),
                 ],
                 stdin=subprocess.DEVNULL,
                 stdout=console,
@@ -80,7 +72,7 @@ class System:
                 if state in ("running", "degraded"):
                     return
             time.sleep(0.2)
-        said = (self.folder / "console.log").read_text(errors="replace")[-2000:]
+        said = (self._folder / "console.log").read_text(errors="replace")[-2000:]
         raise PartError(f"The system did not come up within {_BOOT_S:g} s: {said}")
 
     def _find_leader(self) -> int:
@@ -137,17 +129,6 @@ class System:
             self._process.wait()
         self._process, self._leader = None, 0
 
-    def kill(self) -> None:
-        """End all its processes at once."""
-        for pid in (self._leader, 0 if self._process is None else self._process.pid):
-            if pid:
-                # the kernel ends everything that the first process of a system had
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait()
-        self._process, self._leader = None, 0
-
     def __exit__(
         self,
         kind: type[BaseException] | None,
@@ -159,6 +140,6 @@ class System:
     def close(self) -> None:
         """Power off and leave nothing behind."""
         self.power_off()
-        for folder in (self.root, self.folder):
+        for folder in (self.root, self._folder):
             subprocess.run(["umount", "-R", str(folder)], check=False, capture_output=True)
-        shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self._folder, ignore_errors=True)
