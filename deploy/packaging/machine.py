@@ -37,7 +37,7 @@ _WITNESS = """\
 Description=What happens in this machine
 After=mariadb.service
 [Service]
-ExecStart=/bin/sh -c 'cd "$(dirname "$(readlink -f /usr/bin/ingest-appliance)")"; \\
+ExecStart=/bin/sh -c 'cd "$$(dirname "$$(readlink -f /usr/bin/ingest-appliance)")"; \\
     exec ./python /usr/local/lib/witness.py'
 """
 # everything waits for processors that are this slow
