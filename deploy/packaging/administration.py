@@ -113,11 +113,11 @@ class Administration:
         """The console in a terminal, manual and completion."""
         promise = self._trial.promise
         shown = self._sh(
-            "export TERM=xterm-256color; "
-            "timeout 10 script -qec 'stty rows 40 cols 120; ingest-tui' /dev/null </dev/zero",
+            "export TERM=xterm-256color; sleep 15 | "
+            "timeout 12 script -qec 'stty rows 40 cols 120; ingest-tui' /dev/null",
             check=False,
         )
-        promise("the console shows the connectors", "rows-in" in shown and "RUNNING" in shown)
+        promise("the console shows the connectors", "rows-in" in shown and "running" in shown)
         pages = "/usr/share/man/man8/ingest-appliance.8.gz /usr/share/man/man1/ingest-tui.1.gz"
         promise("there are manual pages", "doctor" in self._sh(f"zcat {pages}"))
         words = self._sh("ingest-appliance completion words -- des", check=False)

@@ -3,11 +3,13 @@
 It tells on the second serial line, a JSON object a line: `up`, the seconds since the kernel's start;
 `committed`, the id of a row whose commit the database has answered; `begin` and `ids`, records of the topic
 from an offset on; `answer`, the output of a shell script that came in as `run`. `load` that comes in is
-whether rows go on being committed. The reader begins with the first record at each start.
+whether rows go on being committed. Rows are committed from when the broker answers; the reader begins with the
+first record at each start.
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import subprocess
@@ -17,7 +19,7 @@ import tty
 from typing import Any
 
 import pymysql
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 TOPIC = "cut.shop.orders"
 _PAUSE_S = 0.05
@@ -63,8 +65,13 @@ def read() -> None:
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
             "topic.metadata.refresh.interval.ms": 2000,
+            "reconnect.backoff.max.ms": 3000,
         }
     )
+    while not _load.is_set():
+        with contextlib.suppress(KafkaException):
+            consumer.list_topics(timeout=3)
+            _load.set()
     consumer.assign([TopicPartition(TOPIC, 0, 0)])
     while True:
         messages = [m for m in consumer.consume(1000, 0.5) if m.error() is None]
@@ -84,7 +91,6 @@ def main() -> None:
     """Work until the power goes."""
     tty.setraw(_line)
     tell(up=time.monotonic())
-    _load.set()
     for work in (commit, read):
         threading.Thread(target=work, daemon=True).start()
     with os.fdopen(os.dup(_line)) as lines:
