@@ -3,8 +3,8 @@
 It tells on the second serial line, a JSON object a line: `up`, the seconds since the kernel's start;
 `committed`, the id of a row whose commit the database has answered; `begin` and `ids`, records of the topic
 from an offset on; `answer`, the output of a shell script that came in as `run`. `load` that comes in is
-whether rows go on being committed. Rows are committed from when the broker answers; the reader begins with the
-first record at each start.
+whether rows go on being committed; they are from when the broker answers. The reader begins with the first
+record at each start.
 """
 
 from __future__ import annotations
