@@ -338,7 +338,8 @@ class _Trial(Promises):
         self.system.run("kill", "-ABRT", self.show("MainPID"))
         self.wait(self.serves)
         found = self.system.sh(
-            "find / \\( -path /proc -o -path /sys \\) -prune -o -type f -newer /root/before -print0 "
+            "find / \\( -path /proc -o -path /sys -o -path /run/credentials \\) -prune "
+            "-o -type f -newer /root/before -print0 "
             f"| xargs -0 grep -alf {pattern}",
             check=False,
         )
