@@ -46,7 +46,8 @@ _EASY = {
     f"{_UNITS}/ingest-appliance.service.d/slow.conf": "[Service]\nTimeoutStartSec=600\nWatchdogSec=300\n",
     f"{_UNITS}/ingest-appliance-kafka.service.d/slow.conf": (
         "[Service]\nEnvironment="
-        '"JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1 -XX:-BytecodeVerificationRemote"\n'
+        '"JDK_JAVA_OPTIONS=-XX:TieredStopAtLevel=1'
+        ' -XX:+UnlockDiagnosticVMOptions -XX:-BytecodeVerificationRemote"\n'
     ),
     "etc/ingest-appliance/worker.properties": "appliance.workers=1\n",
 }
