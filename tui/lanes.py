@@ -79,6 +79,7 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
     row, styles = [" "] * cells, [""] * cells
     held: int | None = None
     away = False
+    shown = range(0)
     for at, step in enumerate(steps):
         end = steps[at + 1].cell if at + 1 < len(steps) else cells
         before, held = held, step.held.get(id)
@@ -90,6 +91,10 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
         mark = _mark(scene, id, step, before, held, away=away)
         away = away and not held
         if mark is not None:
+            # two numbers that touch would read as one: the older one gives way
+            for place in range(shown.start, shown.stop if shown.stop >= step.cell else 0):
+                row[place], styles[place] = row[step.cell], styles[step.cell]
+            shown = range(step.cell, step.cell + len(mark[0]))
             for offset, letter in enumerate(mark[0]):
                 if step.cell + offset < cells:
                     row[step.cell + offset] = letter

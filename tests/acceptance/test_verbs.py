@@ -80,16 +80,6 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert table.splitlines()[0].split() == ["NAME", "STATE", "TASKS", "TYPE", "CLASS", "WORKER"]
     assert table.splitlines()[1].split()[:4] == ["in", "RUNNING", "1/1", "source"]
     assert verb("get", "connectors", "-o", "name")[1] == "in\n"
-    plan = json.loads(verb("delete", "in", "--dry-run", "-o", "json")[1])
-    assert plan["lost"] == ["the configuration of in, revision 1"]
-    assert [task["task"] for task in plan["stops"]] == ["in:0"]
-    assert "The group rebalances" in verb("stop", "--all", "--dry-run")[1]
-    assert verb("patch", "in", "--set", "tasks.max=0", "--dry-run")[0] == 1
-    used = json.loads(verb("get", "topics", "in", "-o", "json")[1])
-    assert [(one["topic"], one["written_by"]) for one in used] == [(unique_name, ["in"])]
-    assert used[0]["size_bytes"] > 0
-    plugins = json.loads(verb("get", "plugins", "-o", "json")[1])
-    assert next(one["version"] for one in plugins if one["used_by"] == ["in"])
     assert verb("pause", "--wait", "-e", "^in$")[0] == 0
     assert json.loads(verb("get", "tasks", "-o", "json")[1])[0]["state"] == "PAUSED"
     assert verb("stop", "--wait", "in")[0] == 0
@@ -102,6 +92,27 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert verb("delete", "in")[0] == 1, "it asks, and nobody answers"
     assert verb("delete", "--yes", "in")[0] == 0
     assert verb("get", "connectors", "-o", "name") == (0, "", "")
+
+
+def test_change_is_told_and_not_made_when_it_is_a_dry_run(daemon, verb, unique_name, tmp_path):
+    """What would stop, be lost or be wrong; who uses a plugin, how large a topic is."""
+    lines = tmp_path / "in.txt"
+    lines.write_text("one\n")
+    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
+    daemon.client.put("connectors", "in", "config", body=config)
+    await_running(daemon, "in")
+
+    plan = json.loads(verb("delete", "in", "--dry-run", "-o", "json")[1])
+    assert plan["lost"] == ["the configuration of in, revision 1"]
+    assert [task["task"] for task in plan["stops"]] == ["in:0"]
+    assert "The group rebalances" in verb("stop", "--all", "--dry-run")[1]
+    assert verb("patch", "in", "--set", "tasks.max=0", "--dry-run")[0] == 1
+    assert daemon.client.get("connectors", "in", "config") == {**config, "name": "in"}
+    used = json.loads(verb("get", "topics", "in", "-o", "json")[1])
+    assert [(one["topic"], one["written_by"]) for one in used] == [(unique_name, ["in"])]
+    assert used[0]["size_bytes"] > 0
+    plugins = json.loads(verb("get", "plugins", "-o", "json")[1])
+    assert next(one["version"] for one in plugins if one["used_by"] == ["in"])
 
 
 def test_configuration_goes_forth_and_back_when_it_is_edited_and_rolled_back(

@@ -178,6 +178,14 @@ def test_lane_prints_a_number_where_it_changes():
     assert [number for number in ("40", "41", "42", "44") if number not in lines[3]] == []
 
 
+def test_older_number_gives_way_when_two_would_touch():
+    """Held 1, then 3 a moment later: no 13."""
+    short = [rebalance(12, 295, (3, 3)), rebalance(11, 302, (1, 3)), rebalance(10, 500, (5, 3))]
+    lane = lanes(scene(), short, NOW_MS / 1000, 100).text.plain.splitlines()[0]
+    assert "13" not in lane
+    assert lane.count("3") == lane.count("5") == 1
+
+
 def test_wait_counts_down_when_it_is_not_over():
     """A running delay says how long it still is."""
     waiting = rebalance(

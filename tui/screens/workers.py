@@ -174,7 +174,8 @@ class Workers(View):
         else:
             moved = len(row[0]["assigned"])
             text = moves(self.scene, *row, width=41)
-            box.put(text, f"gen {row[0]['gen']}, {moved} tasks assigned")
+            many = "" if moved == 1 else "s"
+            box.put(text, f"gen {row[0]['gen']}, {moved} task{many} assigned")
 
     def on_grid_moved(self) -> None:
         """Show the moves of the generation under the cursor."""
