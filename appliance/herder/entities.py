@@ -167,7 +167,7 @@ class HerderSnapshot(msgspec.Struct, frozen=True):
 
     `metrics` holds the latest figures of the tasks that run here, by the text form of their id;
     `worker_figures` and `rebalance_figures` are those of the groups connect-worker-metrics and
-    connect-worker-rebalance-metrics, by attribute.
+    connect-worker-rebalance-metrics, by attribute; `topics` are those that each connector has used.
     """
 
     taken_ms: int
@@ -180,3 +180,4 @@ class HerderSnapshot(msgspec.Struct, frozen=True):
     config_offset: int
     worker_figures: Mapping[str, float | int] = {}
     rebalance_figures: Mapping[str, float | int] = {}
+    topics: Mapping[str, tuple[str, ...]] = {}

@@ -128,6 +128,7 @@ def herder_snapshot(
         state.offset,
         worker.figures(),
         tick.rebalances.figures(),
+        {name: statuses.topics(name) for name in statuses.tracked_connectors()},
     )
 
 

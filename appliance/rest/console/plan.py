@@ -146,7 +146,7 @@ class _Plans:
                 "A task that failed commits nothing: what it read since its last commit is read again."
             )
         if plan.action in {"stop", "delete"}:
-            await self._put_readers(plan, seen)
+            self._put_readers(plan, seen)
             self._put_rebalance(plan, seen)
 
     def _restart(self, plan: Plan, asked: Mapping[str, Any], tasks: Sequence[PlannedTask]) -> None:
@@ -213,18 +213,18 @@ class _Plans:
             # a broker that is away must not hide the rest
             return {}
 
-    async def _put_readers(self, plan: Plan, seen: HerderSnapshot) -> None:
+    @staticmethod
+    def _put_readers(plan: Plan, seen: HerderSnapshot) -> None:
         """Name the sinks that read what nobody will write any more."""
         for name in plan.targets:
             if seen.connectors[name].type == "sink":
                 continue
-            used = await self._context.wait(self._context.herder.connector_topics(name))
             readers = {
                 reader
                 for reader, info in seen.connectors.items()
                 if info.type == "sink"
                 and reader not in plan.targets
-                and any(_reads(info, topic) for topic in used.topics)
+                and any(_reads(info, topic) for topic in seen.topics.get(name, ()))
             }
             if readers:
                 plan.notes.append(

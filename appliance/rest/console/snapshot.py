@@ -78,9 +78,7 @@ def snapshot(
         },
         "workers": worker_entries(seen, workers),
         "connectors": [
-            _connector(
-                name, info, states.get((name, None)), journal.revised(name), _version(name, seen)
-            )
+            _connector(name, info, states.get((name, None)), journal.revised(name), seen)
             for name, info in seen.connectors.items()
         ],
         "tasks": [
@@ -157,10 +155,11 @@ def _connector(
     info: ConnectorInfo,
     known: _State | None,
     revised: Revised | None,
-    version: str | None,
+    seen: HerderSnapshot,
 ) -> dict[str, Any]:
     queue = info.config.get("errors.deadletterqueue.topic.name")
-    topics = info.config.get("topics") or info.config.get("topic") or ""
+    named = info.config.get("topics") or info.config.get("topic") or ""
+    topics = [topic.strip() for topic in named.split(",") if topic.strip()]
     return {
         "name": name,
         "type": info.type,
@@ -168,8 +167,9 @@ def _connector(
         "worker": None if known is None else known.worker,
         "trace": None if known is None else known.trace,
         "plugin": info.config.get("connector.class"),
-        "version": version,
-        "topics": [topic.strip() for topic in topics.split(",") if topic.strip()],
+        "version": _version(name, seen),
+        # of one whose configuration names none those that it has used
+        "topics": topics or sorted(seen.topics.get(name, ())),
         "tasks": len(info.tasks),
         "dlq": {"topic": queue} if queue else None,
         "rev": None if revised is None else revised.number,

@@ -32,6 +32,10 @@ def routes(context: Context, records: Records, prefix: str) -> list[Route]:
     ]
 
 
+def _reads(seen: HerderSnapshot, name: str) -> bool:
+    return seen.connectors[name].type == "sink"
+
+
 class _Topics:
     def __init__(self, context: Context, records: Records) -> None:
         self._context = context
@@ -40,18 +44,13 @@ class _Topics:
     async def all(self, _request: Request, _members: Members) -> Response:
         """Every topic: partitions, records, bytes of one copy, which connectors write and read it."""
         seen = self._context.herder.snapshot()
-        used = {}
-        for name, info in seen.connectors.items():
-            if info.type != "sink":
-                answer = await self._context.wait(self._context.herder.connector_topics(name))
-                used[name] = answer.topics
-        return json_response(await self._context.call(self._listed, seen, used))
+        return json_response(await self._context.call(self._listed, seen))
 
-    def _listed(self, seen: HerderSnapshot, used: Mapping[str, tuple[str, ...]]) -> list[Entry]:
+    def _listed(self, seen: HerderSnapshot) -> list[Entry]:
         writers: dict[str, set[str]] = {}
         readers: dict[str, set[str]] = {}
-        for name, topics in used.items():
-            for topic in topics:
+        for name, topics in seen.topics.items():
+            for topic in topics if name in seen.connectors and not _reads(seen, name) else ():
                 writers.setdefault(topic, set()).add(name)
         for name, info in seen.connectors.items():
             if queue := info.config.get(QUEUE_OPTION):

@@ -66,6 +66,7 @@ class FakeHerder:
         self.configs: dict[str, dict[str, str | None]] = {}
         self.states: dict[str, str] = {}
         self.offsets: dict[str, list[ConnectorOffset]] = {}
+        self.topics: dict[str, tuple[str, ...]] = {}
         self.cluster_levels: list[tuple[str, str]] = []
         self.fail_with: BaseException | None = None
         self.started = True
@@ -239,6 +240,7 @@ class FakeHerder:
             config_offset=1,
             worker_figures={"connector-count": len(states), "task-startup-success-total": 2},
             rebalance_figures={"completed-rebalances-total": 3},
+            topics=self.topics,
         )
 
 

@@ -45,6 +45,19 @@ def test_snapshot_holds_group_workers_connectors_and_tasks(client, context):
     assert seen["connectors"][0]["version"] == "4.3.1"
 
 
+def test_used_topics_are_told_when_the_configuration_names_none(client, context):
+    """What a CDC source writes into; what a configuration names comes first."""
+    for name, config in (("in", {"topic": "t"}), ("cdc", {})):
+        context.herder.configs[name] = {"connector.class": "FileStreamSource", **config}
+        context.herder.states[name] = "RUNNING"
+        context.herder.topics[name] = ("shop.b", "shop.a")
+    seen = client.get("/appliance/v1/snapshot").json()["connectors"]
+    assert {one["name"]: one["topics"] for one in seen} == {
+        "in": ["t"],
+        "cdc": ["shop.a", "shop.b"],
+    }
+
+
 def test_last_minutes_are_told_when_a_console_opens(client, context):
     """Each task's line in the snapshot, the sums beside it, in the steps that are asked for."""
     client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from appliance.errors import ConnectError
-from appliance.herder.entities import ActiveTopicsInfo, ConnectorOffset
+from appliance.herder.entities import ConnectorOffset
 from appliance.rest.console.records import Records
-from tests.unit.rest.fakes import WORKER, settled
+from tests.unit.rest.fakes import WORKER
 
 SOURCE = {"connector.class": "FileStreamSource", "topic": "t"}
 SINK = {"connector.class": "FileStreamSink", "topics": "t, u", "file": "/tmp/x"}
@@ -15,14 +15,11 @@ TASK = {"task": "in:0", "worker": WORKER, "state": "RUNNING", "rate": 2.0}
 
 
 @pytest.fixture
-def running(client, context, monkeypatch):
+def running(client, context):
     """A source, and a sink that reads what it writes into a topic."""
     for name, config in (("in", SOURCE), ("out", SINK)):
         assert client.put(f"/connectors/{name}/config", json=config).status_code == 201
-    herder = context.herder
-    monkeypatch.setattr(
-        herder, "connector_topics", lambda name: settled(ActiveTopicsInfo(name, ("t",)))
-    )
+    context.herder.topics["in"] = ("t",)
     return client
 
 
