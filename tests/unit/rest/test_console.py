@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import time
 
 import httpx2
@@ -13,6 +14,7 @@ from appliance.ids import ConnectorTaskId, State
 from appliance.journal.journal import Journal
 from appliance.rest.app import create_app
 from appliance.rest.console.stream import QUEUE, events
+from appliance.telemetry.names import JAVA_NAMES
 from tests.unit.rest.fakes import WORKER
 from tests.waiting import wait_until
 
@@ -215,7 +217,18 @@ def test_plugins_tell_where_from_and_who_uses_them(client):
     assert found["sink", "FileStreamSinkConnector"]["used_by"] == []
 
 
+@pytest.fixture
+def levels():
+    """Leave Python's own loggers as they were: levels belong to the process."""
+    names = [None, *JAVA_NAMES, *JAVA_NAMES.values()]
+    before = {name: logging.getLogger(name).level for name in names}
+    yield
+    for name, level in before.items():
+        logging.getLogger(name).setLevel(level)
+
+
 @pytest.mark.asyncio
+@pytest.mark.usefixtures("levels")
 async def test_level_goes_back_when_its_time_is_over(context):
     """A second change keeps what was before the first; everywhere or here alone."""
     async with httpx2.AsyncClient(
