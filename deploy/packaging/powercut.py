@@ -16,7 +16,7 @@ from deploy.packaging.machine import Machine, Message
 from deploy.parts.folder import PartError, progress
 
 CUTS = 10
-_STREAM_S = 900.0
+_STREAM_S = 1800.0
 _DRAIN_S = 600.0
 _MOST_WAIT_S = 20.0
 _SETTINGS = """\
@@ -98,6 +98,11 @@ class Account:
         """Whether a row has arrived that was committed since the last start."""
         return self._first in self.topic.values()
 
+    def skipped(self) -> int:
+        """Give how many rows are not there though one that was committed after them is."""
+        first = self._first or 0
+        return len(self.missing({row for row in self.answered if row < first}))
+
     def taken_back(self) -> int:
         """Give how many records that could be read before the last cut are no longer there."""
         return sum(self.topic.get(offset) != row for offset, row in self._before.items())
@@ -116,14 +121,15 @@ def _judge(machine: Machine, account: Account, cuts: int, dice: random.Random) -
         end = time.monotonic() + dice.uniform(0.5, _MOST_WAIT_S)
         machine.wait(lambda: time.monotonic() > end, "letting rows flow", _DRAIN_S)  # noqa: B023
         machine.cut()
+        before = len(account.answered)
         account.cut()
         machine.start()
         took_s = machine.wait(account.streams, "rows stream again", _STREAM_S)
         lost = account.taken_back()
         taken_back += lost
         progress(
-            f"cut {number} after {len(account.answered)} rows: streams again after {took_s:.0f} s, "
-            f"{lost} records were gone from the topic"
+            f"cut {number} after {before} rows: streams again after {took_s:.0f} s, {lost} records were "
+            f"gone from the topic, {account.skipped()} rows were passed over"
         )
     machine.say(load=False)
     told = machine.sh("mariadb --batch --skip-column-names -e 'SELECT id FROM shop.orders'")

@@ -38,3 +38,15 @@ def test_rows_stream_when_one_has_arrived_that_was_committed_since_the_start():
     account.note({"committed": 2})
     account.note({"begin": 1, "ids": [2]})
     assert account.streams()
+    assert account.skipped() == 0
+
+
+def test_row_is_passed_over_when_a_later_one_has_arrived():
+    """A connector that goes on behind a lost record is found out at once."""
+    account = Account()
+    for row in (1, 2):
+        account.note({"committed": row})
+    account.cut()
+    account.note({"committed": 3})
+    account.note({"begin": 0, "ids": [1, 3]})
+    assert account.skipped() == 1
