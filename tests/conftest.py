@@ -1,7 +1,8 @@
 """Fixtures of every test: run-wide real servers, names of a test's own, kept logs.
 
 `broker`, `mariadb`, `mysql`, `postgres` and `hdfs` are started when the first test asks for them
-and shared by the whole run; a test that kills a server starts one of its own (`deploy.parts`).
+and shared by the whole run, but for the two with a binlog: each of the processes that run tests at
+the same time has its own. A test that kills a server starts one of its own (`deploy.parts`).
 """
 
 from __future__ import annotations
@@ -31,6 +32,11 @@ def run_folder() -> Path:
     return folder
 
 
+def lane() -> str:
+    """Give the name of this process among those that run tests at the same time."""
+    return os.environ.get("PYTEST_XDIST_WORKER", "")
+
+
 @pytest.fixture(scope="session")
 def broker() -> BrokerAddress:
     """A KRaft broker: `.bootstrap`."""
@@ -40,13 +46,13 @@ def broker() -> BrokerAddress:
 @pytest.fixture(scope="session")
 def mariadb() -> DatabaseAddress:
     """A MariaDB with a row binlog; `.connect()` gives a connection."""
-    return address_of(DatabaseAddress, "mariadb", run_folder(), main_pid())
+    return address_of(DatabaseAddress, "mariadb", run_folder(), main_pid(), lane())
 
 
 @pytest.fixture(scope="session")
 def mysql() -> DatabaseAddress:
     """A MySQL with a row binlog and GTIDs; `.connect()` gives a connection."""
-    return address_of(DatabaseAddress, "mysql", run_folder(), main_pid())
+    return address_of(DatabaseAddress, "mysql", run_folder(), main_pid(), lane())
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""Real servers for a whole test run: started when the first test asks, shared by all workers.
+"""Real servers for a whole test run: started when the first test asks, shared by all or by those of a lane.
 
 Each server has a keeper, a process of its own (`python -m tests.servers NAME FOLDER PID`) that is
 the server's parent, publishes its address as JSON, and ends with the pytest process PID. So the
@@ -132,17 +132,18 @@ STARTERS: dict[str, Callable[[Path], tuple[Any, Address]]] = {
 }
 
 
-def address_of(kind: type[A], name: str, run_folder: Path, main_pid: int) -> A:
+def address_of(kind: type[A], name: str, run_folder: Path, main_pid: int, lane: str = "") -> A:
     """Give the server's address, started now if no test of this run has asked before.
 
+    With `lane` there is one for each lane of the run, so that tests at the same time do not meet in it.
     Raises AssertionError with how to get the part when it cannot be had.
     """
     found = attached(name)
     if isinstance(found, kind):
         return found
-    folder = run_folder / name
+    folder = run_folder / f"{name}{lane}"
     published = folder / "address.json"
-    with (run_folder / f"{name}.lock").open("w") as lock:
+    with (run_folder / f"{name}{lane}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not published.exists():
             _start_keeper(name, folder, main_pid)
