@@ -46,11 +46,12 @@ class SourceTaskContext(TaskContext, Protocol):
 class SourceTask(abc.ABC):
     """Reads from a system and gives batches. All methods run on the task's thread except `stop`.
 
-    A `poll` sets `has_more` when the next one gives more, or nothing, without waiting: then records may wait
-    for company on their way to the broker. Otherwise they leave at once.
+    A task may tell in `has_more`, after each poll, whether the next one gives more, or nothing, without
+    waiting: then records wait for company on their way to the broker, otherwise they leave at once. None,
+    a task that does not tell: records wait for `linger.ms`.
     """
 
-    has_more: bool = False
+    has_more: bool | None = None
 
     @abc.abstractmethod
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:

@@ -1,9 +1,9 @@
 """Delivery: the producer of a source task, plain or transactional, behind begin, commit and abort.
 
 An idempotent librdkafka producer has one request a partition under way and spins while a record behind
-it is older than `linger.ms`. So its linger is longer than a record ever waits, `push` sends what is there
-when the source has no more, and little is handed to it ahead of the broker. What comes in the meantime
-gathers where it comes from, so that a slow broker gets fuller requests.
+it is older than `linger.ms`. So where a task tells when it has no more, the linger is longer than a record
+ever waits and `push` sends what is there; and little is handed to the producer ahead of the broker. What
+comes in the meantime gathers where it comes from, so that a slow broker gets fuller requests.
 
 Plain: records are produced as they come; `flush` is the one barrier, and what was produced before it may
 then be stored as offsets. Transactional: `commit` puts offsets and records into one transaction. Errors
@@ -40,6 +40,11 @@ class StoppedWhileProducing(BaseException):
     """The task was asked to stop while the producer's queue was full; the rest is read again."""
 
 
+def pushed(settings: Settings) -> Settings:
+    """Give a producer's settings where `push` is called whenever the source has no more."""
+    return {**settings, "linger.ms": max(_LINGER_MS, float(settings["linger.ms"]))}
+
+
 class Delivery:
     """A producer, and where offsets go: `offsets_topic`, or nowhere (None: the worker keeps them).
 
@@ -59,13 +64,8 @@ class Delivery:
         self._offsets_topic = offsets_topic
         self._stopping = stopping
         self._most_bytes = _REQUESTS_AHEAD * int(settings["batch.size"])
-        given = {
-            **settings,
-            "linger.ms": max(_LINGER_MS, float(settings["linger.ms"])),
-            "on_delivery": self._delivered,
-        }
         quiet: Any = LibraryLog(log)
-        self.producer = Producer(given, logger=quiet)
+        self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=quiet)
         self._offset_producer = self.producer
         if offset_settings is not None:
             self._offset_producer = Producer({**offset_settings, "on_delivery": self._delivered})

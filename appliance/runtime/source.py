@@ -23,7 +23,12 @@ from appliance.ids import State
 from appliance.kafka.clients import connector_admin, connector_producer, worker_client
 from appliance.kafka.topics import broker_count, create_topic, topic_exists
 from appliance.runtime.control import Control, Report, SourceContext, Ticker
-from appliance.runtime.delivery import Delivery, StoppedWhileProducing, TransactionalDelivery
+from appliance.runtime.delivery import (
+    Delivery,
+    StoppedWhileProducing,
+    TransactionalDelivery,
+    pushed,
+)
 from appliance.runtime.figures import Figures
 from appliance.runtime.offsets import SourceOffsets
 from appliance.runtime.pipeline import Encoded, SourcePipeline
@@ -93,7 +98,7 @@ class SourceRunner:
         ref = self._start.plugins["task"]
         task: SourceTask = imported(ref.task or ref.target)()
         self._task = task
-        delivery = self._delivery()
+        delivery = self._delivery(tells=task.has_more is not None)
         try:
             context = SourceContext(
                 self._start.id,
@@ -164,7 +169,7 @@ class SourceRunner:
             self._send(batches, pipeline, delivery)
             if isinstance(delivery, TransactionalDelivery):
                 self._end_transaction(task, delivery)
-        if batches and task.has_more:
+        if task.has_more is None or (batches and task.has_more):
             delivery.poll()
         else:
             delivery.push()
@@ -343,7 +348,7 @@ class SourceRunner:
         self._hold_known = True
         self._submitted.hold_s = SINGLE_BROKER_HOLD_S if brokers == 1 else 0.0
 
-    def _delivery(self) -> Delivery:
+    def _delivery(self, *, tells: bool) -> Delivery:
         worker, connector, task_id = self._worker, self.config, self._start.id
         client_id = f"connector-producer-{task_id}"
         topic = connector.originals.get("offsets.storage.topic")
@@ -359,12 +364,14 @@ class SourceRunner:
                 enable_idempotence="true",
                 transactional_id=f"{worker.group_id}-{task_id}",
             )
-            return TransactionalDelivery(settings, topic, lambda: self._control.stopping)
+            return TransactionalDelivery(
+                pushed(settings) if tells else settings, topic, lambda: self._control.stopping
+            )
         settings = connector_producer(worker, connector, client_id)
         own = worker_client(worker, f"connector-offsets-{task_id}")
         elsewhere = any(settings.get(name) != own.get(name) for name in _WHERE)
         return Delivery(
-            settings,
+            pushed(settings) if tells else settings,
             topic,
             {**own, "partitioner": "murmur2_random"} if elsewhere and topic else None,
             lambda: self._control.stopping,

@@ -45,6 +45,7 @@ class BinlogSourceTask(SourceTask):
     """Reads one server; there is never more than one task."""
 
     dialect: ClassVar[Dialect]
+    has_more = False
 
     def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
         """Start with nothing open."""

@@ -113,6 +113,8 @@ def _check_position(offset: Mapping[str, Any]) -> None:
 class FileStreamSourceTask(SourceTask):
     """Follows one file."""
 
+    has_more = False
+
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
         """Find the stored position; the file itself may come later."""
         options = CONFIG.parse(config)

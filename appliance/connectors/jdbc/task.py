@@ -44,6 +44,8 @@ _NO_TABLES = (
 class JdbcSourceTask(SourceTask):
     """Polls the tables of one task, or the query."""
 
+    has_more = False
+
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
         """Connect, check the offset columns and find the stored offsets. Raises ConnectError."""
         self._context = context
