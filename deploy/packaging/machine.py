@@ -19,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from deploy.packaging.roots import mounted, need, run_in, system_root
+from deploy.packaging.roots import copied, mounted, need, run_in, system_root
 from deploy.parts.folder import PartError, obtain, progress, run
 
 _INSIDE = (
@@ -61,9 +61,7 @@ def machine_root(release: str) -> Path:
 
     def build(scratch: Path) -> None:
         progress(f"installing a kernel and a database on Debian {release}")
-        root = scratch / "root"
-        shutil.rmtree(root, ignore_errors=True)
-        run(["cp", "-a", str(base), str(root)], f"copying {base}")
+        root = copied(base, scratch)
         policy = root / "usr/sbin/policy-rc.d"
         policy.write_text("#!/bin/sh\nexit 101\n")
         policy.chmod(0o755)

@@ -49,15 +49,21 @@ def system_root(release: str) -> Path:
     return obtain(f"debian-{release}", ",".join(_SYSTEM), build) / "root"
 
 
+def copied(base: Path, scratch: Path) -> Path:
+    """Give a copy of a root, made anew in `scratch`."""
+    root = scratch / "root"
+    shutil.rmtree(root, ignore_errors=True)
+    run(["cp", "-a", str(base), str(root)], f"copying {base}")
+    return root
+
+
 def build_root(release: str) -> Path:
     """Give a folder with the release and what builds packages on it."""
     base = system_root(release)
 
     def build(scratch: Path) -> None:
         progress(f"installing build tools on Debian {release}")
-        root = scratch / "root"
-        shutil.rmtree(root, ignore_errors=True)
-        run(["cp", "-a", str(base), str(root)], f"copying {base}")
+        root = copied(base, scratch)
         install = ("apt-get", "install", "-y", "-qq", "--no-install-recommends")
         run_in(root, [*install, *_BUILD], f"installing build tools on {release}")
 

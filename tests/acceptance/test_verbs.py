@@ -60,6 +60,16 @@ def verb(daemon):
     return run
 
 
+def start_source(daemon: Daemon, folder: Path, topic: str, **more: str) -> dict[str, str]:
+    """Run a FileStreamSource `in` over a file with one line; give its configuration."""
+    lines = folder / "in.txt"
+    lines.write_text("one\n")
+    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": topic, **more}
+    daemon.client.put("connectors", "in", "config", body=config)
+    await_running(daemon, "in")
+    return config
+
+
 def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     daemon, verb, unique_name, tmp_path
 ):
@@ -96,11 +106,7 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
 
 def test_change_is_told_and_not_made_when_it_is_a_dry_run(daemon, verb, unique_name, tmp_path):
     """What would stop, be lost or be wrong; who uses a plugin, how large a topic is."""
-    lines = tmp_path / "in.txt"
-    lines.write_text("one\n")
-    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
-    daemon.client.put("connectors", "in", "config", body=config)
-    await_running(daemon, "in")
+    config = start_source(daemon, tmp_path, unique_name)
 
     plan = json.loads(verb("delete", "in", "--dry-run", "-o", "json")[1])
     assert plan["lost"] == ["the configuration of in, revision 1"]
@@ -119,11 +125,7 @@ def test_configuration_goes_forth_and_back_when_it_is_edited_and_rolled_back(
     daemon, verb, unique_name, tmp_path
 ):
     """An editor's work is checked and applied; the history shows it, and it can be taken back."""
-    lines = tmp_path / "in.txt"
-    lines.write_text("one\n")
-    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
-    daemon.client.put("connectors", "in", "config", body={**config, "batch.size": "5"})
-    await_running(daemon, "in")
+    config = start_source(daemon, tmp_path, unique_name, **{"batch.size": "5"})
 
     spoil = "sed -i s/FileStreamSource/Nothing/"
     code, _, err = verb("edit", "in", "--yes", editor=spoil)
@@ -145,11 +147,7 @@ def test_configuration_goes_forth_and_back_when_it_is_edited_and_rolled_back(
 
 def test_everything_is_told_when_things_are_described(daemon, verb, unique_name, tmp_path):
     """A connector, its task, the worker that holds it, its plugin, a rebalance; records as they come."""
-    lines = tmp_path / "in.txt"
-    lines.write_text("one\n")
-    config = {"connector.class": "FileStreamSource", "file": str(lines), "topic": unique_name}
-    daemon.client.put("connectors", "in", "config", body=config)
-    await_running(daemon, "in")
+    lines = Path(start_source(daemon, tmp_path, unique_name)["file"])
 
     task = json.loads(verb("describe", "task", "in", "0")[1])
     worker = task["status"]["worker_id"]

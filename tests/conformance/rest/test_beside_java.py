@@ -23,7 +23,8 @@ from tests.conformance.rest.variations import variations
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
-STAY_S = 0.5
+STAYING_ANSWERS = 10
+"""How many answers in a row must be the same behind a restart."""
 VARIATIONS = 200
 VARIATIONS_SEED = 17
 REBALANCE = ("rebalance", "stale configuration")
@@ -74,19 +75,19 @@ class Beside:
         answered before it begins, so that what is waited for behind one must stay.
         """
         deadline = time.monotonic() + POLL_S
-        to_stay = self._restarting and bool(step.get("poll"))
-        self._restarting = "/restart" in step["path"] or (self._restarting and not to_stay)
+        must_stay = self._restarting and bool(step.get("poll"))
+        self._restarting = "/restart" in step["path"] or (self._restarting and not must_stay)
+        missing = STAYING_ANSWERS if must_stay else 1
         while True:
             theirs = self._pool.submit(self._java.send, step)
             ours = self._ours.send(step)
             if "scope=cluster" in step["path"].lower() and theirs.result().status == 204:
                 self._await_level(step)
             found = self._ours.compare(step, self._java.placeless(theirs.result()), ours)
-            if not self._may_change(step, theirs.result(), found) or time.monotonic() > deadline:
-                if not to_stay:
-                    return found
-                to_stay = False
-                time.sleep(STAY_S)  # what began late shows by then
+            settled = not self._may_change(step, theirs.result(), found)
+            missing = missing - 1 if settled else STAYING_ANSWERS if must_stay else 1
+            if missing == 0 or time.monotonic() > deadline:
+                return found
             time.sleep(0.05)  # asked again at once, both would only lag longer
 
     def _await_level(self, step: dict[str, Any]) -> None:
