@@ -48,6 +48,7 @@ from appliance.telemetry import logs
 from appliance.telemetry.lines import LINES, Tap
 from appliance.telemetry.loggers import LOGGERS
 from appliance.worker.plugins import Plugins
+from appliance.worker.previews import OffsetPreviews
 from appliance.worker.processes import Spawner
 from appliance.worker.validation import Validator
 from appliance.worker.worker import Worker
@@ -147,6 +148,7 @@ class Host:
             self._cluster_id,
             self._worker.set_log_level,
             ConnectionTest(config, spawner),
+            OffsetPreviews(config, spawner),
             self._trends,
             task_pids=self._worker.process_ids,
         )

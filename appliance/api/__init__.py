@@ -1,7 +1,13 @@
 """What plugin authors import: connectors, tasks, converters, transforms, predicates and the batch."""
 
 from appliance.api.batch import NULL, Batch, Const, Layout, Var, row_form
-from appliance.api.connector import Connector, ConnectorContext
+from appliance.api.connector import (
+    Connector,
+    ConnectorContext,
+    OffsetChange,
+    OffsetCheck,
+    OffsetPreview,
+)
 from appliance.api.converter import Converter, Encoder, HeaderConverter, Run
 from appliance.api.plugin import KAFKA_VERSION, Plugin
 from appliance.api.task import (
@@ -26,6 +32,9 @@ __all__ = [
     "ErrantRecordReporter",
     "HeaderConverter",
     "Layout",
+    "OffsetChange",
+    "OffsetCheck",
+    "OffsetPreview",
     "Plugin",
     "Predicate",
     "Run",

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar, Literal, Protocol
+import dataclasses
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol
 
 from appliance.config.define import ConfigDef, ConfigValue
 
@@ -26,6 +27,36 @@ class ConnectorContext(Protocol):
 
     def offsets(self, partitions: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any] | None]:
         """Give the stored source offset of each partition (None: none stored); source only."""
+
+
+class OffsetChange(NamedTuple):
+    """A source partition, its present offset (None: none stored) and the new one (None: reset)."""
+
+    partition: Mapping[str, Any] | None
+    before: Mapping[str, Any] | None
+    after: Mapping[str, Any] | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OffsetCheck:
+    """One condition of a start; `detail` says what is there instead, or what follows from it."""
+
+    name: str
+    ok: bool
+    detail: str | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class OffsetPreview:
+    """What a start at another offset would find.
+
+    `bytes` is how far the offset moves in the source's log, `records` by how many records: below zero
+    what is read again, above what is left out; None where that is not known.
+    """
+
+    checks: tuple[OffsetCheck, ...] = ()
+    bytes: int | None = None
+    records: int | None = None
 
 
 class Connector(abc.ABC):
@@ -61,6 +92,19 @@ class Connector(abc.ABC):
         `{"kafka_topic", "kafka_partition"}` and offsets `{"kafka_offset"}`.
         """
         return False
+
+    def preview_offsets(
+        self,
+        config: Mapping[str, str],
+        changes: Sequence[OffsetChange],
+        client_config: Callable[[str], dict[str, Any]],
+    ) -> list[OffsetPreview]:
+        """Give for each change what a start at the new offset would find; nothing is altered.
+
+        Source only, in a process of its own that is killed when it takes too long. Whatever keeps a
+        system from answering is a check that failed. `client_config` is SourceTaskContext's.
+        """
+        return [OffsetPreview() for _ in changes]
 
     def exactly_once_support(self, config: Mapping[str, str]) -> ExactlyOnceSupport:
         """Say whether a source gives exactly-once delivery under `config` (None: it does not say)."""

@@ -190,6 +190,16 @@ _JAAS_OPTION: Final = re.compile(
 )
 
 
+def connector_client(worker: WorkerConfig, config: Mapping[str, str], prefix: str) -> Settings:
+    """Give settings of a client that a connector makes: the worker's, its options below `prefix` on top."""
+    own = {
+        name[len(prefix) :]: value
+        for name, value in config.items()
+        if prefix and name.startswith(prefix)
+    }
+    return translated({**worker.client_settings("worker"), **own})
+
+
 def _login(java: Mapping[str, str]) -> Settings:
     jaas = java.get("sasl.jaas.config")
     if not jaas:

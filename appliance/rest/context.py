@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import datetime as dt
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
 from typing import Any, Protocol, TypeVar
 
+from appliance.api.connector import OffsetChange, OffsetPreview
 from appliance.config.worker import WorkerConfig
 from appliance.doctor.findings import Finding
 from appliance.herder.entities import Stage
@@ -48,6 +49,9 @@ class Context:
     cluster_id: Callable[[], str | None]
     set_task_log_level: Callable[[str, str], None]
     test_connection: Callable[[Mapping[str, str | None]], list[Finding]]
+    preview_offsets: Callable[
+        [Mapping[str, str | None], Sequence[OffsetChange]], list[OffsetPreview]
+    ]
     trends: Trends = dataclasses.field(default_factory=Trends)
     restarts: Callable[[], dict[str, int]] = dict
     task_pids: Callable[[], list[int]] = list

@@ -10,7 +10,7 @@ from appliance.channel import Message
 from appliance.clock import Clock
 from appliance.config.worker import WorkerConfig
 from appliance.ids import ConnectorTaskId, TargetState
-from appliance.kafka.clients import Settings, translated
+from appliance.kafka.clients import Settings, connector_client
 from appliance.runtime.figures import Figures
 from appliance.runtime.offsets import SourceOffsets
 
@@ -121,12 +121,7 @@ class SourceContext(Context):
 
     def client_config(self, prefix: str) -> Settings:
         """Give connection settings: the worker's, with the task's options below `prefix` on top."""
-        own = {
-            name[len(prefix) :]: value
-            for name, value in self._config.items()
-            if prefix and name.startswith(prefix)
-        }
-        return translated({**self._worker.client_settings("worker"), **own})
+        return connector_client(self._worker, self._config, prefix)
 
 
 class Ticker:

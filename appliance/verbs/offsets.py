@@ -6,11 +6,13 @@ import argparse
 import json
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from appliance.client import Client
 from appliance.verbs.address import address_options
 from appliance.verbs.output import print_json
+
+_PREVIEW: Final = "say what it would mean, alone; 1 when a check of an offset fails"
 
 
 def add_to(commands: Any) -> None:
@@ -22,10 +24,10 @@ def add_to(commands: Any) -> None:
     get.set_defaults(act=_get)
     alter = actions.add_parser("alter", parents=[parent], help="write others; it must be stopped")
     alter.add_argument("-f", "--file", default="-", help="what `get` prints; - standard input")
-    alter.add_argument("--preview", action="store_true", help="say what it would mean, alone")
+    alter.add_argument("--preview", action="store_true", help=_PREVIEW)
     alter.set_defaults(act=_alter)
     reset = actions.add_parser("reset", parents=[parent], help="forget them; it must be stopped")
-    reset.add_argument("--preview", action="store_true", help="say what it would mean, alone")
+    reset.add_argument("--preview", action="store_true", help=_PREVIEW)
     reset.set_defaults(act=_reset)
     for action in (get, alter, reset):
         action.add_argument("name")
@@ -47,8 +49,12 @@ def _alter(client: Client, options: argparse.Namespace) -> int:
 
 def _preview(client: Client, name: str, body: Any) -> int:
     path = ("appliance", "v1", "connectors", name, "offsets", "preview")
-    print_json(client.post(*path, body=body))
-    return 0
+    found = client.post(*path, body=body)
+    print_json(found)
+    failed = [check for entry in found["offsets"] for check in entry["checks"] if not check["ok"]]
+    for check in [*failed, *(check for check in found["checks"] if not check["ok"])]:
+        print(f"no: {check['name']}: {check['detail'] or ''}", file=sys.stderr)
+    return 1 if failed else 0
 
 
 def _reset(client: Client, options: argparse.Namespace) -> int:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import socket
 import traceback
 from collections.abc import Callable
@@ -31,16 +32,23 @@ class ValidationFailedError(ConnectError):
 class Questions:
     """Asks: forks a process for each question, waits with a timeout and kills it."""
 
-    def __init__(self, worker: WorkerConfig, spawner: Spawner, entry: str) -> None:
-        """Take the worker's configuration, its handle of the spawner, and who is to answer."""
+    def __init__(
+        self, worker: WorkerConfig, spawner: Spawner, entry: str, longest_s: float = math.inf
+    ) -> None:
+        """Take the worker's configuration, its handle of the spawner, and who is to answer.
+
+        A question takes no longer than the worker allows a check, nor than `longest_s`.
+        """
         self._worker = worker
         self._spawner = spawner
         self._entry = entry
+        self._longest_s = longest_s
 
     def __call__(self, what: str, argument: dict[str, Any]) -> bytes:
         """Give the answer as JSON. Raises what the process raised, ConnectError when it gave none."""
         ours, theirs = socket.socketpair()
-        timeout_s = self._worker.seconds("appliance.validation.timeout.ms")
+        allowed_s = self._worker.seconds("appliance.validation.timeout.ms")
+        timeout_s = min(allowed_s, self._longest_s)
         request = {
             "what": what,
             "argument": argument,

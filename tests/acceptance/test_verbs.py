@@ -32,6 +32,8 @@ from tui.scene import Scene
 def daemon(broker, unique_name, tmp_path):
     """A daemon with two workers."""
     options = worker_options(broker.bootstrap, unique_name, free_ports(1)[0])
+    provider = "org.apache.kafka.common.config.provider.FileConfigProvider"
+    options |= {"config.providers": "file", "config.providers.file.class": provider}
     with Daemon(tmp_path, "run", options) as running:
         yield running
 
@@ -102,6 +104,60 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert verb("delete", "in")[0] == 1, "it asks, and nobody answers"
     assert verb("delete", "--yes", "in")[0] == 0
     assert verb("get", "connectors", "-o", "name") == (0, "", "")
+
+
+def test_offset_of_a_binlog_is_checked_when_its_change_is_previewed(
+    daemon, verb, broker, mariadb, unique_name, tmp_path
+):
+    """With the password that a provider resolves; a server that is away is a check, not an error."""
+    (tmp_path / "secrets").write_text(f"password={mariadb.password}\n")
+    with mariadb.connect() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {unique_name}")
+        cursor.execute(f"CREATE TABLE {unique_name}.t (id INT PRIMARY KEY)")
+        cursor.execute(f"INSERT INTO {unique_name}.t VALUES (1)")
+        config = {
+            "connector.class": "io.debezium.connector.mariadb.MariaDbConnector",
+            "database.hostname": mariadb.host,
+            "database.port": str(mariadb.port),
+            "database.user": mariadb.user,
+            "database.password": f"${{file:{tmp_path}/secrets:password}}",
+            "database.server.id": str(10_000 + os.getpid()),
+            "database.include.list": unique_name,
+            "topic.prefix": unique_name,
+            "schema.history.internal.kafka.bootstrap.servers": broker.bootstrap,
+            "schema.history.internal.kafka.topic": f"{unique_name}-history",
+        }
+        daemon.client.put("connectors", "cdc", "config", body=config)
+        await_running(daemon, "cdc")
+
+        def stored() -> list[dict]:
+            found: list[dict] = daemon.client.get("connectors", "cdc", "offsets")["offsets"]
+            return found
+
+        wait_until(lambda: stored() and "snapshot" not in stored()[0]["offset"], "it streams", 60)
+        before = stored()[0]
+        for number in range(2, 200):
+            cursor.execute(f"INSERT INTO {unique_name}.t VALUES ({number})")
+
+        def measured() -> bool:
+            text = json.dumps({"offsets": [before]})
+            entry = json.loads(verb("offsets", "alter", "cdc", "--preview", stdin=text)[1])
+            return bool(entry["offsets"][0]["eta_s"])
+
+        wait_until(measured, "the stream has moved, and its rate is known", 60)
+        text = json.dumps({"offsets": [before]})
+        code, shown, told = verb("offsets", "alter", "cdc", "--preview", stdin=text)
+        (entry,) = json.loads(shown)["offsets"]
+        assert (code, entry["direction"]) == (0, "again")
+        assert entry["bytes"] > entry["events"] > 100
+        assert all(check["ok"] for check in entry["checks"])
+        assert "connector is stopped: it is RUNNING" in told
+
+        gone = {**before, "offset": {**before["offset"], "file": "gone.000001"}}
+        text = json.dumps({"offsets": [gone]})
+        code, _, told = verb("offsets", "alter", "cdc", "--preview", stdin=text)
+        assert code == 1
+        assert "no: file still on the server: it has " in told
 
 
 def test_change_is_told_and_not_made_when_it_is_a_dry_run(daemon, verb, unique_name, tmp_path):

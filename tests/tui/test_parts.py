@@ -40,6 +40,7 @@ from tui.scene import Scene
 from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.finder import rank
+from tui.screens.offsets import moved_text
 from tui.text import fit, magnitude
 from tui.veil import veiled
 
@@ -157,6 +158,28 @@ def test_places_are_short_when_their_kind_is_known():
     assert place_text({"file": "bin.1", "pos": 4, "gtids": "g:1-2"}) == "bin.1:4 gtids=g:1-2"
     assert place_text({"position": 7}) == "{position: 7}"
     assert place_text(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("events", "length", "direction", "eta_s", "wanted"),
+    [
+        (
+            12_400_000,
+            1 << 30,
+            "again",
+            540.0,
+            "12.4M events, 1.0G of its log again, about 9m at 23.0k/s",
+        ),
+        (3, None, "again", None, "3 events again"),
+        (None, 4096, "left out", None, "4k of its log left out"),
+        (0, None, None, None, ""),
+        (None, None, None, None, ""),
+    ],
+)
+def test_altered_offset_says_what_comes_again(events, length, direction, eta_s, wanted):
+    """How many events, how much of the source's log, and how long; what is not known is left out."""
+    entry = {"events": events, "bytes": length, "direction": direction, "eta_s": eta_s}
+    assert moved_text(entry) == wanted
 
 
 def scene() -> Scene:

@@ -359,7 +359,7 @@ async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_p
         await stands(pilot, Ask)
         await pilot.press("3", "enter")
         await stands(pilot, Confirm)
-        assert "3 again" in app.screen.text.plain
+        assert "3 events again" in app.screen.text.plain
         assert "it is RUNNING" in app.screen.text.plain
         await pilot.press(*name, "enter")
         await until(lambda: offsets(daemon, name) == [{"kafka_offset": 0}], PATIENCE_S)

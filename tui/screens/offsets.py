@@ -18,7 +18,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.stock import stock_offsets
-from tui.text import age, ago, count
+from tui.text import age, ago, count, size
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -59,8 +59,9 @@ class Offsets(View):
         "then says how many bytes of the binlog are still to come. COMMIT AGO is when the task that has "
         "the partition stored an offset last. e alters the offset under the "
         "cursor (or of all marked rows of the connector): it says first how many records come "
-        "again or are left out, checks the new place, stops the connector if you agree, and asks "
-        "for its name. D forgets all of a connector's offsets. p lets it run again."
+        "again or are left out, has the connector check the new place at its source, stops the "
+        "connector if you agree, and asks for its name. D forgets all of a connector's "
+        "offsets. p lets it run again."
     )
 
     def __init__(self, scene: Scene) -> None:
@@ -162,6 +163,21 @@ class Offsets(View):
             Cell(behind_text(row), "amber" if row["behind"] else ""),
             Cell(ago(row.get("committed_ms"), self.scene.clock()), "grey"),
         )
+
+
+def moved_text(entry: Row) -> str:
+    """Give how much a changed offset brings again or leaves out, and how long that takes."""
+    events, length = entry["events"], entry.get("bytes")
+    parts = [] if not events else [f"{count(events)} events"]
+    if length:
+        parts.append(f"{size(length)} of its log")
+    if not parts or not entry["direction"]:
+        return ""
+    eta_s = entry["eta_s"]
+    time = "" if not eta_s else f", about {age(max(1.0, eta_s))}"
+    if eta_s and events:
+        time += f" at {count(events / eta_s)}/s"
+    return f"{', '.join(parts)} {entry['direction']}{time}"
 
 
 class Altering:
@@ -273,20 +289,20 @@ class Altering:
             text.append("\nIt must be STOPPED for this: going on stops it now.", "bold")
         if not await actions.confirmed(2, f"{word} {name}", text, name):
             return
-        if not stopped and not await self._stopped(name, offsets):
+        if not stopped and not await self._stopped(name):
             return
         if await actions.perform(call) is not None:
             self._console.say(f"{call}: done, p lets it run again", "green")
             self._view.loaded_s = float("-inf")
 
-    async def _stopped(self, name: str, offsets: Sequence[Mapping[str, Any]]) -> bool:
+    async def _stopped(self, name: str) -> bool:
         """Stop the connector and wait until its tasks have ended."""
         if await self._console.actions.perform(connector("PUT", name, "/stop")) is None:
             return False
         loop = asyncio.get_running_loop()
         end_s = loop.time() + STOP_S
         while loop.time() < end_s:
-            preview = await self._preview(name, offsets)
+            preview = await self._preview(name, [])
             if preview is not None and all(check["ok"] for check in preview["checks"]):
                 return True
             await asyncio.sleep(0.5)
@@ -307,11 +323,9 @@ class Altering:
         for entry in preview["offsets"][:20]:
             text.append(f"{place_text(entry['partition'])}\n", "bold")
             text.append(f"  from {place_text(entry['from'])}  to {place_text(entry['to'])}\n")
-            if entry["events"]:
-                text.append(f"  = {count(entry['events'])} {entry['direction']}", "bold")
-                if entry["eta_s"]:
-                    text.append(f", about {age(entry['eta_s'])} at the present rate")
-                text.append("\n")
+            moved = moved_text(entry)
+            if moved:
+                text.append(f"  = {moved}\n", "bold")
             self._put_checks(text, entry["checks"])
         if len(preview["offsets"]) > 20:
             text.append(f"and {len(preview['offsets']) - 20} partitions more\n")

@@ -6,10 +6,17 @@ that can be captured. Semantics: Debezium BinlogConnector, MySqlConnector.valida
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from appliance.api.connector import Connector, ConnectorContext, ExactlyOnceSupport
+from appliance.api.connector import (
+    Connector,
+    ConnectorContext,
+    ExactlyOnceSupport,
+    OffsetChange,
+    OffsetCheck,
+    OffsetPreview,
+)
 from appliance.config.define import ConfigValue
 from appliance.connectors.binlog import config as options
 from appliance.connectors.binlog.server import Server
@@ -87,6 +94,38 @@ class BinlogConnector(Connector):
                 if key in offset and not isinstance(offset[key], kind):
                     raise BadRequestError(f"{key} of the offset {dict(offset)} has a wrong type")
         return True
+
+    def preview_offsets(
+        self,
+        config: Mapping[str, str],
+        changes: Sequence[OffsetChange],
+        client_config: Callable[[str], dict[str, Any]],
+    ) -> list[OffsetPreview]:
+        """Make the checks of a start at each offset. Raises ConfigError."""
+        # Kafka's library, which a check of the options does without
+        from appliance.connectors.binlog.history import open_history
+        from appliance.connectors.binlog.preview import Preview
+
+        parsed = options.parse(self.dialect, config)
+        prefix = "schema.history.internal"
+        history = open_history(
+            parsed, client_config(f"{prefix}.producer."), client_config(f"{prefix}.consumer.")
+        )
+        found: list[OffsetPreview] = []
+        formed = []
+        for change in changes:
+            try:
+                self.alter_offsets(config, [(change.partition, change.after)])
+            except BadRequestError as error:
+                fault = OffsetCheck(
+                    "it is an offset of this connector", ok=False, detail=str(error)
+                )
+                found.append(OffsetPreview((fault,)))
+                continue
+            found.append(OffsetPreview())
+            formed.append(change)
+        given = iter(Preview(self.dialect, parsed, history).of(formed) if formed else ())
+        return [one if one.checks else next(given) for one in found]
 
     def exactly_once_support(self, config: Mapping[str, str]) -> ExactlyOnceSupport:
         """Say yes: an offset names one row of one event, and a restart goes on behind it."""

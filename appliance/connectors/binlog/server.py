@@ -220,17 +220,31 @@ class Server:
                     raise
         return []
 
+    def escaped(self, text: object) -> str:
+        """Give a text as a literal of SQL."""
+        return str(self.connection.escape(str(text)))
+
     def binlogs(self) -> list[str]:
         """Give the names of the binlog files that the server still has."""
-        return [str(row[0]) for row in self.ask("SHOW BINARY LOGS")]
+        return [name for name, _ in self.binlog_sizes()]
+
+    def binlog_sizes(self) -> list[tuple[str, int]]:
+        """Give name and size in bytes of each binlog file that the server still has, oldest first."""
+        return [(str(row[0]), int(row[1])) for row in self.ask("SHOW BINARY LOGS")]
+
+    def has_executed(self, gtids: str) -> bool:
+        """Whether the server has run all transactions of a set; MySQL alone."""
+        return bool(self.one(f"SELECT GTID_SUBSET({self.escaped(gtids)}, @@GLOBAL.gtid_executed)"))
+
+    def keeps_after(self, gtids: str) -> bool:
+        """Whether the server has all transactions that are not in a set; MySQL alone."""
+        return bool(self.one(f"SELECT GTID_SUBSET(@@GLOBAL.gtid_purged, {self.escaped(gtids)})"))
 
     def has_position(self, offset: Mapping[str, Any]) -> bool:
         """Whether the server can still send everything after a stored offset."""
         gtids = offset.get("gtids")
         if gtids and self.dialect == "mysql" and self.gtid_mode():
-            known = self.one(f"SELECT GTID_SUBSET('{gtids}', @@GLOBAL.gtid_executed)")
-            kept = self.one(f"SELECT GTID_SUBSET(@@GLOBAL.gtid_purged, '{gtids}')")
-            return bool(known and kept)
+            return self.has_executed(gtids) and self.keeps_after(gtids)
         return not offset.get("file") or offset["file"] in self.binlogs()
 
     def tables(self) -> list[TableId]:

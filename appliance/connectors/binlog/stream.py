@@ -98,6 +98,8 @@ class BinlogStream:
         self._missing = 0
         self._checksum = False
         self._silent_s = 0.0
+        self.received = 0
+        """Bytes read from the server over all connections."""
 
     @property
     def connected(self) -> bool:
@@ -196,6 +198,7 @@ class BinlogStream:
                     "database.server.id); the connection is opened again"
                 )
             self._silent_s = 0.0
+            self.received += len(chunk)
             self._parts.append(chunk)
             self._missing -= len(chunk)
             if self._missing <= 0:

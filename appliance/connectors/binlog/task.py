@@ -16,7 +16,7 @@ from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.connectors.binlog.batches import Options
 from appliance.connectors.binlog.catalog import Catalog
 from appliance.connectors.binlog.config import parse
-from appliance.connectors.binlog.distance import Distance
+from appliance.connectors.binlog.distance import Distance, Pace
 from appliance.connectors.binlog.heartbeat import Heartbeat
 from appliance.connectors.binlog.history import open_history
 from appliance.connectors.binlog.neglected import warn_of_neglected
@@ -55,6 +55,7 @@ class BinlogSourceTask(SourceTask):
         self._snapshot: Iterator[list[Batch]] | None = None
         self._schemas: TableSchemas | None = None
         self._distance: Distance | None = None
+        self._pace = Pace()
         self._heartbeat: Heartbeat | None = None
         self._not_before_s = 0.0
         self._stopped = False
@@ -220,19 +221,26 @@ class BinlogSourceTask(SourceTask):
         try:
             if not stream.connected:
                 self._connect(stream, streaming)
-            until_s = self._clock.monotonic_s() + _POLL_S
+            began_s = self._clock.monotonic_s()
+            until_s, waited_s = began_s + _POLL_S, 0.0
             while not self._stopped:
                 for event in stream.events():
                     streaming.take(event)
                     if streaming.rows >= limit:
                         break
                 else:
-                    if not stream.fill(0 if streaming.has_records else _POLL_S):
+                    asked_s = self._clock.monotonic_s()
+                    filled = stream.fill(0 if streaming.has_records else _POLL_S)
+                    now_s = self._clock.monotonic_s()
+                    waited_s += now_s - asked_s
+                    if not filled:
                         break
                     self._beats.heard()
-                    if self._clock.monotonic_s() < until_s:
+                    if now_s < until_s:
                         continue
                 break
+            ended_s = self._clock.monotonic_s()
+            self._pace.polled(stream.received, streaming.rows, began_s, waited_s, ended_s)
         except ConnectionLostError as error:
             self._lost(error, stream)
         self.has_more = streaming.rows >= limit
@@ -297,6 +305,12 @@ class BinlogSourceTask(SourceTask):
         size = self._distance.bytes(streaming.position.file, streaming.position.pos, now_ms)
         if size is not None:
             self._context.set_metric("bytes_behind_source", size)
+        for name, value in (
+            ("source_bytes_per_second", self._pace.bytes_per_second),
+            ("source_bytes_per_record", self._pace.bytes_per_record),
+        ):
+            if value is not None:
+                self._context.set_metric(name, round(value, 1))
 
     def stop(self) -> None:
         """Make a waiting poll return; any thread."""

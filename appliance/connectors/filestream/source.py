@@ -9,11 +9,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any, BinaryIO, ClassVar, Final
 
 from appliance.api import Batch, Connector, ConnectorContext, SourceTask, SourceTaskContext
-from appliance.api.connector import ExactlyOnceSupport
+from appliance.api.connector import (
+    ExactlyOnceSupport,
+    OffsetChange,
+    OffsetCheck,
+    OffsetPreview,
+)
 from appliance.clock import SYSTEM_CLOCK
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.config.validators import NonEmptyString
@@ -91,9 +97,38 @@ class FileStreamSourceConnector(Connector):
                 raise ConnectError("Partition objects should contain the key 'filename'")
         return True
 
+    def preview_offsets(
+        self,
+        config: Mapping[str, str],
+        changes: Sequence[OffsetChange],
+        client_config: Callable[[str], dict[str, Any]],
+    ) -> list[OffsetPreview]:
+        """Compare each position with the file."""
+        del client_config
+        return [_preview(config, change) for change in changes]
+
     def exactly_once_support(self, config: Mapping[str, str]) -> ExactlyOnceSupport:
         """Give support for files; standard input cannot be read twice."""
         return "supported" if config.get("file") else "unsupported"
+
+
+def _preview(config: Mapping[str, str], change: OffsetChange) -> OffsetPreview:
+    path = config.get("file") or ""
+    own = (change.partition or {}).get(FILENAME) == path
+    checks = [
+        OffsetCheck("the connector reads this file", own, None if own else f"it reads {path}")
+    ]
+    old, new = (0 if one is None else one.get(POSITION) for one in (change.before, change.after))
+    try:
+        size = Path(path).stat().st_size
+    except OSError as error:
+        checks.append(OffsetCheck("the file is there", ok=False, detail=str(error)))
+        return OffsetPreview(tuple(checks))
+    inside = isinstance(new, int) and 0 <= new <= size
+    detail = None if inside else f"it has {size} bytes; it would be begun again"
+    checks.append(OffsetCheck("position inside the file", inside, detail))
+    moved = new - old if isinstance(new, int) and isinstance(old, int) else None
+    return OffsetPreview(tuple(checks), bytes=moved)
 
 
 def _check_position(offset: Mapping[str, Any]) -> None:

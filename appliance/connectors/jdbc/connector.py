@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from appliance.api.connector import Connector, ConnectorContext
+from appliance.api.connector import (
+    Connector,
+    ConnectorContext,
+    OffsetChange,
+    OffsetPreview,
+)
 from appliance.config.define import ConfigValue
 from appliance.connectors.jdbc import config as keys
 from appliance.connectors.jdbc.database import TableId, first_line, open_database
@@ -170,6 +175,18 @@ class JdbcSourceConnector(Connector):
                         f"The value for the '{key}' key in the offset is expected to be a Long value"
                     )
         return True
+
+    def preview_offsets(
+        self,
+        config: Mapping[str, str],
+        changes: Sequence[OffsetChange],
+        client_config: Callable[[str], dict[str, Any]],
+    ) -> list[OffsetPreview]:
+        """Compare each offset with the table that it is of. Raises ConfigError."""
+        del client_config
+        from appliance.connectors.jdbc.preview import preview
+
+        return preview(self.config_def.parse(config), changes)
 
 
 def _check_together(parsed: Mapping[str, Any], values: Mapping[str, ConfigValue]) -> None:

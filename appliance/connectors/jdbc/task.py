@@ -16,21 +16,11 @@ from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.jdbc import config as keys
 from appliance.connectors.jdbc.columns import Shape
 from appliance.connectors.jdbc.connector import configured_query, parse_target
-from appliance.connectors.jdbc.database import (
-    Database,
-    TableColumn,
-    TableId,
-    first_line,
-    open_database,
-)
+from appliance.connectors.jdbc.database import Database, TableId, first_line, open_database
 from appliance.connectors.jdbc.guard import RECHECK_S, VisibilityGuard
+from appliance.connectors.jdbc.offsetcolumns import offset_columns, timestamp_columns
 from appliance.connectors.jdbc.querier import Plan, Querier
-from appliance.connectors.jdbc.selection import (
-    mapped_columns,
-    quoted_fqn,
-    split_fqns,
-    split_mapping,
-)
+from appliance.connectors.jdbc.selection import quoted_fqn, split_fqns
 from appliance.errors import ConnectError
 
 _LOG = logging.getLogger("io.confluent.connect.jdbc.source.JdbcSourceTask")
@@ -124,28 +114,13 @@ class JdbcSourceTask(SourceTask):
             topic=parsed[keys.TOPIC_PREFIX],
             query=query,
             select=query,
-            timestamp_columns=self._times(None),
+            timestamp_columns=timestamp_columns(parsed, None),
             incrementing_column=parsed[keys.INCREMENTING] if incremental else None,
         )
 
-    def _times(self, table: TableId | None) -> tuple[str, ...]:
-        parsed = self._parsed
-        if not parsed[keys.MODE].startswith("timestamp"):
-            return ()
-        if table is not None and parsed[keys.TIMESTAMP_MAPPING]:
-            entries = split_mapping(parsed[keys.TIMESTAMP_MAPPING])
-            return tuple(mapped_columns(entries, table, keys.TIMESTAMP_MAPPING))
-        return tuple(parsed[keys.TIMESTAMP])
-
     def _table_plan(self, table: TableId) -> Plan:
         columns = self._database.table_columns(table)
-        times = self._times(table)
-        number = (
-            self._number(table, columns)
-            if self._parsed[keys.MODE].endswith("incrementing")
-            else None
-        )
-        _check_columns(table, columns, times, number, strict=self._parsed[keys.VALIDATE_NON_NULL])
+        times, number = offset_columns(self._parsed, table, columns)
         name = quoted_fqn(table, self._quote()) if self._quote() else table.fqn
         return self._plan(
             topic=self._parsed[keys.TOPIC_PREFIX] + table.name,
@@ -155,23 +130,6 @@ class JdbcSourceTask(SourceTask):
             timestamp_columns=times,
             incrementing_column=number,
         )
-
-    def _number(self, table: TableId, columns: list[TableColumn]) -> str:
-        parsed = self._parsed
-        if parsed[keys.INCREMENTING_MAPPING]:
-            return mapped_columns(
-                parsed[keys.INCREMENTING_MAPPING], table, keys.INCREMENTING_MAPPING
-            )[0]
-        if parsed[keys.INCREMENTING]:
-            name: str = parsed[keys.INCREMENTING]
-            return name
-        found = next((column.name for column in columns if column.auto_increment), None)
-        if found is None:
-            raise ConnectError(
-                f"finding the incrementing column of table {table.fqn}: it has no auto-increment column; "
-                f"name one in {keys.INCREMENTING}"
-            )
-        return found
 
     def _stored(self, plan: Plan) -> Mapping[str, Any] | None:
         partitions = [plan.partition]
@@ -243,32 +201,3 @@ class JdbcSourceTask(SourceTask):
         database = getattr(self, "_database", None)
         if database is not None:
             database.close()
-
-
-def _check_columns(
-    table: TableId,
-    columns: list[TableColumn],
-    times: tuple[str, ...],
-    number: str | None,
-    *,
-    strict: bool,
-) -> None:
-    """Check that the offset columns exist and are never null. Raises ConnectError with Confluent's text."""
-    by_name = {column.name.lower(): column for column in columns}
-    if number is not None and number.lower() not in by_name:
-        raise ConnectError(f"Incrementing column: {number} does not exist in table '{table.fqn}'")
-    missing = [name for name in times if name.lower() not in by_name]
-    if missing:
-        raise ConnectError(
-            f"Timestamp columns: {', '.join(times)} do not exist in table '{table.fqn}'"
-        )
-    if strict and number is not None and by_name[number.lower()].nullable:
-        raise ConnectError(
-            f"Cannot make incremental queries using incrementing column {number} on {table.fqn} "
-            "because this column is nullable."
-        )
-    if strict and times and all(by_name[name.lower()].nullable for name in times):
-        raise ConnectError(
-            f"Cannot make incremental queries using timestamp columns {','.join(times)} on {table.fqn} "
-            "because all of these columns are nullable."
-        )

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from starlette.requests import Request
 from starlette.responses import Response
 
+from appliance.api.connector import OffsetChange, OffsetCheck, OffsetPreview
 from appliance.errors import BadRequestError, ConnectError
 from appliance.herder.entities import ConnectorOffset, HerderSnapshot
 from appliance.kafka.peek import Bounds
@@ -21,6 +23,7 @@ from appliance.rest.context import Context
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
 from appliance.rest.users import Role
+from appliance.telemetry.logs import blotted
 
 _BYTES: Final = "bytes_behind_source"
 _SINK: Final = {"kafka_topic", "kafka_partition"}
@@ -85,20 +88,25 @@ class _Lag:
         if name not in seen.connectors:
             raise RestError(404, f"Connector {name} not found")
         wanted = _offsets(object_of(await request.body()))
-        now = {_key(offset.partition): offset for offset in await self._offsets(name)}
+        now = {_key(offset.partition): offset.offset for offset in await self._offsets(name)}
+        changes = [
+            OffsetChange(offset.partition, now.get(_key(offset.partition)), offset.offset)
+            for offset in wanted
+        ]
+        found = await self._found(name, seen, changes)
         figures = await self._peers.metrics(seen, request.headers.get("authorization"))
         bounds = await self._context.call(self._bounds, wanted)
         state = seen.states[name].connector.state if name in seen.states else "UNASSIGNED"
         tasks = len(seen.states[name].tasks) if name in seen.states else 0
-        rate = _rate(name, figures)
+        pace = _pace(name, figures)
         return json_response(
             {
                 "connector": name,
                 "requires": "STOPPED",
                 "state": state,
                 "offsets": [
-                    _previewed(offset, now.get(_key(offset.partition)), bounds, rate)
-                    for offset in wanted
+                    _previewed(change, one, bounds, pace)
+                    for change, one in zip(changes, found, strict=True)
                 ],
                 "checks": [
                     _check("connector is stopped", state == "STOPPED", f"it is {state}"),
@@ -106,6 +114,21 @@ class _Lag:
                 ],
             }
         )
+
+    async def _found(
+        self, name: str, seen: HerderSnapshot, changes: Sequence[OffsetChange]
+    ) -> Sequence[OffsetPreview]:
+        """Ask a source's connector; that it gives no answer is a check that failed."""
+        if not changes or seen.connectors[name].type != "source":
+            return [OffsetPreview() for _ in changes]
+        try:
+            config = await self._context.wait(self._context.herder.connector_config(name))
+            return await self._context.call(self._context.preview_offsets, config, changes)
+        except ConnectError as error:
+            silent = OffsetCheck(
+                "the connector can check it", ok=False, detail=blotted(str(error))
+            )
+            return [OffsetPreview((silent,)) for _ in changes]
 
 
 def _entry(
@@ -154,54 +177,74 @@ def _assigned(values: Mapping[str, Any]) -> Sequence[str]:
     return str(values.get("partitions", "")).split()
 
 
-def _previewed(
-    wanted: ConnectorOffset, now: ConnectorOffset | None, bounds: Bounds, rate: float
-) -> Entry:
-    before = None if now is None else now.offset
-    step = _step(before, wanted.offset)
+def _previewed(change: OffsetChange, found: OffsetPreview, bounds: Bounds, pace: _Pace) -> Entry:
+    before, after = change.before, change.after
     checks = []
-    place = _place(wanted.partition)
+    place = _place(change.partition)
     if place is not None:
         known = bounds.get(place)
         checks.append(_check("topic and partition exist", known is not None, f"{place[0]}"))
-        target = None if wanted.offset is None else wanted.offset.get("kafka_offset")
+        target = None if after is None else after.get("kafka_offset")
         if known is not None and isinstance(target, int):
             low, high = known
             inside = low <= target <= high
             checks.append(_check("offset is in the topic", inside, f"it holds {low} to {high}"))
-    elif now is None:
+    elif before is None:
         checks.append(_check("partition is known", ok=False, detail="no offset of it is stored"))
-    events = None if step is None else abs(step)
+    checks += [
+        {**dataclasses.asdict(one), "detail": one.detail and blotted(one.detail)}
+        for one in found.checks
+    ]
+    size, records = found.bytes, found.records
+    if place is not None:
+        records = _records(before, after, bounds.get(place))
+    step = size if size is not None else records
+    if records is None and size is not None and pace.record_bytes:
+        records = round(size / pace.record_bytes)
+    eta_s = None
+    if step is not None and step < 0:
+        if size is not None:
+            eta_s = -size / pace.bytes if pace.bytes else None
+        elif pace.records:
+            eta_s = -step / pace.records
     return {
-        "partition": wanted.partition,
+        "partition": change.partition,
         "from": before,
-        "to": wanted.offset,
+        "to": after,
         "direction": None if not step else "again" if step < 0 else "left out",
-        "events": events,
-        "eta_s": round(events / rate, 1) if events and rate else None,
+        "bytes": None if size is None else abs(size),
+        "events": None if records is None else abs(records),
+        "eta_s": None if eta_s is None else round(eta_s, 1),
         "checks": checks,
     }
 
 
-def _step(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> int | None:
-    """Give how far the one number that changes moves; None where that says nothing."""
-    if before is None:
-        return None
-    if after is None:
-        numbers = [value for value in before.values() if isinstance(value, int)]
-        return -numbers[0] if len(before) == 1 and numbers else None
-    changed = [key for key in before if before[key] != after.get(key)]
-    if not changed:
-        return 0
-    old, new = before[changed[0]], after.get(changed[0])
-    if len(changed) == 1 and isinstance(old, int) and isinstance(new, int):
-        return new - old
-    return None
+def _records(
+    before: Mapping[str, Any] | None,
+    after: Mapping[str, Any] | None,
+    bounds: tuple[int, int] | None,
+) -> int | None:
+    """Give by how many records of a topic an offset moves; forgotten, it is the topic's beginning."""
+    old = None if before is None else before.get("kafka_offset")
+    new = (bounds[0] if bounds else None) if after is None else after.get("kafka_offset")
+    return new - old if isinstance(old, int) and isinstance(new, int) else None
 
 
-def _rate(name: str, figures: Figures) -> float:
-    rates = (rate_of(values) for key, values in figures.items() if key.rpartition("-")[0] == name)
-    return sum(rate or 0.0 for rate in rates)
+class _Pace(NamedTuple):
+    """How fast a connector's tasks go: records a second now; of a log bytes a second and a record."""
+
+    records: float = 0.0
+    bytes: float = 0.0
+    record_bytes: float = 0.0
+
+
+def _pace(name: str, figures: Figures) -> _Pace:
+    own = [values for key, values in figures.items() if key.rpartition("-")[0] == name]
+    return _Pace(
+        sum(rate_of(values) or 0.0 for values in own),
+        sum(float(values.get("source_bytes_per_second", 0.0)) for values in own),
+        max((float(values.get("source_bytes_per_record", 0.0)) for values in own), default=0.0),
+    )
 
 
 def _check(name: str, ok: bool, detail: str) -> Entry:

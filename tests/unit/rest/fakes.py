@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from concurrent.futures import Future
 from typing import Any, Literal
 
+from appliance.api.connector import OffsetPreview
 from appliance.config.worker import WorkerConfig
 from appliance.doctor.findings import problem
 from appliance.errors import AlreadyExistsError, BadRequestError, NotFoundError
@@ -284,4 +285,5 @@ def make_context(options: Mapping[str, str] | None = None, mode: Any = "distribu
                 HOST,
             )
         ],
+        preview_offsets=lambda _config, changes: [OffsetPreview() for _ in changes],
     )

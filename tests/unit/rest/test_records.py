@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import pytest
 
-from appliance.herder.entities import ConnectorOffset
+from appliance.api import OffsetChange, OffsetCheck, OffsetPreview
 from appliance.kafka.peek import Raw
 from appliance.rest.console.dlq import Selected
-from appliance.rest.console.lag import _previewed, _step
+from appliance.rest.console.lag import _Pace, _previewed
 from appliance.rest.console.payloads import Payloads
 from appliance.rest.console.records import ATTEMPT, ERRORS, dead_letter, effective
 from appliance.rest.console.snapshot import lag_of
 from tests.unit.rest.fakes import CONVERTER, PLUGINS, make_context
 
 JSON = {"value.converter": CONVERTER, "value.converter.schemas.enable": "false"}
+_RECORDS = _Pace(records=10.0)
 STRING = "org.apache.kafka.connect.storage.StringConverter"
 
 
@@ -98,23 +99,38 @@ def test_letters_are_chosen_by_place_or_by_what_they_hold():
     assert not Selected({"exception": "IOException"})(found)
 
 
+def previewed(before, after, found=None, pace=_RECORDS, partition=None):
+    """Give what is told of a change in partition 0 of a topic that holds 50 to 100."""
+    partition = partition or {"kafka_topic": "t", "kafka_partition": 0}
+    change = OffsetChange(partition, before, after)
+    return _previewed(change, found or OffsetPreview(), {("t", 0): (50, 100)}, pace)
+
+
 def test_preview_says_how_much_comes_again_when_an_offset_goes_back():
-    """The one number that changes is the measure; its bounds are checked."""
-    partition = {"kafka_topic": "t", "kafka_partition": 0}
-    now = ConnectorOffset(partition, {"kafka_offset": 90})
-    wanted = ConnectorOffset(partition, {"kafka_offset": 40})
-    found = _previewed(wanted, now, {("t", 0): (50, 100)}, 10.0)
+    """A sink's offset counts records; its bounds are checked; what is left out takes no time."""
+    found = previewed({"kafka_offset": 90}, {"kafka_offset": 40})
     assert (found["direction"], found["events"], found["eta_s"]) == ("again", 50, 5.0)
     assert [check["ok"] for check in found["checks"]] == [True, False]
+    found = previewed({"kafka_offset": 60}, {"kafka_offset": 90})
+    assert (found["direction"], found["events"], found["eta_s"]) == ("left out", 30, None)
+    found = previewed({"kafka_offset": 60}, None)
+    assert (found["direction"], found["events"]) == ("again", 10)
 
 
-def test_step_is_unknown_when_more_than_a_number_changes():
-    """A binlog position in another file says nothing about how many events lie between."""
-    before = {"file": "bin.1", "pos": 4}
-    assert _step(before, {"file": "bin.2", "pos": 4}) is None
-    assert _step(before, {"file": "bin.1", "pos": 10}) == 6
-    assert _step({"position": 12}, None) == -12
-    assert _step(None, {"position": 1}) is None
+def test_preview_estimates_events_and_time_when_a_log_is_read_again():
+    """Bytes between two places are the connector's; what is not measured is not told."""
+    partition = {"server": "s"}
+    before, after = {"file": "bin.2", "pos": 4}, {"file": "bin.1", "pos": 10}
+    check = OffsetCheck("file still on the server", ok=True)
+    back = OffsetPreview((check,), bytes=-4000)
+    found = previewed(before, after, back, _Pace(3.0, 2000.0, 40.0), partition)
+    assert (found["direction"], found["bytes"]) == ("again", 4000)
+    assert (found["events"], found["eta_s"]) == (100, 2.0)
+    assert found["checks"] == [{"name": check.name, "ok": True, "detail": None}]
+    found = previewed(before, after, back, _Pace(3.0), partition)
+    assert (found["bytes"], found["events"], found["eta_s"]) == (4000, None, None)
+    found = previewed(before, {"file": "bin.2", "pos": 10}, OffsetPreview(), partition=partition)
+    assert (found["direction"], found["events"], found["eta_s"]) == (None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from appliance.api import NULL, Batch
+from appliance.api import NULL, Batch, OffsetChange
 from appliance.connectors.filestream.sink import FileStreamSinkTask
 from appliance.connectors.filestream.source import (
     FileStreamSourceConnector,
@@ -129,6 +129,26 @@ def test_offsets_are_refused_in_connects_words(partition, offset, text) -> None:
     """What cannot be a position of a file is named."""
     with pytest.raises(ConnectError, match=text):
         FileStreamSourceConnector().alter_offsets({"file": "f"}, [(partition, offset)])
+
+
+def test_bytes_are_told_when_the_preview_of_a_position_is_asked(tmp_path) -> None:
+    """A position inside the file is fine; one beyond it, another file, or none there is told."""
+    file = tmp_path / "in"
+    file.write_text("one\ntwo\n")
+
+    def found(path, position, name="in"):
+        change = OffsetChange(
+            {"filename": str(tmp_path / name)}, {"position": 8}, {"position": position}
+        )
+        (one,) = FileStreamSourceConnector().preview_offsets(
+            {"file": str(path)}, [change], lambda _prefix: {}
+        )
+        return one.bytes, [check.name for check in one.checks if not check.ok]
+
+    assert found(file, 4) == (-4, [])
+    assert found(file, 9) == (1, ["position inside the file"])
+    assert found(file, 4, "other") == (-4, ["the connector reads this file"])
+    assert found(tmp_path / "no", 4, "no") == (None, ["the file is there"])
 
 
 def test_values_are_written_as_java_prints_them(tmp_path) -> None:
