@@ -120,8 +120,8 @@ class Replay:
         """Give the batches of events, in one poll."""
         streaming = self.streaming
         streaming.begin_poll(1_700_000_000_000_000_000)
-        for *head, body in self.recorded["events"] if events is None else events:
-            streaming.take((*head, base64.b64decode(body)))
+        wanted = self.recorded["events"] if events is None else events
+        streaming.take((*head, base64.b64decode(body)) for *head, body in wanted)
         return streaming.end_poll()
 
     def _text(self, header: Header) -> str:

@@ -83,14 +83,11 @@ class Drain:
         stream.connect(StartPoint(start["file"], start["pos"]))
         while (position.file, position.pos) < end:
             streaming.begin_poll(SYSTEM_CLOCK.now_ns())
-            more = True
-            while more and streaming.rows < 2048 and (position.file, position.pos) < end:
-                for event in stream.events():
-                    streaming.take(event)
-                    if streaming.rows >= 2048:
-                        break
-                else:
-                    more = stream.fill(1)
+            while (
+                not streaming.take(stream.events(), 2048) and (position.file, position.pos) < end
+            ):
+                if not stream.fill(1):
+                    break
             yield streaming.end_poll()
         stream.close()
 

@@ -125,13 +125,16 @@ class Daemon:
         head = "" if id is None else f"id: {id}\n"
         frame = f"{head}event: {type_}\ndata: {json.dumps(body)}\n\n".encode()
         for part in (frame[:9], frame[9:]):
-            for stream in self._streams:
-                stream.write(b"%x\r\n%s\r\n" % (len(part), part))
+            self._stream(b"%x\r\n%s\r\n" % (len(part), part))
 
     def beat(self) -> None:
         """Keep every stream alive."""
+        self._stream(b"8\r\n: beat\n\n\r\n")
+
+    def _stream(self, chunk: bytes) -> None:
+        self._streams = [stream for stream in self._streams if not stream.is_closing()]
         for stream in self._streams:
-            stream.write(b"8\r\n: beat\n\n\r\n")
+            stream.write(chunk)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()

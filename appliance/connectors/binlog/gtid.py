@@ -147,7 +147,9 @@ class MariaDbGtidSet:
 
     def add_all(self, gtids: Iterable[Gtid]) -> None:
         """Move domains on to these transactions, in order."""
-        self._last.update((gtid.source, gtid.text) for gtid in gtids)
+        last = self._last
+        for gtid in gtids:
+            last[gtid.source] = gtid.text
 
     def contains(self, gtid: Gtid) -> bool:
         """Whether a transaction of its domain has been reached."""

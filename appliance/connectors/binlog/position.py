@@ -70,20 +70,26 @@ class Mark(NamedTuple):
 class Offsets:
     """Makes offset maps of the marks of one stretch of the stream, whose base GTID set is fixed."""
 
-    __slots__ = ("_base", "_completed")
+    __slots__ = ("_base", "_completed", "_count", "_reached")
 
     def __init__(self, base: GtidSet | None, completed: list[Gtid]) -> None:
         """Take the set at the beginning, and the (still growing) list of transactions after it."""
         self._base = base
         self._completed = completed
+        self._reached = base
+        self._count = 0
 
     def gtids(self, count: int) -> GtidSet | None:
-        """Give the set after `count` transactions of the stretch."""
-        if self._base is None:
-            return None
-        result = self._base.copy()
-        result.add_all(self._completed[:count])
-        return result
+        """Give the set after `count` transactions of the stretch; good until the next call."""
+        if self._base is None or not count:
+            return self._base
+        # marks come in order: each goes on from the set of the one before
+        if self._count == 0 or count < self._count:
+            self._reached, self._count = self._base.copy(), 0
+        if self._reached is not None:
+            self._reached.add_all(self._completed[self._count : count])
+        self._count = count
+        return self._reached
 
     def map(self, mark: Mark) -> dict[str, Any]:
         """Give the offset map of a mark."""

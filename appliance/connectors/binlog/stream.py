@@ -235,7 +235,7 @@ class BinlogStream:
         if self._parts:
             return  # in the middle of a large packet; all before it has been walked
         unpack, crc32, data, at = _PACKET.unpack_from, zlib.crc32, self._data, self._start
-        end = len(data)
+        end, checked = len(data), self._checksum
         while at + 24 <= end or self._has_error(at):
             word, status, ts, kind, server, length, next_pos, _ = unpack(data, at)
             stop = at + 4 + (word & 0xFFFFFF)
@@ -251,8 +251,8 @@ class BinlogStream:
             else:
                 raw = data[at + 5 : stop]
             if kind == 15:
-                self._checksum = has_checksum(raw)
-            if self._checksum:
+                self._checksum = checked = has_checksum(raw)
+            if checked:
                 if crc32(raw) != 0x2144DF1C:  # what data followed by its own CRC32 always gives
                     self._damaged(kind, next_pos)
                 body = raw[19:-4]

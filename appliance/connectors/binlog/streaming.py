@@ -8,8 +8,9 @@ statement in place of row events, an INCIDENT, unknown event types. Task thread.
 from __future__ import annotations
 
 import logging
+import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, Final
 
 from appliance.api import Batch
@@ -154,16 +155,21 @@ class Streaming:
         self._thread = self._query = None
         self._ts_us = 0
 
-    def take(self, event: Event) -> None:
-        """Handle one event. Raises ConnectError."""
-        handler = self._handlers.get(event[0])
-        if handler is None:
-            raise ConnectError(
-                f"The binlog event of type {event[0]} at {self.position.file}:{event[3]} is not known; "
-                "it may hold changes, so it is not passed over. Check the server's version, and that "
-                "binlog_row_value_options is empty"
-            )
-        handler(event)
+    def take(self, events: Iterable[Event], limit: float = math.inf) -> bool:
+        """Handle events until the poll has `limit` rows, and tell whether it has. Raises ConnectError."""
+        handler_of = self._handlers.get
+        for event in events:
+            (handler_of(event[0]) or self._unknown)(event)
+            if self.rows >= limit:
+                return True
+        return False
+
+    def _unknown(self, event: Event) -> None:
+        raise ConnectError(
+            f"The binlog event of type {event[0]} at {self.position.file}:{event[3]} is not known; "
+            "it may hold changes, so it is not passed over. Check the server's version, and that "
+            "binlog_row_value_options is empty"
+        )
 
     def _ignored(self, event: Event) -> None:
         self._done(event)
@@ -222,19 +228,18 @@ class Streaming:
         position = self.position
         # a restart behind the record of a BEGIN repeats it: a change of tables may follow, whose place in
         # the history is that of the BEGIN
-        before = position.mark() if self._transactions is not None else None
+        before = None if self._transactions is None else position.mark()
         position.ts_sec = self._ts_us // 1_000_000 or event[1]
         position.server_id = event[2]
         position.begin(event[3])
         self._sent_rows = False
-        transaction = position.transaction
-        if self._transactions is None or transaction is None or before is None:
+        if self._transactions is None or before is None or position.transaction is None:
             return
         if not position.skip_events:
             self._close_gathered()
             ts_ms = self._ts_us // 1000 or event[1] * 1000
             offset = self._offsets.map(before)
-            self.ready.append(self._transactions.begin(transaction, ts_ms, offset))
+            self.ready.append(self._transactions.begin(position.transaction, ts_ms, offset))
 
     def _xid(self, event: Event) -> None:
         position = self.position
@@ -384,12 +389,13 @@ class Streaming:
     def _payload(self, event: Event) -> None:
         """Handle a compressed transaction; its events all have the position of the payload."""
         payload = events.read_payload(event[5])
-        at = 0
+        at, packed = 0, []
         while at < len(payload):
             ts, kind, server, size, _, _ = events.HEADER.unpack_from(payload, at)
             body = payload[at + events.HEADER_SIZE : at + size]
             at += size
-            self.take((kind, ts, server, event[3], event[4], body))
+            packed.append((kind, ts, server, event[3], event[4], body))
+        self.take(packed)
 
     def _query_event(self, event: Event) -> None:
         if event[5].endswith(b"\0BEGIN") and not self._mariadb:

@@ -223,22 +223,16 @@ class BinlogSourceTask(SourceTask):
                 self._connect(stream, streaming)
             began_s = self._clock.monotonic_s()
             until_s, waited_s = began_s + _POLL_S, 0.0
-            while not self._stopped:
-                for event in stream.events():
-                    streaming.take(event)
-                    if streaming.rows >= limit:
-                        break
-                else:
-                    asked_s = self._clock.monotonic_s()
-                    filled = stream.fill(0 if streaming.has_records else _POLL_S)
-                    now_s = self._clock.monotonic_s()
-                    waited_s += now_s - asked_s
-                    if not filled:
-                        break
-                    self._beats.heard()
-                    if now_s < until_s:
-                        continue
-                break
+            while not self._stopped and not streaming.take(stream.events(), limit):
+                asked_s = self._clock.monotonic_s()
+                filled = stream.fill(0 if streaming.has_records else _POLL_S)
+                now_s = self._clock.monotonic_s()
+                waited_s += now_s - asked_s
+                if not filled:
+                    break
+                self._beats.heard()
+                if now_s >= until_s:
+                    break
             ended_s = self._clock.monotonic_s()
             self._pace.polled(stream.received, streaming.rows, began_s, waited_s, ended_s)
         except ConnectionLostError as error:
