@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import ceil
+from typing import Final
 
 from rich.cells import cell_len, set_cell_size
 
@@ -11,6 +12,7 @@ _STEPS = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 _NO_DOTS = "\u2800"
 _BRAILLE_LEFT = (0x40, 0x04, 0x02, 0x01)
 _BRAILLE_RIGHT = (0x80, 0x20, 0x10, 0x08)
+_LEAST_HALVES: Final = 5
 
 
 def count(value: float | None) -> str:
@@ -54,6 +56,27 @@ def cut(text: str, width: int, *, ascii: bool = False) -> str:
         return line
     end = "." if ascii else "…"
     return set_cell_size(line, max(0, width - 1)).rstrip() + end if width > 0 else ""
+
+
+def middle(text: str, width: int, *, ascii: bool = False) -> str:
+    """Give the text in at most `width` cells, cut in the middle: its end tells as much as its beginning."""
+    line = " ".join(text.split())
+    if cell_len(line) <= width or width < _LEAST_HALVES:
+        return cut(line, width, ascii=ascii)
+    end = line[-(width // 2) :]
+    while cell_len(end) > width // 2:
+        end = end[1:]
+    return cut(line, width - cell_len(end), ascii=ascii) + end
+
+
+def package(text: str, width: int, *, ascii: bool = False) -> str:
+    """Give a package in at most `width` cells, its first words as letters: o.a.kafka.connect.json."""
+    words = text.split(".")
+    for at in range(len(words) - 1):
+        if cell_len(".".join(words)) <= width:
+            break
+        words[at] = words[at][:1]
+    return middle(".".join(words), width, ascii=ascii)
 
 
 def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> str:

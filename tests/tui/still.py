@@ -307,6 +307,10 @@ def topics() -> dict[str, Any]:
         ("io.debezium.connector.mysql.MySqlConnector", "source"),
         ("org.apache.kafka.connect.json.JsonConverter", "converter"),
         ("org.apache.kafka.connect.transforms.InsertField$Value", "transformation"),
+        (
+            "com.example.logistics.kafka.transforms.NormalisePostalAddresses$Value",
+            "transformation",
+        ),
     )
     return {
         "/topics": [
@@ -318,7 +322,7 @@ def topics() -> dict[str, Any]:
             {
                 "class": name,
                 "type": kind,
-                "version": "4.3.1",
+                "version": "3.6.1.Final" if "debezium" in name else "4.3.1",
                 "path": "built in" if at else "/opt/plugins",
                 "used_by": ["orders-0"] if at == 2 else [],
             }

@@ -41,7 +41,7 @@ from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.finder import rank
 from tui.screens.offsets import moved_text
-from tui.text import fit, magnitude
+from tui.text import fit, magnitude, middle, package
 from tui.veil import veiled
 
 ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 1500.0, "error": None}
@@ -158,6 +158,26 @@ def test_places_are_short_when_their_kind_is_known():
     assert place_text({"file": "bin.1", "pos": 4, "gtids": "g:1-2"}) == "bin.1:4 gtids=g:1-2"
     assert place_text({"position": 7}) == "{position: 7}"
     assert place_text(None) == "-"
+
+
+@pytest.mark.parametrize(
+    ("short", "text", "width", "wanted"),
+    [
+        (middle, "FileStreamSink 4.3.1", 18, "FileStre…ink 4.3.1"),
+        (middle, "InsertField$Value", 17, "InsertField$Value"),
+        (middle, "宽宽宽宽宽宽", 9, "宽宽…宽宽"),
+        (middle, "abcdef", 3, "ab…"),
+        (package, "org.apache.kafka.connect.json", 29, "org.apache.kafka.connect.json"),
+        (package, "org.apache.kafka.connect.json", 24, "o.a.kafka.connect.json"),
+        (package, "org.apache.kafka.connect.transforms", 18, "o.a.k.c.transforms"),
+        (package, "org.apache.kafka.connect.transforms", 13, "o.a.k.…sforms"),
+        (package, "", 9, ""),
+    ],
+)
+def test_name_keeps_beginning_and_end_when_it_is_too_long(short, text, width, wanted):
+    """A version or a kind at the end stays whole; a package gives up its first words first."""
+    assert short(text, width) == wanted
+    assert cell_len(short(text, width)) <= width
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.summary import changed, lag_of, last_error, short_topics, versioned
-from tui.text import count
+from tui.text import count, middle
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -25,7 +25,7 @@ COLUMNS = (
     Column("REC/S", 6, right=True),
     Column("LAG", 6, right=True),
     Column("DLQ", 4, right=True),
-    Column("PLUGIN", 18, wide=True),
+    Column("PLUGIN", 18, wide=True, short=middle),
     Column("TOPICS", 12, wide=True),
     Column("CHANGED", 9, wide=True),
     Column("LAST ERROR", 0),

@@ -12,16 +12,17 @@ from tui.client import PREFIX, ClientError, escaped
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, View
 from tui.summary import short_plugin
+from tui.text import middle, package
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 _COLUMNS: Final = (
     Column("TYPE", 16),
-    Column("PLUGIN", 24),
+    Column("PLUGIN", 25, short=middle),
     Column("VERSION", 11),
-    Column("USED BY", 18),
-    Column("PATH", 12, wide=True),
-    Column("CLASS", 0),
+    Column("PACKAGE", 0, short=package),
+    Column("USED BY", 18, wide=True),
+    Column("PATH", 12, wide=True, short=middle),
 )
 
 
@@ -33,8 +34,9 @@ class Plugins(View):
     HINTS: ClassVar[Hints] = (("Enter", "options"), ("A", "new connector"), ("s", "sort"))
     ABOUT: ClassVar[str] = (
         "Connectors, converters, transforms and predicates that this daemon knows, the version of each, "
-        "the folder it was found in, and the connectors whose configurations name it. Enter shows all "
-        "options with type, default and what they mean; A starts a connector of the chosen plugin."
+        "the folder it was found in, and the connectors whose configurations name it. Enter shows the "
+        "whole class name and all options with type, default and what they mean; A starts a connector "
+        "of the chosen plugin."
     )
 
     def __init__(self, scene: Scene) -> None:
@@ -113,7 +115,7 @@ class Plugins(View):
             Cell(row["type"], role.get(row["type"], "grey")),
             Cell(short, "bold"),
             Cell(str(row.get("version") or "-")),
+            Cell(row["class"].rpartition(".")[0], "grey"),
             Cell(",".join(users), "grey"),
             Cell(str(row.get("path") or "-"), "grey"),
-            Cell(row["class"], "grey"),
         )

@@ -21,7 +21,7 @@ from textual.strip import Strip
 from tui import keys
 from tui.palette import Palette
 from tui.scene import Scene
-from tui.text import fit
+from tui.text import cut, fit
 from tui.widgets.frame import NARROW, frame, retitle
 
 _PINNED = 2
@@ -31,12 +31,16 @@ _LEAST = 16
 
 
 class Column(NamedTuple):
-    """A column; width 0 takes what is left, `wide` is for terminals of 100 cells and more."""
+    """A column; width 0 takes what is left, `wide` is for terminals of 100 cells and more.
+
+    `short` gives a text that is too long in so many cells.
+    """
 
     title: str
     width: int
     right: bool = False
     wide: bool = False
+    short: Callable[..., str] = cut
 
 
 class Cell(NamedTuple):
@@ -308,7 +312,8 @@ class Grid(ScrollView, can_focus=True):
             fixed += 1
         for column, cell in shown:
             size = column.width or max(_LEAST if self._wide else 0, width - 2 - fixed)
-            text = fit(cell.text, size, right=column.right, ascii=palette.ascii)
+            short = column.short(cell.text, size, ascii=palette.ascii)
+            text = fit(short, size, right=column.right, ascii=palette.ascii)
             style = ground
             if cell.role:
                 style += Style.parse(palette.style(cell.role, on_cursor=on_cursor))
