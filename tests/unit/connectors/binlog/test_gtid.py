@@ -6,6 +6,7 @@ import pytest
 
 from appliance.connectors.binlog.events import Gtid
 from appliance.connectors.binlog.gtid import MariaDbGtidSet, MySqlGtidSet
+from appliance.connectors.binlog.position import Mark, Offsets
 from appliance.errors import ConnectError
 
 A, B = "3e11fa47-71ca-11e1-9e33-c80aa9429562", "4e11fa47-71ca-11e1-9e33-c80aa9429562"
@@ -69,3 +70,15 @@ def test_bad_text_is_refused(kind):
     """A text that is no set is an error that quotes it, never an empty set."""
     with pytest.raises(ConnectError, match="x1"):
         kind(f"{A}:1-x1")
+
+
+@pytest.mark.parametrize("order", [(1, 2, 2, 5), (5, 2, 0, 3)])
+def test_offset_holds_the_transactions_before_its_mark_whatever_was_asked_before(order):
+    """Offsets of one stretch do not leave traces in each other, nor in the set that it begins with."""
+    base = MariaDbGtidSet("0-1-10")
+    offsets = Offsets(base, [Gtid("0", 11 + step, f"0-1-{11 + step}") for step in range(5)])
+
+    found = [offsets.map(Mark("f", 4, 0, 0, 0, 1, count, None))["gtids"] for count in order]
+
+    assert found == [f"0-1-{10 + count}" for count in order]
+    assert base.text == "0-1-10"
