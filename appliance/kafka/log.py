@@ -17,7 +17,6 @@ from concurrent.futures import Future
 from typing import Any
 
 from confluent_kafka import (
-    OFFSET_BEGINNING,
     OFFSET_END,
     Consumer,
     KafkaError,
@@ -228,6 +227,7 @@ class LogClients:
             "group.id": "unused",
             "enable.auto.commit": False,
             "enable.partition.eof": True,
+            "auto.offset.reset": "earliest",
             "isolation.level": "read_committed",
             "allow.auto.create.topics": False,
             "queued.max.messages.kbytes": 4096,
@@ -242,9 +242,11 @@ class LogClients:
                     f"reading {log.topic.name}: the brokers do not know it yet; the worker tries again"
                 )
             log.positions = dict.fromkeys(partitions, 0)
+        # at 0, not "at the beginning": which that is would be asked partition by partition, and those whose
+        # answer comes after the first fetch has gone out would wait for its end
         consumer.assign(
             [
-                TopicPartition(log.topic.name, partition, OFFSET_BEGINNING)
+                TopicPartition(log.topic.name, partition, 0)
                 for log in self._logs.values()
                 for partition in log.positions
             ]
