@@ -20,7 +20,8 @@ from appliance.schemaregistry.client import RegistryClient, RegistryError, Schem
 from appliance.schemaregistry.latest import check_chosen, check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
 from appliance.schemaregistry.options import Subjects, client_of
-from appliance.schemaregistry.protofile import ProtoError, parse_proto, place_of
+from appliance.schemaregistry.protoelements import ProtoError
+from appliance.schemaregistry.protofile import parse_proto, place_of
 from appliance.schemaregistry.protoreader import ProtoReader, proto_reader
 from appliance.schemaregistry.protowriter import ProtoOptions, ProtoWriter, proto_writer
 

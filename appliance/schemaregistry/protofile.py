@@ -1,28 +1,42 @@
 """The text of a .proto file as a descriptor, and the files that every schema may import.
 
-Takes proto2 and proto3: messages, enums, oneofs, maps, nested types, options. Services, extensions and
-reserved ranges are skipped. Options of a field are kept as parsed values beside the descriptor, since
-Confluent writes what Connect needs to know there. Raises ProtoError.
+Takes proto2 and proto3: messages, enums, oneofs, maps, nested types, options. Groups, services, extensions
+and reserved ranges are left out, as by Confluent's DynamicSchema. Options of a field are kept as parsed
+values beside the descriptor, since Confluent writes what Connect needs to know there. Raises ProtoError.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from google.protobuf import (
     any_pb2,
+    api_pb2,
     descriptor_pb2,
     descriptor_pool,
     duration_pb2,
     empty_pb2,
     field_mask_pb2,
+    source_context_pb2,
     struct_pb2,
     timestamp_pb2,
+    type_pb2,
     wrappers_pb2,
 )
+
+from appliance.schemaregistry.protoelements import (
+    Enum,
+    Field,
+    File,
+    Message,
+    Option,
+    Primitive,
+    ProtoError,
+    is_map_entry,
+)
+from appliance.schemaregistry.protoparser import parse_elements
 
 _F: Final = descriptor_pb2.FieldDescriptorProto
 SCALARS: Final[Mapping[str, int]] = {
@@ -42,21 +56,10 @@ SCALARS: Final[Mapping[str, int]] = {
     "sint32": _F.TYPE_SINT32,
     "sint64": _F.TYPE_SINT64,
 }
-_TOKEN: Final = re.compile(
-    r"\s+|//[^\n]*|/\*.*?\*/|(?P<text>\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')"
-    r"|(?P<number>[+-]?(?:0[xX][0-9a-fA-F]+|\d+\.?\d*(?:[eE][+-]?\d+)?|\.\d+))"
-    r"|(?P<name>\.?[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)|(?P<sign>[-{}\[\]()<>=;,:])",
-    re.DOTALL,
-)
-_MAX_DEPTH: Final = 50
 DATE_TYPE: Final = "google.type.Date"
 TIME_TYPE: Final = "google.type.TimeOfDay"
 TIMESTAMP_TYPE: Final = "google.protobuf.Timestamp"
 DECIMAL_TYPE: Final = "confluent.type.Decimal"
-
-
-class ProtoError(ValueError):
-    """A text is no .proto file; the message says why."""
 
 
 @dataclasses.dataclass
@@ -86,12 +89,15 @@ KNOWN_FILES: Final[Mapping[str, Any]] = {
         module.DESCRIPTOR.name: _bundled(module)
         for module in (
             any_pb2,
+            api_pb2,
             descriptor_pb2,
             duration_pb2,
             empty_pb2,
             field_mask_pb2,
+            source_context_pb2,
             struct_pb2,
             timestamp_pb2,
+            type_pb2,
             wrappers_pb2,
         )
     },
@@ -129,25 +135,35 @@ KNOWN_FILES: Final[Mapping[str, Any]] = {
 
 def parse_proto(text: str, name: str = "default") -> ProtoFile:
     """Give the descriptor of a file called `name`."""
-    return _Parser(text, name).parse()
+    return file_of(parse_elements(text), name)
+
+
+def file_of(elements: File, name: str = "default") -> ProtoFile:
+    """Give the descriptor of a file's elements."""
+    return _Builder(name, elements).built()
 
 
 def pool_of(
     main: ProtoFile, references: Iterable[tuple[str, str]] = ()
 ) -> descriptor_pool.DescriptorPool:
     """Give a pool with a file, and with what it imports: name and text of references, needed ones first."""
+    return pool_with(main, [parse_proto(text, name) for name, text in references])
+
+
+def pool_with(main: ProtoFile, imported: Iterable[ProtoFile]) -> descriptor_pool.DescriptorPool:
+    """Give a pool with a file, and with those of the others that it imports. Raises ProtoError."""
     pool = descriptor_pool.DescriptorPool()
-    files = {name: parse_proto(text, name).descriptor for name, text in references}
+    files = {file.descriptor.name: file.descriptor for file in imported}
     added: set[str] = set()
 
     def add(file: descriptor_pb2.FileDescriptorProto) -> None:
         if file.name in added:
             return
         added.add(file.name)
-        for imported in file.dependency:
-            found = files.get(imported) or KNOWN_FILES.get(imported)
+        for name in file.dependency:
+            found = files.get(name) or KNOWN_FILES.get(name)
             if found is None:
-                raise ProtoError(f'the import "{imported}" is not among the references')
+                raise ProtoError(f'the import "{name}" is not among the references')
             add(found)
         pool.Add(file)
 
@@ -189,270 +205,97 @@ def _written(message: Any) -> list[Any]:
     return [nested for nested in message.nested_type if not nested.options.map_entry]
 
 
-class _Parser:
-    """Reads one file; `self._at` is the place of the next token."""
+class _Builder:
+    """Makes the descriptor of one file's elements."""
 
-    def __init__(self, text: str, name: str) -> None:
-        self._tokens = list(_tokens(text))
-        self._at = 0
+    def __init__(self, name: str, file: File) -> None:
+        self._elements = file
         self._file = ProtoFile(descriptor_pb2.FileDescriptorProto(name=name))
 
-    def parse(self) -> ProtoFile:
-        file = self._file.descriptor
-        while (word := self._peek()) is not None:
-            if word == ";":
-                self._next()
-            elif word == "message":
-                self._next()
-                self._message(file.message_type.add(), "", 0)
-            elif word == "enum":
-                self._next()
-                self._enum(file.enum_type.add())
-            elif word in ("service", "extend"):
-                self._next()
-                self._next()
-                self._skip_block()
+    def built(self) -> ProtoFile:
+        elements, file = self._elements, self._file.descriptor
+        file.syntax = elements.syntax or "proto2"
+        if elements.package:
+            file.package = elements.package
+        imports = [*elements.imports, *elements.public_imports, *elements.weak_imports]
+        file.dependency.extend(dict.fromkeys(imports))
+        public = dict.fromkeys(elements.public_imports)
+        file.public_dependency.extend(list(file.dependency).index(name) for name in public)
+        for element in elements.types:
+            if isinstance(element, Enum):
+                _enum(file.enum_type.add(), element)
             else:
-                self._statement(file)
-        if not file.syntax:
-            file.syntax = "proto2"
+                self._message(file.message_type.add(), element, "")
         return self._file
 
-    def _statement(self, file: descriptor_pb2.FileDescriptorProto) -> None:
-        word = self._next()
-        if word == "syntax":
-            self._expect("=")
-            file.syntax = self._text()
-            if file.syntax not in ("proto2", "proto3"):
-                raise ProtoError(f"the syntax {file.syntax} is not known")
-        elif word == "package":
-            file.package = self._next()
-        elif word == "import":
-            if self._peek() in ("public", "weak"):
-                self._next()
-            file.dependency.append(self._text())
-        elif word == "option":
-            self._option({})
-        else:
-            raise ProtoError(f"a file does not hold '{word}'")
-        self._expect(";")
-
-    # Tokens.
-
-    def _peek(self) -> str | None:
-        return self._tokens[self._at] if self._at < len(self._tokens) else None
-
-    def _next(self) -> str:
-        token = self._peek()
-        if token is None:
-            raise ProtoError("the text ends too early")
-        self._at += 1
-        return token
-
-    def _expect(self, token: str) -> None:
-        found = self._next()
-        if found != token:
-            raise ProtoError(f"'{token}' is expected before '{found}'")
-
-    def _text(self) -> str:
-        parts = []
-        while (token := self._peek()) is not None and token[0] in "\"'":
-            parts.append(_unquoted(self._next()))
-        if not parts:
-            raise ProtoError(f"a text is expected before '{self._peek()}'")
-        return "".join(parts)
-
-    def _number(self) -> int:
-        token = self._next()
-        try:
-            return int(token, 0)
-        except ValueError as error:
-            raise ProtoError(f"a number is expected, not '{token}'") from error
-
-    def _skip_block(self) -> None:
-        while self._next() != "{":
-            pass
-        depth = 1
-        while depth:
-            depth += {"{": 1, "}": -1}.get(self._next(), 0)
-
-    # Definitions.
-
-    def _message(self, message: Any, path: str, depth: int) -> None:
-        if depth > _MAX_DEPTH:
-            raise ProtoError("messages are nested too deeply")
-        message.name = self._next()
+    def _message(self, message: Any, element: Message, path: str) -> None:
+        message.name = element.name
         path = f"{path}.{message.name}" if path else message.name
-        self._expect("{")
-        while (word := self._next()) != "}":
-            if word == "message":
-                self._message(message.nested_type.add(), path, depth + 1)
-            elif word == "enum":
-                self._enum(message.enum_type.add())
-            elif word == "oneof":
-                self._oneof(message, path)
-            elif word == "option":
-                self._option({})
-                self._expect(";")
-            elif word in ("reserved", "extensions"):
-                while self._next() != ";":
-                    pass
-            elif word == "extend":
-                self._next()
-                self._skip_block()
-            elif word != ";":
-                self._field(message, path, word)
+        if is_map_entry(element):
+            message.options.map_entry = True
+        for inner in element.types:
+            if isinstance(inner, Enum):
+                _enum(message.enum_type.add(), inner)
+            else:
+                self._message(message.nested_type.add(), inner, path)
+        members: list[tuple[Field, int | None]] = [(field, None) for field in element.fields]
+        for index, oneof in enumerate(one for one in element.oneofs if one.fields):
+            message.oneof_decl.add(name=oneof.name)
+            members += [(field, index) for field in oneof.fields]
+        for field, place in members:
+            self._field(message, field, path, place)
         # A field with presence is the only one of an artificial oneof, behind the written ones.
-        for field in message.field:
-            if field.proto3_optional:
-                field.oneof_index = len(message.oneof_decl)
-                message.oneof_decl.add(name=f"_{field.name}")
+        for made in message.field:
+            if made.proto3_optional:
+                made.oneof_index = len(message.oneof_decl)
+                message.oneof_decl.add(name=f"_{made.name}")
 
-    def _field(self, message: Any, path: str, word: str, oneof: int | None = None) -> None:
-        label = None
-        if word in ("optional", "required", "repeated"):
-            label, word = word, self._next()
-        if word == "group":
-            raise ProtoError("groups are not taken")
-        if word == "map" and self._peek() == "<":
-            self._map(message, path)
-            return
-        field = message.field.add(name=self._next())
-        field.label = {"repeated": _F.LABEL_REPEATED, "required": _F.LABEL_REQUIRED}.get(
-            label or "", _F.LABEL_OPTIONAL
-        )
-        _set_type(field, word)
-        self._numbered(field, path)
+    def _field(self, message: Any, element: Field, path: str, oneof: int | None) -> None:
+        field = message.field.add(name=element.name, number=element.number)
+        field.label = _LABELS.get(element.label or "", _F.LABEL_OPTIONAL)
+        if element.type.startswith("map<"):
+            _map(message, field, element.type, path)
+        else:
+            _set_type(field, element.type)
         if oneof is not None:
             field.oneof_index = oneof
-        elif label == "optional" and self._file.descriptor.syntax == "proto3":
+        elif element.label == "optional" and self._file.descriptor.syntax == "proto3":
             field.proto3_optional = True
-
-    def _numbered(self, field: Any, path: str) -> None:
-        self._expect("=")
-        field.number = self._number()
-        options = self._bracketed()
+        if element.default is not None:
+            field.default_value = element.default
+        options: dict[str, Any] = {}
+        for option in element.options:
+            name, value = _plain_option(option)
+            options[name] = value
         if "packed" in options:
             field.options.packed = options["packed"] is True
-        if "default" in options:
-            value = options["default"]
-            field.default_value = str(value).lower() if isinstance(value, bool) else str(value)
         if options:
             self._file.options[f"{path}.{field.name}"] = options
-        self._expect(";")
 
-    def _map(self, message: Any, path: str) -> None:
-        self._expect("<")
-        key = self._next()
-        self._expect(",")
-        value = self._next()
-        self._expect(">")
-        field = message.field.add(name=self._next(), label=_F.LABEL_REPEATED)
-        entry = "".join(part[:1].upper() + part[1:] for part in field.name.split("_")) + "Entry"
-        nested = message.nested_type.add(name=entry)
-        nested.options.map_entry = True
-        for number, (name, kind) in enumerate((("key", key), ("value", value)), 1):
-            part = nested.field.add(name=name, number=number, label=_F.LABEL_OPTIONAL)
-            _set_type(part, kind)
-        field.type = _F.TYPE_MESSAGE
-        field.type_name = f"{path.rpartition('.')[2]}.{entry}"
-        self._numbered(field, path)
 
-    def _oneof(self, message: Any, path: str) -> None:
-        index = len(message.oneof_decl)
-        message.oneof_decl.add(name=self._next())
-        self._expect("{")
-        while (word := self._next()) != "}":
-            if word == "option":
-                self._option({})
-                self._expect(";")
-            elif word != ";":
-                self._field(message, path, word, index)
+_LABELS: Final = {"repeated": _F.LABEL_REPEATED, "required": _F.LABEL_REQUIRED}
 
-    def _enum(self, enum: Any) -> None:
-        enum.name = self._next()
-        self._expect("{")
-        while (word := self._next()) != "}":
-            if word == "option":
-                options: dict[str, Any] = {}
-                self._option(options)
-                if options.get("allow_alias") is True:
-                    enum.options.allow_alias = True
-                self._expect(";")
-            elif word == "reserved":
-                while self._next() != ";":
-                    pass
-            elif word != ";":
-                self._expect("=")
-                enum.value.add(name=word, number=self._number())
-                self._bracketed()
-                self._expect(";")
 
-    # Options.
+def _map(message: Any, field: Any, kind: str, path: str) -> None:
+    """Make a field a list of pairs."""
+    key, _, value = kind.removeprefix("map<").removesuffix(">").partition(", ")
+    entry = "".join(part[:1].upper() + part[1:] for part in field.name.split("_")) + "Entry"
+    nested = message.nested_type.add(name=entry)
+    nested.options.map_entry = True
+    for number, (name, part_kind) in enumerate((("key", key), ("value", value)), 1):
+        part = nested.field.add(name=name, number=number, label=_F.LABEL_OPTIONAL)
+        _set_type(part, part_kind)
+    field.label = _F.LABEL_REPEATED
+    field.type = _F.TYPE_MESSAGE
+    field.type_name = f"{path.rpartition('.')[2]}.{entry}"
 
-    def _bracketed(self) -> dict[str, Any]:
-        options: dict[str, Any] = {}
-        if self._peek() != "[":
-            return options
-        self._next()
-        while True:
-            self._option(options)
-            if self._next() == "]":
-                return options
 
-    def _option(self, into: dict[str, Any]) -> None:
-        name = self._next()
-        if name == "(":
-            name = self._next().lstrip(".")
-            self._expect(")")
-            if (more := self._peek()) is not None and more.startswith("."):
-                name += self._next()
-        self._expect("=")
-        into[name] = self._value(0)
-
-    def _value(self, depth: int) -> Any:
-        if depth > _MAX_DEPTH:
-            raise ProtoError("an option is nested too deeply")
-        token = self._peek() or ""
-        if token[:1] in ("'", '"'):
-            return self._text()
-        self._next()
-        if token == "{":
-            return self._aggregate(depth)
-        if token == "[":
-            return self._list(depth)
-        if token == "-":
-            return f"-{self._next()}"
-        if token in ("true", "false"):
-            return token == "true"
-        try:
-            return int(token, 0)
-        except ValueError:
-            return token
-
-    def _aggregate(self, depth: int) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        while (name := self._next()) != "}":
-            if name in (",", ";"):
-                continue
-            if self._peek() == ":":
-                self._next()
-            value = self._value(depth + 1)
-            if name in found:
-                known = found[name]
-                found[name] = [*(known if isinstance(known, list) else [known]), value]
-            else:
-                found[name] = value
-        return found
-
-    def _list(self, depth: int) -> list[Any]:
-        found: list[Any] = []
-        while self._peek() != "]":
-            found.append(self._value(depth + 1))
-            if self._peek() == ",":
-                self._next()
-        self._next()
-        return found
+def _enum(enum: Any, element: Enum) -> None:
+    enum.name = element.name
+    if any(o.name == "allow_alias" and o.value == "true" for o in element.options):
+        enum.options.allow_alias = True
+    for value in element.values:
+        enum.value.add(name=value.name, number=value.number)
 
 
 def _set_type(field: Any, word: str) -> None:
@@ -464,30 +307,19 @@ def _set_type(field: Any, word: str) -> None:
         field.type_name = word
 
 
-def _tokens(text: str) -> Iterable[str]:
-    at = 0
-    while at < len(text):
-        match = _TOKEN.match(text, at)
-        if match is None:
-            line = text.count("\n", 0, at) + 1
-            raise ProtoError(f"line {line}: '{text[at : at + 10]}' is not understood")
-        at = match.end()
-        if match.lastgroup is not None:
-            yield match.group()
+def _plain_option(option: Option) -> tuple[str, Any]:
+    """Give the dotted name of an option with its value as a plain one."""
+    name, kind, value = option.name.lstrip("."), option.kind, option.value
+    while kind == "option":
+        name, kind, value = f"{name}.{value.name}", value.kind, value.value
+    return name, _plain(Primitive(kind, value) if isinstance(value, str) else value)
 
 
-_ESCAPES: Final = {"n": "\n", "t": "\t", "r": "\r", "a": "\a", "b": "\b", "f": "\f", "v": "\v"}
-
-
-def _unquoted(token: str) -> str:
-    return re.sub(
-        r"\\(x[0-9a-fA-F]{1,2}|[0-7]{1,3}|.)",
-        lambda m: (
-            chr(int(m[1][1:], 16))
-            if m[1][0] == "x"
-            else chr(int(m[1], 8))
-            if m[1][0].isdigit()
-            else _ESCAPES.get(m[1], m[1])
-        ),
-        token[1:-1],
-    )
+def _plain(value: Any) -> Any:
+    if isinstance(value, Primitive):
+        return value.value == "true" if value.kind == "boolean" else value.value
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return value

@@ -30,13 +30,13 @@ from appliance.data.logical import MILLIS_PER_DAY
 from appliance.data.recursive import Knot, Later
 from appliance.errors import DataError
 from appliance.schemaregistry.avrodata import GENERAL_ENUM, GENERAL_UNION
+from appliance.schemaregistry.protoelements import ProtoError
 from appliance.schemaregistry.protofile import (
     DATE_TYPE,
     DECIMAL_TYPE,
     SCALARS,
     TIME_TYPE,
     TIMESTAMP_TYPE,
-    ProtoError,
     ProtoFile,
     name_at,
     parse_proto,

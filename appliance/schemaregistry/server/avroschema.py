@@ -13,6 +13,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from appliance.schemaregistry.server.faults import SchemaTextError
+from appliance.schemaregistry.server.jsontext import json_text
 
 PRIMITIVES: Final = frozenset(
     ("null", "boolean", "int", "long", "float", "double", "bytes", "string")
@@ -45,6 +46,7 @@ class Node:
     items: Any = None
     branches: list[Node] = dataclasses.field(default_factory=list)
     is_referred: bool = False
+    is_error: bool = False
 
     @property
     def short_name(self) -> str:
@@ -186,6 +188,7 @@ def _absolute(alias: str, name: str) -> str:
 
 def _record(form: Mapping[str, Any], namespace: str, names: dict[str, Node]) -> Node:
     node = _defined(form, namespace, names, "record")
+    node.is_error = form["type"] == "error"
     members = form.get("fields")
     if not isinstance(members, list):
         raise SchemaTextError(f"the record {node.name} has no fields")
@@ -288,7 +291,7 @@ _DEFINITIONS: Final = {"record": _record, "error": _record, "enum": _enum, "fixe
 
 def canonical(node: Node) -> str:
     """Give the text that the registry keeps."""
-    return json.dumps(_form(node, "", set()), separators=(",", ":"), ensure_ascii=False)
+    return json_text(_form(node, "", set()))
 
 
 def _form(node: Node, namespace: str, written: set[str]) -> Any:
@@ -307,7 +310,7 @@ def _definition(node: Node, namespace: str, written: set[str]) -> Any:
     if node.name in written or node.is_referred:
         return short if space == namespace else node.name
     written.add(node.name)
-    form: dict[str, Any] = {"type": node.kind, "name": short}
+    form: dict[str, Any] = {"type": "error" if node.is_error else node.kind, "name": short}
     if space != namespace:
         form["namespace"] = space
     if node.doc is not None:

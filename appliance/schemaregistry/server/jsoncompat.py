@@ -15,6 +15,7 @@ from appliance.data.regex import java_compiled
 from appliance.schemaregistry.jsonreferences import Documents
 from appliance.schemaregistry.server.faults import SchemaTextError
 from appliance.schemaregistry.server.jsonforms import Form, load_json_schema
+from appliance.schemaregistry.server.jsontext import exact_json, json_text
 
 _FAR: Final = 60
 """How many pairs may be compared inside each other when another reference is met."""
@@ -86,11 +87,11 @@ _LIMITS: Final = {
 
 
 class JsonSchemaText:
-    """A JSON Schema as text says it, and as it is compared."""
+    """A JSON Schema as its text says it, and as it is compared."""
 
-    def __init__(self, json_form: Any, form: Form) -> None:
+    def __init__(self, text: str, form: Form) -> None:
         """Keep both."""
-        self.json = json_form
+        self.text = text
         self.form = form
 
 
@@ -99,7 +100,7 @@ def parse_json_schema(text: str, references: Sequence[tuple[str, str]] = ()) -> 
     found = _loaded(text)
     referred = [(name, _loaded(content)) for name, content in references]
     try:
-        return JsonSchemaText(found, load_json_schema(Documents(found, referred)))
+        return JsonSchemaText(text, load_json_schema(Documents(found, referred)))
     except (RecursionError, TypeError) as error:
         raise SchemaTextError(f"the schema cannot be read: {error}") from error
 
@@ -116,7 +117,12 @@ def _loaded(text: str) -> Any:
 
 def canonical_json(parsed: JsonSchemaText) -> str:
     """Give the text that the registry keeps."""
-    return json.dumps(parsed.json, separators=(",", ":"), ensure_ascii=False)
+    return json_text(exact_json(parsed.text))
+
+
+def normal_json(parsed: JsonSchemaText) -> str:
+    """Give the text with all members in order."""
+    return json_text(exact_json(parsed.text), in_order=True)
 
 
 def json_incompatibilities(reader: JsonSchemaText, writer: JsonSchemaText) -> list[str]:

@@ -8,12 +8,16 @@ too.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor, FileDescriptor
 from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
-from appliance.schemaregistry.protofile import parse_proto, pool_of
+from appliance.schemaregistry.protofile import file_of, pool_with
+from appliance.schemaregistry.protoparser import parse_elements
+from appliance.schemaregistry.server.protodescriptor import read_elements
+from appliance.schemaregistry.server.protonames import Names
+from appliance.schemaregistry.server.prototext import normalized, printed
 
 _D: Final = FieldDescriptor
 _NUMBER: Final = "number"
@@ -66,16 +70,29 @@ _WORDS: Final = {
 }
 
 
-def parse_protobuf(text: str, references: Sequence[tuple[str, str]]) -> FileDescriptor:
-    """Give a file with everything it imports resolved. Raises ProtoError."""
-    file = parse_proto(text)
-    found: FileDescriptor = pool_of(file, references).FindFileByName(file.descriptor.name)
-    return found
+class ProtoText(NamedTuple):
+    """A .proto file as it is kept, in its normal form, and as it is compared."""
+
+    text: str
+    normal: str
+    file: FileDescriptor
 
 
-def protobuf_incompatibilities(reader: FileDescriptor, writer: FileDescriptor) -> list[str]:
+def parse_protobuf(text: str, references: Sequence[tuple[str, str]]) -> ProtoText:
+    """Give a file, or a descriptor in base64, with everything it imports resolved. Raises ProtoError."""
+    elements = read_elements(text)
+    imported = [(name, read_elements(content)) for name, content in references]
+    normal = normalized(elements, Names(elements, [other for _, other in imported]))
+    # A default that the normal form does not quote is refused, as by the peer.
+    parse_elements(normal)
+    file = file_of(elements)
+    pool = pool_with(file, [file_of(other, name) for name, other in imported])
+    return ProtoText(printed(elements), normal, pool.FindFileByName(file.descriptor.name))
+
+
+def protobuf_incompatibilities(reader: ProtoText, writer: ProtoText) -> list[str]:
     """Give why `reader` cannot read what `writer` wrote; empty when it can."""
-    comparison = _Comparison(writer, reader)
+    comparison = _Comparison(writer.file, reader.file)
     comparison.files()
     return [
         f'{{errorType:"{kind}", description:"{_WORDS[kind].replace("{}", f"#/{path}")}"}}'

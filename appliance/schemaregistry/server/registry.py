@@ -130,6 +130,7 @@ class Registry:
         self._ids: dict[str, dict[int, Definition]] = {}
         self._numbers: dict[str, dict[Definition, int]] = {}
         self._highest: dict[str, int] = {}
+        self._canonical: dict[Definition, Definition] = {}
 
     # What a record does.
 
@@ -294,6 +295,26 @@ class Registry:
             return kind.parse(definition.text, self.texts(definition.references))
         except (ValueError, RecursionError) as error:
             raise invalid_schema(str(error)) from error
+
+    def same(self, versions: Iterable[Version], definition: Definition) -> Version | None:
+        """Give the version that is a schema, also when it was stored before texts were printed as now."""
+        latest_first = sorted(versions, key=lambda version: -version.number)
+        for version in latest_first:
+            if version.definition == definition:
+                return version
+        for version in latest_first:
+            if self._printed(version.definition) == definition:
+                return version
+        return None
+
+    def _printed(self, stored: Definition) -> Definition:
+        if stored not in self._canonical:
+            try:
+                text = TYPES[stored.kind].canonical(self.parsed(stored))
+            except (KeyError, RegistryFault):
+                text = stored.text
+            self._canonical[stored] = dataclasses.replace(stored, text=text)
+        return self._canonical[stored]
 
     def incompatibilities(
         self, definition: Definition, olds: list[Version], level: str

@@ -6,10 +6,12 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final, NamedTuple
 
 from appliance.schemaregistry.server.avrocompat import avro_incompatibilities
+from appliance.schemaregistry.server.avronormal import normal
 from appliance.schemaregistry.server.avroschema import canonical, parse_avro
 from appliance.schemaregistry.server.jsoncompat import (
     canonical_json,
     json_incompatibilities,
+    normal_json,
     parse_json_schema,
 )
 
@@ -17,12 +19,14 @@ from appliance.schemaregistry.server.jsoncompat import (
 class SchemaType(NamedTuple):
     """`parse` takes a text and (name, text) of what it refers to, and raises ValueError.
 
+    `canonical` gives the text that is kept, `normal` the one of the normal form.
     `incompatibilities` says why data of its second schema cannot be read with the first: `told` says it of
     an old and a new one.
     """
 
     parse: Callable[[str, Sequence[tuple[str, str]]], Any]
-    canonical: Callable[[Any, str], str]
+    canonical: Callable[[Any], str]
+    normal: Callable[[Any], str]
     incompatibilities: Callable[[Any, Any], list[str]]
 
 
@@ -47,15 +51,20 @@ def _protobuf_incompatibilities(reader: Any, writer: Any) -> list[str]:
 TYPES: Final[dict[str, SchemaType]] = {
     "JSON": SchemaType(
         parse_json_schema,
-        lambda parsed, _text: canonical_json(parsed),
+        canonical_json,
+        normal_json,
         json_incompatibilities,
     ),
     "PROTOBUF": SchemaType(
-        _parse_protobuf, lambda _parsed, text: text.strip(), _protobuf_incompatibilities
+        _parse_protobuf,
+        lambda parsed: str(parsed.text),
+        lambda parsed: str(parsed.normal),
+        _protobuf_incompatibilities,
     ),
     "AVRO": SchemaType(
         lambda text, references: parse_avro(text, [referred for _, referred in references]),
-        lambda parsed, _text: canonical(parsed),
+        canonical,
+        lambda parsed: canonical(normal(parsed)),
         avro_incompatibilities,
     ),
 }

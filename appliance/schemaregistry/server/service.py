@@ -173,7 +173,8 @@ class RegistryService:
             references = tuple(sorted(set(references)))
         given = Definition(kind, text, references, extras_of(body))
         form = self.ask(lambda registry: registry.parsed(given))
-        return Definition(kind, TYPES[kind].canonical(form, text), references, given.extras)
+        printed = TYPES[kind].normal if normalize else TYPES[kind].canonical
+        return Definition(kind, printed(form), references, given.extras)
 
     def register(
         self, subject: str, body: Mapping[str, Any], *, normalize: bool = False
@@ -200,10 +201,10 @@ class RegistryService:
             versions = registry.all_of(subject) if deleted else registry.live(subject)
             if not versions:
                 raise subject_not_found(subject)
-            for version in reversed(versions):
-                if version.definition == definition:
-                    return version
-            raise schema_not_found()
+            found = registry.same(versions, definition)
+            if found is None:
+                raise schema_not_found()
+            return found
 
         return self.ask(find)
 
@@ -338,10 +339,7 @@ class RegistryService:
 def _live_version(registry: Registry, subject: str, definition: Definition) -> Version | None:
     if registry.mode(subject) not in ("READWRITE", "READONLY_OVERRIDE"):
         return None
-    for version in reversed(registry.live(subject)):
-        if version.definition == definition:
-            return version
-    return None
+    return registry.same(registry.live(subject), definition)
 
 
 def _writable(registry: Registry, subject: str) -> None:

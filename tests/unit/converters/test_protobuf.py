@@ -21,7 +21,8 @@ from appliance.data import (
     Type,
 )
 from appliance.errors import DataError
-from appliance.schemaregistry.protofile import ProtoError, parse_proto, pool_of
+from appliance.schemaregistry.protoelements import ProtoError
+from appliance.schemaregistry.protofile import parse_proto, pool_of
 from tests.unit.converters.local_registry import configured
 
 PREFIX = "io.confluent.connect.protobuf."
