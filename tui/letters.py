@@ -11,6 +11,7 @@ from rich.text import Text
 
 from tui.model import reason
 from tui.scene import Scene
+from tui.text import several
 
 TABS: Final = ("Why", "Trace", "Payload", "Headers")
 _QUOTED: Final = re.compile(r"'([^']{1,60})'")
@@ -71,7 +72,9 @@ def _put_why(text: Text, scene: Scene, letter: Letter, same: Sequence[Letter]) -
         line("cause", str(reason(letter["cause"])), palette.style("red"))
     first_ms = min((one["ts"] for one in same if one["ts"]), default=None)
     since = "" if first_ms is None else f" since {_clock(scene, first_ms)}"
-    line("seen", f"{len(same)} letters here with this error{since}   F keeps only these")
+    line(
+        "seen", f"{several(len(same), 'letter')} here with this error{since}   F keeps only these"
+    )
     if letter["attempts"]:
         line("replayed", f"{letter['attempts']} times before", palette.style("amber"))
 

@@ -22,6 +22,12 @@ FLOW: Final = 120
 """The line of all tasks covers ten."""
 PATIENCE_S: Final = 10.0
 RESTART: Final = "restart"
+_WAYS: Final = {
+    RESTART: "restarting",
+    "PAUSED": "pausing",
+    "RUNNING": "resuming",
+    "STOPPED": "stopping",
+}
 _NEWS: Final = 200
 _CONFIG_PATH: Final = re.compile(r"/connectors/([^/]+)/config")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
@@ -262,6 +268,11 @@ class Model:
         if task.key in self.pending or task.connector in self.pending:
             return "RESTARTING"
         return task.state
+
+    def way_of(self, name: str) -> str:
+        """Give a connector's state in words: what is being done to it while a change is on its way."""
+        asked = self.pending.get(name)
+        return self.health(name).lower() if asked is None else _WAYS.get(asked.state, "changing")
 
     def health(self, name: str) -> str:
         """Give a connector's state, DEGRADED where it runs and one of its tasks does not."""

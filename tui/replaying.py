@@ -13,6 +13,7 @@ from tui.actions import ADMINISTER, OPERATE
 from tui.calls import Call, connector, ours
 from tui.client import escaped
 from tui.screens.dialogs import Choice
+from tui.text import several
 
 if TYPE_CHECKING:
     from tui.app import Console
@@ -64,7 +65,9 @@ class Replaying:
         console, topic = self._console, self._view.topic
         call = self._call("discard", {"records": _places(keys)})
         text = Text(style=console.scene.palette.text)
-        text.append(f"{len(keys)} letters are hidden; in Kafka they stay until retention.\n\n")
+        text.append(
+            f"{several(len(keys), 'letter')} hidden; in Kafka they stay until retention.\n\n"
+        )
         text.append(f"{call}\n", console.scene.palette.grey)
         if await console.actions.confirmed(2, f"Discard from {topic}", text, topic):
             await console.actions.perform(call)
@@ -146,7 +149,9 @@ class Replaying:
         subscribe = await self._subscription(keys, retry) if target == "retry" else None
         call = self._call("replay", body)
         text = self._told(dry, subscribe, call)
-        if not await console.actions.confirmed(1, f"Replay {len(keys)} letters", text, queue):
+        if not await console.actions.confirmed(
+            1, f"Replay {several(len(keys), 'letter')}", text, queue
+        ):
             return
         if subscribe is not None and await console.actions.perform(subscribe) is None:
             return

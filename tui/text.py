@@ -25,6 +25,11 @@ def count(value: float | None) -> str:
     return f"{value:.0f}" if value >= 10 or value == int(value) else f"{value:.1f}"
 
 
+def several(number: int, word: str) -> str:
+    """Give a number with its noun: 1 task, 2 tasks."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
 def age(seconds: float) -> str:
     """Give a span: 12s, 5m, 3h 7m, 6d 4h."""
     whole = max(0, int(seconds))

@@ -59,6 +59,15 @@ def test_restart_is_over_when_the_connector_or_one_of_its_tasks_runs(type_, key)
     assert model.settle(60.0) == []
 
 
+def test_way_is_told_when_a_change_was_asked_for():
+    """Who pauses a connector does not read that it restarts."""
+    model = loaded(failed=0)
+    assert model.way_of("orders-1") == "running"
+    for state, word in (("PAUSED", "pausing"), ("STOPPED", "stopping"), (RESTART, "restarting")):
+        model.expect("orders-1", state, 5.0)
+        assert model.way_of("orders-1") == word
+
+
 def test_snapshot_is_asked_for_when_events_cannot_tell():
     """An unknown task, a rebalance and a resync need a new snapshot."""
     model = loaded()

@@ -491,6 +491,27 @@ def test_call_is_a_verb_when_one_sends_it(call, wanted):
     assert found is None if wanted is None else found == f"ingest-appliance {wanted}"
 
 
+async def test_table_says_that_it_asks_when_no_answer_has_come_yet():
+    """An empty table tells that there is nothing only once the daemon has said so."""
+    app = still(DARK, {"/lag": []})
+    client, get = app.scene.client, app.scene.client.request
+    answer = asyncio.Event()
+
+    async def slow(method, path, body=None):
+        if path.endswith("/lag"):
+            await answer.wait()
+        return await get(method, path, body)
+
+    client.request = slow
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("5")
+        await until(lambda: app.view.NAME == "Offsets" and app.view.table.asks)
+        assert "asking the daemon" in app.view.table.render_line(1).text
+        answer.set()
+        await until(lambda: not app.view.table.asks)
+        assert "No offsets yet" in app.view.table.render_line(1).text
+
+
 async def test_queue_is_opened_when_a_command_names_it_or_its_connector():
     """:dlq takes the topic or the connector; what is neither filters the letters."""
     shared = {"exists": True, "discarded": 0, "last_ms": NOW_MS, "empty_since_ms": None}

@@ -163,7 +163,9 @@ class Detail(Vertical):
         tasks = model.tasks_of(known.name)
         running = sum(task.state == "RUNNING" for task in tasks)
         text.append(f"{known.name}  ", "bold")
-        text.append(f"{glyph} {health.lower()} {running}/{len(tasks)}", palette.style(role))
+        text.append(
+            f"{glyph} {model.way_of(known.name)} {running}/{len(tasks)}", palette.style(role)
+        )
         text.append(f"  {versioned(known)}  on {short_worker(model, known.worker)}", palette.grey)
         if known.topics:
             text.append(f"  topics {','.join(known.topics)}", palette.grey)

@@ -279,6 +279,7 @@ class Altering:
     async def _confirmed(
         self, name: str, offsets: Sequence[Mapping[str, Any]], call: Call, word: str
     ) -> None:
+        self._console.say(f"{name} looks at the new place ...", "violet")
         preview = await self._preview(name, offsets)
         if preview is None:
             return
@@ -338,4 +339,4 @@ class Altering:
         for check in checks:
             glyph, _, role = palette.state("RUNNING" if check["ok"] else "FAILED")
             text.append(f"  {glyph} {check['name']}", palette.style(role))
-            text.append(f" {check['detail'] or ''}\n", palette.grey)
+            text.append(f": {check['detail']}\n" if check["detail"] else "\n", palette.grey)

@@ -15,7 +15,7 @@ from tui.model import STEP_S, TREND, Model, Task
 from tui.palette import Palette
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count, cut, hills, lag, recent, size
+from tui.text import age, count, cut, hills, lag, recent, several, size
 from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -327,7 +327,7 @@ def behind(scene: Scene) -> Text:
     failed = model.counts["FAILED"]
     broken = sum(known.state == "FAILED" for known in model.connectors.values())
     text.append("failed    ", palette.grey)
-    text.append(f"{failed} tasks", palette.style("red") if failed else palette.text)
+    text.append(several(failed, "task"), palette.style("red") if failed else palette.text)
     if broken:
         text.append(f" {broken} connectors", palette.style("red"))
     return text

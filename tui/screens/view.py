@@ -49,6 +49,7 @@ class View(Vertical):
         self.filter = Filter()
         self.problem: str | None = None
         self.loaded_s = float("-inf")
+        self._asked = False
         self._seen_events = -1
         self._told_s = -1
 
@@ -108,6 +109,8 @@ class View(Vertical):
         """Run `load` and remember what went wrong."""
         self.loaded_s = now_s
         self._seen_events = sum(self.scene.model.seen[type_] for type_ in self.EVENTS)
+        if not self._asked:
+            self._asks(True)
         try:
             await self.load(self.scene.client)
             self.problem = None
@@ -116,6 +119,16 @@ class View(Vertical):
             missing = isinstance(error, AnswerError) and error.status == NOT_FOUND
             self.problem = NEEDED if missing and self.scene.stock else str(error)
             self.tell_again()
+        finally:
+            if not self._asked:
+                self._asked = True
+                self._asks(False)
+
+    def _asks(self, asks: bool) -> None:
+        """Have empty tables say that the first answer is awaited, not that there is nothing."""
+        for grid in self.query(Grid):
+            grid.asks = asks
+            grid.refresh()
 
     def open_named(self, name: str) -> bool:
         """Open what a command names; False when there is no such, and it is a filter."""

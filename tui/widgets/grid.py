@@ -26,6 +26,7 @@ from tui.widgets.frame import NARROW, frame, retitle
 
 _PINNED = 2
 _REMEMBERED = 1000
+_ASKS = "asking the daemon ..."
 _LEAST = 16
 """The least cells of a column that takes what is left, where there is no room for all columns."""
 
@@ -95,6 +96,8 @@ class Grid(ScrollView, can_focus=True):
         self._places: dict[str, int] = {}
         self._cursor = 0
         self._wide: bool | None = None
+        self.asks = False
+        """Whether what it shows has been asked for, and no answer has come yet."""
         self._passed = 0
         self._drawn: dict[str, tuple[Cell, ...]] = {}
 
@@ -273,9 +276,10 @@ class Grid(ScrollView, can_focus=True):
             return self._strip(titles, width, " ", on_cursor=False)
         at = int(self.scroll_y) + y - 1
         if at >= len(self._keys):
-            if not self._keys and y == 1 and self.empty:
+            empty = _ASKS if self.asks else self.empty
+            if not self._keys and y == 1 and empty:
                 ground = self._ground(on_cursor=False)
-                note = Segment(f"  {self.empty}", ground + Style.parse(self._palette.grey))
+                note = Segment(f"  {empty}", ground + Style.parse(self._palette.grey))
                 return Strip([note]).adjust_cell_length(width, ground)
             return Strip.blank(width, Style(bgcolor=self._palette.background))
         key = self._keys[at]
