@@ -19,7 +19,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Click
+from textual.events import Click, Resize
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
@@ -147,10 +147,18 @@ class Console(Handlers):
         if self._asked_for > 1:
             self.action_view(self._asked_for)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Give up what a narrow terminal has no room for."""
-        self.screen.set_class(self.size.width < 100, "narrow")
-        self.screen.set_class(self.size.width < 60 or self.size.height < 16, "small")
+        if event.size == self.size:
+            self._fit()
+        else:
+            # the size is taken after this
+            self.call_later(self._fit)
+
+    def _fit(self) -> None:
+        for screen in self.screen_stack:
+            screen.set_class(self.size.width < 100, "narrow")
+            screen.set_class(self.size.width < 60 or self.size.height < 16, "small")
         for view in self.views:
             view.restyle()
         self._shown.clear()

@@ -40,7 +40,7 @@ from tui.scene import Scene
 from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.finder import rank
-from tui.screens.offsets import moved_text
+from tui.screens.offsets import Offsets, moved_text
 from tui.text import fit, magnitude, middle, package
 from tui.veil import veiled
 
@@ -491,7 +491,7 @@ def test_call_is_a_verb_when_one_sends_it(call, wanted):
     assert found is None if wanted is None else found == f"ingest-appliance {wanted}"
 
 
-async def test_table_says_that_it_asks_when_no_answer_has_come_yet():
+async def test_table_says_that_it_asks_when_no_answer_has_come_yet(monkeypatch):
     """An empty table tells that there is nothing only once the daemon has said so."""
     app = still(DARK, {"/lag": []})
     client, get = app.scene.client, app.scene.client.request
@@ -502,14 +502,34 @@ async def test_table_says_that_it_asks_when_no_answer_has_come_yet():
             await answer.wait()
         return await get(method, path, body)
 
-    client.request = slow
+    monkeypatch.setattr(client, "request", slow)
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("5")
-        await until(lambda: app.view.NAME == "Offsets" and app.view.table.asks)
-        assert "asking the daemon" in app.view.table.render_line(1).text
+        await until(lambda: isinstance(app.view, Offsets) and app.view.table.asks)
+        assert isinstance(app.view, Offsets)
+        table = app.view.table
+        assert "asking the daemon" in table.render_line(1).text
         answer.set()
-        await until(lambda: not app.view.table.asks)
-        assert "No offsets yet" in app.view.table.render_line(1).text
+        await until(lambda: not table.asks)
+        assert "No offsets yet" in table.render_line(1).text
+
+
+async def test_layout_follows_when_the_terminal_changes_its_size():
+    """At 80 columns the side goes and frames lose their sides, also below a dialog; at 120 all comes back."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        side, grid = app.view.query_one(".side"), app.view.grid
+        assert side.display
+        assert grid is not None
+        await pilot.resize_terminal(80, 24)
+        await until(lambda: not side.display and grid.size.width >= 78)
+        assert grid.styles.border.left[0] == ""
+        await pilot.press("question_mark")
+        await until(lambda: isinstance(app.screen, TextScreen))
+        await pilot.resize_terminal(120, 36)
+        await pilot.press("escape")
+        await until(lambda: side.display and bool(grid.styles.border.left[0]))
 
 
 async def test_queue_is_opened_when_a_command_names_it_or_its_connector():
