@@ -52,6 +52,23 @@ _COLUMNS: Final = (Column("", 4), Column("KEY", 0), Column("VALUE", 18), Column(
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
 
+_HINTS: Final = (
+    "ctrl+s save",
+    "Esc leave",
+    "Enter edit",
+    "t test connection",
+    "/ search",
+    "[ ] group",
+    "n error",
+    "x unset",
+    "+ low",
+    "E $EDITOR",
+    "y JSON",
+    "C command",
+)
+"""In the order in which they stay where there is no room for all."""
+
+
 class Form(Dialog):
     """Edits `config`; `submit` saves and tells whether the form may close. Gives `saved` or None."""
 
@@ -114,7 +131,9 @@ class Form(Dialog):
             frame(widget, self.scene)
         line = self.query_one(Input)
         line.display = False
-        self.query_one(Grid).focus()
+        grid = self.query_one(Grid)
+        grid.asks = True
+        grid.focus()
         self.run_worker(self.validate(), exclusive=True, group="validate")
 
     @property
@@ -142,6 +161,7 @@ class Form(Dialog):
             found = dict.fromkeys((*told["groups"], *sorted(used)))
             self._groups = [*sorted((one for one in found if one in used), key=self._rank), OTHER]
             self._group = min(self._group, len(self._groups) - 1)
+        self.query_one(Grid).asks = False
         self.paint()
 
     def paint(self) -> None:
@@ -169,17 +189,14 @@ class Form(Dialog):
             f"{self.heading}  {changed} changed, {left} error{'' if left == 1 else 's'} left",
         )
         subtitle(panel, self.problem or self._note)
-        # in the order in which they may go where there is no room
-        hints = (
-            "ctrl+s save  Esc leave  Enter edit  t test connection  / search  [ ] group  n error"
-        )
-        self.query_one("#hints", Static).update(
-            Text(
-                f"{hints}  x unset  + low  E $EDITOR  y JSON  C command",
-                palette.grey,
-                no_wrap=True,
-            )
-        )
+        line = self.query_one("#hints", Static)
+        room = line.size.width or self.app.size.width
+        shown = ""
+        for hint in _HINTS:
+            if len(shown) + len(hint) > room:
+                break
+            shown += f"{hint}  "
+        line.update(Text(shown, palette.grey, no_wrap=True))
         self._put_doc()
 
     def _group_of(self, key: str) -> str:
