@@ -7,7 +7,7 @@ reference is compared as what it refers to, also through another one (the peer l
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from decimal import Decimal
 from typing import Any, Final
 
@@ -21,8 +21,12 @@ _FAR: Final = 60
 """How many pairs may be compared inside each other when another reference is met."""
 _MOST_TURNS: Final = 100
 
-Findings = list[tuple[str, str]]
-"""Kinds of change that break, each with its path."""
+_MOST_FINDINGS: Final = 1000
+_MOST_STEPS: Final = 200_000
+"""How many changes are told at most: parts that refer to each other have more paths than can be walked."""
+
+Findings = list[tuple[str, Any]]
+"""Kinds of change that break, each with its path; or a path with the findings below it, maybe shared."""
 
 _KEYWORD: Final = "The keyword at path '{}' in the %s schema is not present in the %s schema"
 _MORE: Final = "The value at path '{}' in the %s schema is more than its value in the %s schema"
@@ -140,7 +144,31 @@ def json_incompatibilities(reader: JsonSchemaText, writer: JsonSchemaText) -> li
         if not comparison.has_assumed or broken.keys() == known.keys():
             break
         known = broken
-    return [_told(kind, path) for kind, path in dict.fromkeys(found)]
+    return list(dict.fromkeys(_told(kind, path) for kind, path in _spelled(found)))
+
+
+def _spelled(found: Findings) -> Iterator[tuple[str, str]]:
+    """Give kinds of change with their whole paths, the first ones of very many."""
+    told: set[tuple[str, str]] = set()
+    stack = [("", iter(found))]
+    for _ in range(_MOST_STEPS):
+        if not stack or len(told) >= _MOST_FINDINGS:
+            return
+        above, rest = stack[-1]
+        first, second = next(rest, ("", None))
+        if second is None:
+            stack.pop()
+        elif isinstance(second, list):
+            stack.append((_joined(above, first), iter(second)))
+        else:
+            change = first, _joined(above, second)
+            if change not in told:
+                told.add(change)
+                yield change
+
+
+def _joined(above: str, below: str) -> str:
+    return f"{above}/{below}" if above and below else above or below
 
 
 def _told(kind: str, path: str) -> str:
@@ -364,7 +392,7 @@ def _meant(form: Form) -> Form:
 
 
 def _at(path: str, found: Findings) -> Findings:
-    return [(kind, f"{path}/{inner}" if inner else path) for kind, inner in found]
+    return [(path, found)] if found else []
 
 
 def _form(more: bool | Form | None) -> Form | None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from appliance.schemaregistry.server.faults import (
@@ -35,6 +35,8 @@ MODES: Final = ("READWRITE", "READONLY", "READONLY_OVERRIDE", "IMPORT", "FORWARD
 _CONTEXT: Final = re.compile(r"(:\.[^:]*:)(.*)", re.DOTALL)
 _LARGEST: Final = 2**31 - 1
 _LONGEST_SHOWN: Final = 10 * 1024
+Texts = list[tuple[str, str]]
+"""Name and text of what a schema refers to, each after what it needs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -261,7 +263,7 @@ class Registry:
                 return table[place]
         return default
 
-    def texts(self, references: Iterable[tuple[str, str, int]]) -> list[tuple[str, str]]:
+    def texts(self, references: Iterable[tuple[str, str, int]]) -> Texts:
         """Give name and text of what is referred to, each after what it needs. Raises RegistryFault."""
         found: dict[str, str] = {}
         self._collect(references, found, set())
@@ -288,13 +290,7 @@ class Registry:
 
     def parsed(self, definition: Definition) -> Any:
         """Give a schema in the form of its type. Raises RegistryFault."""
-        kind = TYPES.get(definition.kind)
-        if kind is None:
-            raise RegistryFault(42201, f"Invalid schema type {definition.kind}")
-        try:
-            return kind.parse(definition.text, self.texts(definition.references))
-        except (ValueError, RecursionError) as error:
-            raise invalid_schema(str(error)) from error
+        return form_of(definition, self.texts(definition.references))
 
     def same(self, versions: Iterable[Version], definition: Definition) -> Version | None:
         """Give the version that is a schema, also when it was stored before texts were printed as now."""
@@ -316,42 +312,77 @@ class Registry:
             self._canonical[stored] = dataclasses.replace(stored, text=text)
         return self._canonical[stored]
 
-    def incompatibilities(
-        self, definition: Definition, olds: list[Version], level: str
-    ) -> list[str]:
-        """Give why a schema does not go with older ones under a level; empty when it does."""
+    def comparison(
+        self, definition: Definition, olds: Sequence[Version], level: str
+    ) -> Comparison:
+        """Give what is needed to compare a schema with older ones under a level. Raises RegistryFault."""
         if level == "NONE" or not olds:
-            return []
-        new = self.parsed(definition)
+            return Comparison(level)
         compared = olds if level.endswith("_TRANSITIVE") else olds[-1:]
-        way = level.removesuffix("_TRANSITIVE")
-        for old in reversed(compared):
-            found = self._against(definition, new, old, way)
+        return Comparison(
+            level,
+            (definition, self.texts(definition.references)),
+            [
+                (old.number, old.definition, self.texts(old.definition.references))
+                for old in reversed(compared)
+            ],
+        )
+
+
+@dataclasses.dataclass
+class Comparison:
+    """A schema and older ones, newest first, with the texts that they refer to: comparing needs no state."""
+
+    level: str
+    new: tuple[Definition, Texts] | None = None
+    olds: list[tuple[int, Definition, Texts]] = dataclasses.field(default_factory=list)
+
+    def incompatibilities(self) -> list[str]:
+        """Give why the schema does not go with the older ones; empty when it does. Raises RegistryFault."""
+        if self.new is None:
+            return []
+        definition, texts = self.new
+        new = form_of(definition, texts)
+        way = self.level.removesuffix("_TRANSITIVE")
+        for number, old, old_texts in self.olds:
+            found = _against(definition, new, number, old, old_texts, way)
             if found:
-                return [*found, f"{{validateFields: 'false', compatibility: '{level}'}}"]
+                return [*found, f"{{validateFields: 'false', compatibility: '{self.level}'}}"]
         return []
 
-    def _against(self, definition: Definition, new: Any, old: Version, way: str) -> list[str]:
-        if old.definition.kind != definition.kind:
-            return ["Incompatible because of different schema type"]
-        before = self.parsed(old.definition)
-        compare = TYPES[definition.kind].incompatibilities
-        forward = told(compare(before, new), "old", "new") if way in ("FORWARD", "FULL") else []
-        backward = told(compare(new, before), "new", "old") if way in ("BACKWARD", "FULL") else []
-        if not (backward or (forward and way == "FORWARD")):
-            return forward
-        text = old.definition.text
-        shown = (
-            f"'{text}'"
-            if len(text) <= _LONGEST_SHOWN
-            else f"<truncated> '{text[:_LONGEST_SHOWN]}...'"
-        )
-        return [
-            *forward,
-            *backward,
-            f"{{oldSchemaVersion: {old.number}}}",
-            f"{{oldSchema: {shown}}}",
-        ]
+
+def form_of(definition: Definition, texts: Texts) -> Any:
+    """Give a schema in the form of its type, with the texts that it refers to. Raises RegistryFault."""
+    kind = TYPES.get(definition.kind)
+    if kind is None:
+        raise RegistryFault(42201, f"Invalid schema type {definition.kind}")
+    try:
+        return kind.parse(definition.text, texts)
+    except (ValueError, RecursionError) as error:
+        raise invalid_schema(str(error)) from error
+
+
+def _against(
+    definition: Definition, new: Any, number: int, old: Definition, old_texts: Texts, way: str
+) -> list[str]:
+    if old.kind != definition.kind:
+        return ["Incompatible because of different schema type"]
+    before = form_of(old, old_texts)
+    compare = TYPES[definition.kind].incompatibilities
+    forward = told(compare(before, new), "old", "new") if way in ("FORWARD", "FULL") else []
+    backward = told(compare(new, before), "new", "old") if way in ("BACKWARD", "FULL") else []
+    if not (backward or (forward and way == "FORWARD")):
+        return forward
+    text = old.text
+    shown = (
+        f"'{text}'" if len(text) <= _LONGEST_SHOWN else f"<truncated> '{text[:_LONGEST_SHOWN]}...'"
+    )
+    return [
+        *forward,
+        *backward,
+        f"{{oldSchemaVersion: {number}}}",
+        f"{{oldSchema: {shown}}}",
+    ]
 
 
 def extras_of(value: Mapping[str, Any]) -> str:

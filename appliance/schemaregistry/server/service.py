@@ -35,11 +35,13 @@ from appliance.schemaregistry.server.records import (
 from appliance.schemaregistry.server.registry import (
     LEVELS,
     MODES,
+    Comparison,
     Definition,
     Registry,
     Version,
     context_of,
     extras_of,
+    form_of,
 )
 from appliance.schemaregistry.server.schematypes import TYPES
 
@@ -172,7 +174,7 @@ class RegistryService:
         if normalize:
             references = tuple(sorted(set(references)))
         given = Definition(kind, text, references, extras_of(body))
-        form = self.ask(lambda registry: registry.parsed(given))
+        form = form_of(given, self.ask(lambda registry: registry.texts(references)))
         printed = TYPES[kind].normal if normalize else TYPES[kind].canonical
         return Definition(kind, printed(form), references, given.extras)
 
@@ -184,10 +186,27 @@ class RegistryService:
         known = self.ask(lambda registry: _live_version(registry, subject, definition))
         if known is not None and not body.get("id"):
             return known
-        wanted_id, wanted_version = int(body.get("id") or 0), int(body.get("version") or 0)
+        wanted = int(body.get("id") or 0), int(body.get("version") or 0)
+        while True:
+            version = self._register_once(subject, definition, *wanted)
+            if version is not None:
+                return version
 
-        def decide(registry: Registry) -> tuple[Version, list[Record]]:
-            return _registered(registry, subject, definition, wanted_id, wanted_version)
+    def _register_once(
+        self, subject: str, definition: Definition, wanted_id: int, wanted_version: int
+    ) -> Version | None:
+        """Compare while nobody waits for it, and register; None when another version came meanwhile."""
+
+        def compare(registry: Registry) -> Comparison:
+            return registry.comparison(definition, registry.live(subject), registry.level(subject))
+
+        comparison = self.ask(compare)
+        found = _found(comparison)
+
+        def decide(registry: Registry) -> tuple[Version | None, list[Record]]:
+            if compare(registry) != comparison:
+                return None, []
+            return _registered(registry, subject, definition, wanted_id, wanted_version, found)
 
         return self._change(decide)
 
@@ -214,18 +233,15 @@ class RegistryService:
         """Give why a schema does not go with one version, or with the subject (None); empty if it does."""
         definition = self.definition(body, normalize=normalize)
 
-        def compare(registry: Registry) -> list[str]:
-            level = registry.level(subject)
-            live = registry.live(subject)
-            if number is None:
-                return registry.incompatibilities(definition, live, level)
+        def compare(registry: Registry) -> Comparison:
+            olds = registry.live(subject)
             if number == -1:
-                return registry.incompatibilities(definition, live[-1:], level)
-            return registry.incompatibilities(
-                definition, [registry.version(subject, number)], level
-            )
+                olds = olds[-1:]
+            elif number is not None:
+                olds = [registry.version(subject, number)]
+            return registry.comparison(definition, olds, registry.level(subject))
 
-        return self.ask(compare)
+        return self.ask(compare).incompatibilities()
 
     # Deleting.
 
@@ -349,8 +365,20 @@ def _writable(registry: Registry, subject: str) -> None:
         )
 
 
+def _found(comparison: Comparison) -> list[str] | RegistryFault:
+    try:
+        return comparison.incompatibilities()
+    except RegistryFault as fault:
+        return fault
+
+
 def _registered(
-    registry: Registry, subject: str, definition: Definition, wanted_id: int, wanted_version: int
+    registry: Registry,
+    subject: str,
+    definition: Definition,
+    wanted_id: int,
+    wanted_version: int,
+    found: list[str] | RegistryFault,
 ) -> tuple[Version, list[Record]]:
     _writable(registry, subject)
     mode, context = registry.mode(subject), context_of(subject)
@@ -358,7 +386,7 @@ def _registered(
     known = _live_version(registry, subject, definition)
     if known is not None and wanted_id in (0, known.schema_id):
         return known, []
-    versions, live = registry.all_of(subject), registry.live(subject)
+    versions = registry.all_of(subject)
     number = versions[-1].number + 1 if versions else 1
     if mode == "IMPORT":
         if not wanted_id:
@@ -368,7 +396,8 @@ def _registered(
     else:
         if wanted_id:
             raise not_permitted(f"{where} is not in import mode")
-        found = registry.incompatibilities(definition, live, registry.level(subject))
+        if isinstance(found, RegistryFault):
+            raise found
         if found:
             raise RegistryFault(
                 40901,
