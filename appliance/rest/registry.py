@@ -99,6 +99,8 @@ class RegistryApp:
             Route("GET", "/schemas/ids/{id}/schema", self._by_id_text),
             Route("GET", "/schemas/ids/{id}/subjects", self._by_id_subjects),
             Route("GET", "/schemas/ids/{id}/versions", self._by_id_versions),
+            Route("GET", "/schemas/guids/{guid}", self._by_guid),
+            Route("GET", "/schemas/guids/{guid}/ids", self._by_guid_ids),
             Route("GET", "/subjects", self._subjects),
             Route("POST", subject, self._lookup, role=Role.VIEW),
             Route("DELETE", subject, self._delete_subject),
@@ -261,7 +263,12 @@ class RegistryApp:
         normalize = _flag(request, "normalize")
         version: Version = await self._do(lambda s: s.register(subject, body, normalize=normalize))
         return _answer(
-            {"id": version.schema_id, "version": version.number, **version.definition.members()}
+            {
+                "id": version.schema_id,
+                "version": version.number,
+                "guid": version.definition.guid,
+                **version.definition.members(),
+            }
         )
 
     async def _lookup(self, request: Request, members: Members) -> Response:
@@ -315,7 +322,7 @@ class RegistryApp:
     async def _by_id(self, request: Request, members: Members) -> Response:
         schema_id, subject = self._id(members), request.query_params.get("subject")
         definition = await self._ask(lambda r: r.by_id(schema_id, subject))
-        answer = definition.members()
+        answer = {"guid": definition.guid, **definition.members()}
         if _flag(request, "fetchMaxId"):
             answer["maxId"] = await self._ask(lambda r: r.highest_id())
         return _answer(answer)
@@ -324,6 +331,17 @@ class RegistryApp:
         schema_id, subject = self._id(members), request.query_params.get("subject")
         definition = await self._ask(lambda r: r.by_id(schema_id, subject))
         return Response(definition.text.encode(), headers={"content-type": MEDIA_TYPE})
+
+    async def _by_guid(self, _request: Request, members: Members) -> Response:
+        definition, _ = await self._ask(lambda r: r.by_guid(members["guid"]))
+        return _answer({"guid": definition.guid, **definition.members()})
+
+    async def _by_guid_ids(self, _request: Request, members: Members) -> Response:
+        try:
+            _, found = await self._ask(lambda r: r.by_guid(members["guid"]))
+        except RegistryFault:
+            found = []
+        return _answer([{"context": context, "id": schema_id} for context, schema_id in found])
 
     async def _with_id(self, request: Request, members: Members) -> list[Version]:
         schema_id, deleted = self._id(members), _flag(request, "deleted")

@@ -7,6 +7,7 @@ per context. Not thread-safe: the service guards it.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,6 +21,7 @@ from appliance.schemaregistry.server.faults import (
     subject_not_found,
     version_not_found,
 )
+from appliance.schemaregistry.server.guids import guid_of
 from appliance.schemaregistry.server.schematypes import TYPES, told
 
 LEVELS: Final = (
@@ -47,6 +49,11 @@ class Definition:
     text: str
     references: tuple[tuple[str, str, int], ...] = ()
     extras: str = ""
+
+    @functools.cached_property
+    def guid(self) -> str:
+        """Give the id that it has in every registry."""
+        return guid_of(self.text, self.references, json.loads(self.extras or "{}"))
 
     def members(self) -> dict[str, Any]:
         """Give the members of an answer or record that stand for it."""
@@ -88,6 +95,7 @@ class Version:
             "subject": self.subject,
             "version": self.number,
             "id": self.schema_id,
+            "guid": self.definition.guid,
             **self.definition.members(),
         }
 
@@ -224,6 +232,18 @@ class Registry:
             if found is not None:
                 return found
         raise schema_not_found(schema_id)
+
+    def by_guid(self, guid: str) -> tuple[Definition, list[tuple[str, int]]]:
+        """Give the schema of a guid with its ids by context. Raises RegistryFault."""
+        found = [
+            (context.strip(":") or ".", schema_id, definition)
+            for context, ids in self._ids.items()
+            for schema_id, definition in ids.items()
+            if definition.guid == guid.lower()
+        ]
+        if not found:
+            raise RegistryFault(40403, f"Schema {guid} not found")
+        return found[0][2], sorted((context, schema_id) for context, schema_id, _ in found)
 
     def highest_id(self, context: str = "") -> int:
         """Give the highest id ever given in a context."""
