@@ -69,10 +69,9 @@ def test_a_schema_gets_one_id_in_all_subjects_and_a_version_in_each(api):
     assert api.ask("GET", "/subjects/a/versions") == (200, [1, 2])
     assert api.ask("GET", "/schemas/ids/2")[1]["schema"] == V2
     assert api.ask("GET", "/schemas/ids/1/subjects") == (200, ["a", "b"])
-    assert api.ask("GET", "/subjects/a/versions/latest") == (
-        200,
-        {"subject": "a", "version": 2, "id": 2, "schema": V2},
-    )
+    latest = api.ask("GET", "/subjects/a/versions/latest")[1]
+    assert (latest["subject"], latest["version"], latest["id"]) == ("a", 2, 2)
+    assert latest["schema"] == V2
 
 
 def test_records_are_those_of_the_peer(api):
