@@ -40,6 +40,14 @@ logger = logging.getLogger("org.apache.kafka.connect.util.KafkaBasedLog")
 _SEND_TIMEOUT_MS = 5000
 _FIRST_ANSWER_S = 5.0
 _ASK_S = 2.0
+_ASK_AGAIN_S = 0.05
+_PASSING = (
+    KafkaError._TIMED_OUT,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError.FENCED_LEADER_EPOCH,
+    KafkaError.UNKNOWN_LEADER_EPOCH,
+)
 _POLL_S = 0.199
 _LATE_S = 0.2
 _OnRecord = Callable[[bytes, bytes | None, int], None]
@@ -182,16 +190,22 @@ class LogClients:
     ) -> list[TopicPartition]:
         """Ask for offsets in short steps: for a topic made just now one question may never be answered.
 
-        The library then waits for a leader that it does not look for; the next question finds it.
+        The library then waits for a leader that it does not look for; the next question finds it, and
+        that of a partition whose leader has just changed.
         """
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
             left_s = max(deadline_s - self._clock.monotonic_s(), 0.001)
             try:
-                return consumer.offsets_for_times(asked, timeout=min(left_s, _ASK_S))
+                answers = consumer.offsets_for_times(asked, timeout=min(left_s, _ASK_S))
             except KafkaException as error:
-                if error.args[0].code() != KafkaError._TIMED_OUT or left_s <= _ASK_S:
+                if error.args[0].code() not in _PASSING or left_s <= _ASK_S:
                     raise
+            else:
+                passing = [answer for answer in answers if _code(answer.error) in _PASSING]
+                if not passing or left_s <= _ASK_S:
+                    return answers
+            self._clock.wait(self._closing, _ASK_AGAIN_S)
 
     def await_positions(
         self, log: KafkaBasedLog, ends: Mapping[int, int], timeout_s: float
@@ -469,6 +483,10 @@ class KafkaBasedLog:
             producer.produce(self.topic.name, key=key, value=value, on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             future.set_exception(RetriableError(f"writing to {self.topic.name}: {error}"))
+
+
+def _code(error: KafkaError | None) -> int | None:
+    return None if error is None else error.code()
 
 
 def _succeeded(future: Future[None]) -> bool:

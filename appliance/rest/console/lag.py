@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from appliance.api.connector import OffsetChange, OffsetCheck, OffsetPreview
-from appliance.errors import BadRequestError, ConnectError
+from appliance.errors import BadRequestError, ConnectError, NotFoundError
 from appliance.herder.entities import ConnectorOffset, HerderSnapshot
 from appliance.kafka.peek import Bounds
 from appliance.rest.answers import json_response
@@ -49,6 +49,7 @@ class _Lag:
         self._context = context
         self._records = records
         self._peers = peers
+        self._known: dict[str, Sequence[ConnectorOffset]] = {}
 
     async def all(self, request: Request, _members: Members) -> Response:
         """Each partition's committed offset, its end and how far it is behind; `connector` chooses.
@@ -69,10 +70,18 @@ class _Lag:
 
     async def _offsets(self, name: str) -> Sequence[ConnectorOffset]:
         try:
-            return (await self._context.wait(self._context.herder.connector_offsets(name))).offsets
-        except ConnectError:
-            # gone meanwhile, or its configuration names an unknown plugin: it has none to show
+            found = (
+                await self._context.wait(self._context.herder.connector_offsets(name))
+            ).offsets
+        except NotFoundError:
+            self._known.pop(name, None)
             return ()
+        except ConnectError:
+            # not for the moment, or not with its unknown plugin: a row that goes and comes back would put
+            # another one under the reader's hand
+            return self._known.get(name, ())
+        self._known[name] = found
+        return found
 
     def _bounds(self, offsets: Sequence[ConnectorOffset]) -> Bounds:
         places = {_place(offset.partition) for offset in offsets} - {None}

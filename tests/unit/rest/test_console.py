@@ -10,6 +10,8 @@ import time
 import httpx2
 import pytest
 
+from appliance.errors import RetriableError
+from appliance.herder.entities import ConnectorOffset
 from appliance.ids import ConnectorTaskId, State
 from appliance.journal.journal import Journal
 from appliance.rest.app import create_app
@@ -249,3 +251,15 @@ async def test_level_goes_back_when_its_time_is_over(context):
             wait_until, lambda: len(context.herder.cluster_levels) == 2, "it is set back"
         )
     assert [level for _, level in context.herder.cluster_levels] == ["ERROR", before]
+
+
+def test_offsets_stay_when_they_cannot_be_read_for_the_moment(client, context):
+    """A row that went and came back would put another one under the reader's hand."""
+    client.put("/connectors/in/config", json={"connector.class": "FileStreamSource", "topic": "t"})
+    context.herder.offsets["in"] = [ConnectorOffset({"filename": "a"}, {"position": 3})]
+    before = client.get("/appliance/v1/lag").json()
+    context.herder.fail_with = RetriableError("the group is forming")
+    during = client.get("/appliance/v1/lag").json()
+
+    assert before[0]["committed"] == {"position": 3}
+    assert during == before
