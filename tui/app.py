@@ -101,7 +101,7 @@ class Console(Handlers):
         self._loading: dict[str, Worker[None]] = {}
         self._cells = Shown()
         self._chrome_due = True
-        self._link: tuple[bool, bool, int] | None = None
+        self._framed: tuple[bool, bool, int, Hints] | None = None
 
     def compose(self) -> ComposeResult:
         """Give the widgets, top to bottom."""
@@ -204,9 +204,9 @@ class Console(Handlers):
             self._added_s = int(now_s)
             model.add_up()
         dirty, model.dirty = model.dirty, set()
-        link = (scene.lost, scene.stock, int(now_s))
-        if dirty or model.reshaped or link != self._link:
-            self._link, self._chrome_due = link, True
+        framed = (scene.lost, scene.stock, int(now_s), self.view.HINTS)
+        if dirty or model.reshaped or framed != self._framed:
+            self._framed, self._chrome_due = framed, True
         if scene.stale != self._dimmed:
             self._dimmed = scene.stale
             self.restyle()

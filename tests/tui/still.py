@@ -13,7 +13,6 @@ from tui.client import AnswerError, ServerEvent
 from tui.model import Model
 from tui.palette import Palette
 from tui.scene import Scene
-from tui.widgets.grid import Grid
 
 NOW_MS = int(NOW_S * 1000)
 W1, W2 = "10.0.4.11:8083", "10.0.4.12:8083"
@@ -419,7 +418,6 @@ async def settled(pilot: Any) -> None:
     await app.complete.wait()
     await until(lambda: app.view.loaded_s > float("-inf"))
     await until(lambda: all(worker.is_finished for worker in app._loading.values()))
-    await until(lambda: all(not grid.asks for grid in app.screen.query(Grid) if grid.display))
     await pilot.pause()
     app.flush()
     await pilot.pause()
