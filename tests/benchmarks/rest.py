@@ -23,7 +23,7 @@ from confluent_kafka.cimpl import NewTopic
 from deploy.parts import free_ports
 from tests.benchmarks.contestants import broker, compiled, folder
 from tests.benchmarks.processes import machine
-from tests.benchmarks.startup_memory import SETTLED_S, create_sinks
+from tests.benchmarks.startup_memory import create_sinks
 from tests.daemon import Daemon, worker_options
 
 CONNECTORS = 20
@@ -113,8 +113,6 @@ def main() -> int:
         options |= {"appliance.task.isolation": "connector", "offset.flush.interval.ms": "10000"}
         with Daemon(home, "run", options) as daemon:
             create_sinks(daemon, CONNECTORS)
-            # 200 tasks that run, not 200 consumers that join their groups
-            time.sleep(SETTLED_S)
             client = Client(port)
             found = {"GET p99": gets(client, chosen.gets)}
             found["PUT p95"] = puts(client, daemon, chosen.puts, chosen.pause)

@@ -65,7 +65,7 @@ def starts(home: Path, options: Mapping[str, str], count: int) -> None:
 
 
 def create_sinks(daemon: Daemon, connectors: int) -> None:
-    """Make FileStreamSink connectors of ten tasks each; returns when all tasks run."""
+    """Make FileStreamSink connectors of ten tasks each; returns when each task has its partition."""
     assert daemon.process is not None
     ours = Contestant("ours", daemon.url, daemon.process.pid)
     for number in range(connectors):
@@ -78,6 +78,12 @@ def create_sinks(daemon: Daemon, connectors: int) -> None:
         ours.call("PUT", f"connectors/sink{number}/config", config)
     for number in range(connectors):
         ours.await_tasks(f"sink{number}", 10)
+
+    def settled() -> bool:
+        figures = daemon.client.get("appliance", "v1", "metrics")
+        return sum(task.get("partition-count", 0) for task in figures.values()) == connectors * 10
+
+    wait_until(settled, "each task has its partition", 60)
 
 
 def rest(home: Path, options: Mapping[str, str], connectors: int, seconds: float) -> None:

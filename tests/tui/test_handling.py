@@ -1,0 +1,190 @@
+"""The console in the hand: keys, commands, tables and dialogs on a model that stands still."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from tests.tui.still import (
+    NOW_MS,
+    StillClient,
+    planned,
+    settled,
+    still,
+    until,
+)
+from tui import keys
+from tui.app import Line
+from tui.contexts import Contexts
+from tui.palette import DARK
+from tui.screens.dialogs import Confirm, TextScreen
+from tui.screens.dlq import Dlq
+from tui.screens.offsets import Offsets
+
+
+async def test_action_takes_another_key_when_the_file_gives_one(tmp_path):
+    """The key of the config file works, the usual one no longer does; help shows the new one."""
+    file = tmp_path / "contexts.toml"
+    file.write_text('[keys]\nhelp = "H"\nnext_tab = "ctrl+n"\n')
+    app = still(DARK)
+    app.scene.keymap = keys.remapped(Contexts(file, {}).keys)
+    app.set_keymap(app.scene.keymap)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("question_mark")
+        assert not isinstance(app.screen, TextScreen)
+        await pilot.press("H")
+        await until(lambda: isinstance(app.screen, TextScreen))
+        screen = app.screen
+        assert isinstance(screen, TextScreen)
+        assert "ctrl+n" in screen.text.plain
+        assert " H help" in str(app._shown["keys"])
+
+
+async def test_completion_is_taken_when_tab_is_pressed():
+    """Tab writes the rest of the command."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", "w")
+        await until(lambda: app.query_one(Line)._suggestion == "workers")
+        await pilot.press("tab", "enter")
+        await until(lambda: app.view.NAME == "Workers")
+
+
+async def test_pane_has_the_whole_screen_when_zoomed():
+    """Plus gives the pane with the keys all room, Escape takes it back."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        grid = app.view.grid
+        assert grid is not None
+        before = grid.size.height
+        await pilot.press("plus")
+        await until(lambda: grid.size.height > before)
+        await pilot.press("escape")
+        await until(lambda: grid.size.height == before)
+
+
+async def test_key_explains_instead_of_acting_when_the_role_is_too_low():
+    """A viewer's p changes nothing; the key bar shows such keys paler, the title RO."""
+    app = still(DARK, {"/whoami": {"principal": "ana", "user": "ana", "role": "view"}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(lambda: app.scene.who)
+        await pilot.press("p")
+        await until(lambda: "needs the role operate" in str(app._said))
+        assert " RO " in str(app._shown["title"])
+        client = app.scene.client
+        assert isinstance(client, StillClient)
+        assert client.changes == []
+
+
+async def test_table_says_that_it_asks_when_no_answer_has_come_yet(monkeypatch):
+    """An empty table tells that there is nothing only once the daemon has said so."""
+    app = still(DARK, {"/lag": []})
+    client, get = app.scene.client, app.scene.client.request
+    answer = asyncio.Event()
+
+    async def slow(method, path, body=None):
+        if path.endswith("/lag"):
+            await answer.wait()
+        return await get(method, path, body)
+
+    monkeypatch.setattr(client, "request", slow)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await pilot.press("5")
+        await until(lambda: isinstance(app.view, Offsets) and app.view.table.asks)
+        assert isinstance(app.view, Offsets)
+        table = app.view.table
+        assert "asking the daemon" in table.render_line(1).text
+        answer.set()
+        await until(lambda: not table.asks)
+        assert "No offsets yet" in table.render_line(1).text
+
+
+async def test_layout_follows_when_the_terminal_changes_its_size():
+    """At 80 columns the side goes and frames lose their sides, also below a dialog; at 120 all comes back."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        side, grid = app.view.query_one(".side"), app.view.grid
+        assert side.display
+        assert grid is not None
+        await pilot.resize_terminal(80, 24)
+        await until(lambda: not side.display and grid.size.width >= 78)
+        assert grid.styles.border.left[0] == ""
+        await pilot.press("question_mark")
+        await until(lambda: isinstance(app.screen, TextScreen))
+        await pilot.resize_terminal(120, 36)
+        await pilot.press("escape")
+        await until(lambda: side.display and bool(grid.styles.border.left[0]))
+
+
+async def test_queue_is_opened_when_a_command_names_it_or_its_connector():
+    """:dlq takes the topic or the connector; what is neither filters the letters."""
+    shared = {"exists": True, "discarded": 0, "last_ms": NOW_MS, "empty_since_ms": None}
+    found = [
+        {**shared, "topic": f"dlq.{at}", "connectors": [f"sink-{at}"], "records": 1, "new_1h": at}
+        for at in range(3)
+    ]
+    app = still(DARK, {"/dlq": found})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await until(lambda: app.scene.queues)
+        for line, topic, text in (
+            ("dlq sink-1", "dlq.1", ""),
+            ("dlq dlq.0", "dlq.0", ""),
+            ("dlq n/a", "dlq.0", "n/a"),
+        ):
+            await pilot.press("colon", *line, "enter")
+            await until(lambda: isinstance(app.view, Dlq))
+            assert isinstance(app.view, Dlq)
+            view = app.view
+            await until(partial(is_open, view, topic))
+            assert view.filter.text == text
+
+
+def is_open(view: Dlq, topic: str) -> bool:
+    return view.topic == topic
+
+
+async def test_change_is_asked_without_a_plan_when_the_daemon_gives_none():
+    """An older daemon, or one that is slow, is no reason not to ask."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("x")
+        await until(lambda: len(app.screen_stack) == 2)
+        assert isinstance(app.screen, Confirm)
+        assert "configuration and offsets stay" in app.screen.text.plain
+        assert "PUT /connectors/orders-0/stop" in app.screen.text.plain
+
+
+async def test_change_is_refused_when_its_plan_says_so():
+    """What the daemon would not do is said and not asked."""
+    refused = "Connector orders-0 is defined in the file /etc/a.json of host."
+    app = still(DARK, {"POST /plan": {**planned(), "refused": refused}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2")
+        await settled(pilot)
+        await pilot.press("D")
+        await until(lambda: app._said is not None and app._said[0] == refused)
+        assert len(app.screen_stack) == 1
+
+
+async def test_table_takes_other_keys_when_they_are_given():
+    """Moving in a table is remapped like any other action."""
+    app = still(DARK)
+    app.set_keymap(keys.remapped({"row_down": "ctrl+n"}))
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        grid = app.view.grid
+        assert grid is not None
+        first = grid.key
+        await pilot.press("ctrl+n")
+        await until(lambda: grid.key != first)
+        second = grid.key
+        await pilot.press("j")
+        assert grid.key == second
