@@ -202,8 +202,8 @@ class LogClients:
                 if error.args[0].code() not in _PASSING or left_s <= _ASK_S:
                     raise
             else:
-                passing = [answer for answer in answers if _code(answer.error) in _PASSING]
-                if not passing or left_s <= _ASK_S:
+                errors = [answer.error for answer in answers if answer.error is not None]
+                if left_s <= _ASK_S or not any(error.code() in _PASSING for error in errors):
                     return answers
             self._clock.wait(self._closing, _ASK_AGAIN_S)
 
@@ -483,10 +483,6 @@ class KafkaBasedLog:
             producer.produce(self.topic.name, key=key, value=value, on_delivery=delivered)
         except (BufferError, KafkaException) as error:
             future.set_exception(RetriableError(f"writing to {self.topic.name}: {error}"))
-
-
-def _code(error: KafkaError | None) -> int | None:
-    return None if error is None else error.code()
 
 
 def _succeeded(future: Future[None]) -> bool:

@@ -80,8 +80,8 @@ def create_sinks(daemon: Daemon, connectors: int) -> None:
         ours.await_tasks(f"sink{number}", 10)
 
     def settled() -> bool:
-        figures = daemon.client.get("appliance", "v1", "metrics")
-        return sum(task.get("partition-count", 0) for task in figures.values()) == connectors * 10
+        figures = daemon.client.get("appliance", "v1", "metrics").values()
+        return int(sum(task.get("partition-count", 0) for task in figures)) == connectors * 10
 
     wait_until(settled, "each task has its partition", 60)
 

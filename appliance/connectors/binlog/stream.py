@@ -24,6 +24,7 @@ from pymysql.connections import Connection
 from pymysqlreplication import BinLogStreamReader
 from pymysqlreplication.exceptions import BinLogNotEnabled
 
+from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.binlog.events import has_checksum
 from appliance.errors import ConnectError, RetriableError
 
@@ -100,6 +101,8 @@ class BinlogStream:
         self._silent_s = 0.0
         self.received = 0
         """Bytes read from the server over all connections."""
+        self.waited_s = 0.0
+        """Seconds spent waiting for the server to send something."""
 
     @property
     def connected(self) -> bool:
@@ -212,7 +215,9 @@ class BinlogStream:
         self._parts = []
 
     def _wait(self, timeout_s: float) -> bool:
+        began_s = SYSTEM_CLOCK.monotonic_s()
         ready = self._poll.poll(int(timeout_s * 1000))
+        self.waited_s += SYSTEM_CLOCK.monotonic_s() - began_s
         if not ready:
             self._silent_s += timeout_s
             longest_s = self._longest_silence_s

@@ -221,19 +221,14 @@ class BinlogSourceTask(SourceTask):
         try:
             if not stream.connected:
                 self._connect(stream, streaming)
-            began_s = self._clock.monotonic_s()
-            until_s, waited_s = began_s + _POLL_S, 0.0
+            began_s, before_s = self._clock.monotonic_s(), stream.waited_s
             while not self._stopped and not streaming.take(stream.events(), limit):
-                asked_s = self._clock.monotonic_s()
-                filled = stream.fill(0 if streaming.has_records else _POLL_S)
-                now_s = self._clock.monotonic_s()
-                waited_s += now_s - asked_s
-                if not filled:
+                if not stream.fill(0 if streaming.has_records else _POLL_S):
                     break
                 self._beats.heard()
-                if now_s >= until_s:
+                if self._clock.monotonic_s() >= began_s + _POLL_S:
                     break
-            ended_s = self._clock.monotonic_s()
+            ended_s, waited_s = self._clock.monotonic_s(), stream.waited_s - before_s
             self._pace.polled(stream.received, streaming.rows, began_s, waited_s, ended_s)
         except ConnectionLostError as error:
             self._lost(error, stream)
