@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import json
-import os
 import subprocess
 import time
 import urllib.error
 import urllib.request
+import uuid
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -99,10 +99,11 @@ class Site:
 def site(broker, tmp_path_factory) -> Iterator[Site]:
     """A daemon of two workers with a pipeline from file to file that nothing may disturb."""
     folder = tmp_path_factory.mktemp("bad")
-    options = worker_options(broker.bootstrap, f"bad-{os.getpid()}", free_ports(1)[0])
+    group = f"bad-{uuid.uuid4().hex[:8]}"
+    options = worker_options(broker.bootstrap, group, free_ports(1)[0])
     with Daemon(folder, "run", {**options, "session.timeout.ms": "6000"}) as daemon:
         site = Site(daemon, broker.bootstrap, folder)
-        topic = f"bystander-{os.getpid()}"
+        topic = f"{group}-lines"
         (folder / "in.txt").write_text("0\n")
         source = {"connector.class": "FileStreamSource", "topic": topic}
         site.create("bystander-in", {**source, "file": str(folder / "in.txt")})

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import time
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -45,7 +46,7 @@ pytestmark = pytest.mark.timeout(400)
 def daemon(broker, tmp_path_factory):
     """A daemon with two workers, shared by this module."""
     folder = tmp_path_factory.mktemp("console")
-    group = f"console{os.getpid()}"
+    group = f"console-{uuid.uuid4().hex[:8]}"
     options = worker_options(broker.bootstrap, group, free_ports(1)[0])
     options |= {"session.timeout.ms": "6000", "scheduled.rebalance.max.delay.ms": "1000"}
     with Daemon(folder, "run", options) as running:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 
 import pytest
 import requests
@@ -27,7 +28,7 @@ def daemon(broker, tmp_path_factory):
     folder = tmp_path_factory.mktemp("malformed")
     port = free_ports(1)[0]
     with Daemon(
-        folder, "run", worker_options(broker.bootstrap, f"malformed-{port}", port)
+        folder, "run", worker_options(broker.bootstrap, f"malformed-{uuid.uuid4().hex[:8]}", port)
     ) as found:
         yield found
 

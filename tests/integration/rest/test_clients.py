@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import uuid
 import venv
 from pathlib import Path
 from typing import Any
@@ -53,7 +54,8 @@ def environments(tmp_path_factory) -> dict[str, Path]:
 def daemon(broker, tmp_path_factory):
     """A worker for all clients."""
     folder = tmp_path_factory.mktemp("clients")
-    options = worker_options(broker.bootstrap, folder.name, free_ports(1)[0])
+    group = f"clients-{uuid.uuid4().hex[:8]}"
+    options = worker_options(broker.bootstrap, group, free_ports(1)[0])
     with Daemon(folder, "distributed", options) as running:
         yield running
 
