@@ -54,6 +54,8 @@ async def test_connectors_are_shown_and_paused_when_java_s_worker_answers(
     async with app.run_test(size=(120, 36)) as pilot:
         await until(lambda: feed.stock and app.complete.is_set())
         await until(partial(is_shown, model, "RUNNING"))
+        view: Any = app.view
+        await until(lambda: view.tasks_grid.key is not None)
         assert model.connectors["in"].kind == "source"
         for key, state in (("p", "PAUSED"), ("u", "RUNNING")):
             await pilot.press(key)
