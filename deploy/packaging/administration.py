@@ -110,7 +110,7 @@ class Administration:
         self._sh(f"chgrp ingest {_EXTRA}; systemctl reload ingest-appliance")
 
     def look(self) -> None:
-        """The console in a terminal, manual and completion."""
+        """The console in a terminal and in a browser, manual and completion."""
         promise = self._trial.promise
         shown = self._sh(
             "export TERM=xterm-256color; sleep 15 | "
@@ -118,6 +118,13 @@ class Administration:
             check=False,
         )
         promise("the console shows the connectors", "rows-in" in shown and "running" in shown)
+        page = self._sh(
+            "cd $(mktemp -d); timeout 30 ingest-tui --web 2>told & "
+            "for i in $(seq 100); do grep -q key= told && break; sleep .1; done; "
+            "curl -sSL --cookie-jar jar $(grep -o 'http:[^ ]*key=[^ ]*' told); kill %1",
+            check=False,
+        )
+        promise("and in a browser", "/ws" in page and "<html" in page, page[:80])
         pages = "/usr/share/man/man8/ingest-appliance.8.gz /usr/share/man/man1/ingest-tui.1.gz"
         promise("there are manual pages", "doctor" in self._sh(f"zcat {pages}"))
         words = self._sh("ingest-appliance completion words -- des", check=False)

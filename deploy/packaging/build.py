@@ -24,7 +24,7 @@ def build(release: str, version: str = appliance.__version__) -> list[Path]:
     progress(f"collecting wheels for Debian {release}")
     pip = ["python3", "-m", "pip", "wheel", "--quiet", "--wheel-dir", "/build/wheels"]
     choice = ["--find-links", "/build/wheels", "-c", "deploy/packaging/constraints.txt"]
-    run_in(root, [*pip, *choice, "."], "collecting wheels", _SOURCE)
+    run_in(root, [*pip, *choice, ".[web]"], "collecting wheels", _SOURCE)
     run(["cp", "-a", str(root / "build/wheels"), str(source / "wheels")], "copying wheels")
     shutil.copytree(obtain_kafka(), source / "jars")
     progress(f"building packages for Debian {release}")
