@@ -11,6 +11,7 @@ from rich.style import Style
 from rich.text import Text
 
 from tui import keys
+from tui.feed import Feed
 from tui.scene import Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, View
@@ -33,8 +34,10 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
         text.append(f"{scene.title}  ", "bold")
     if feed is None or feed.live:
         text.append(f"{palette.state('RUNNING')[0]} live  ", palette.style("green"))
+    elif feed.error is None:
+        text.append(f"{palette.state('RESTARTING')[0]} connecting  ", palette.grey)
     else:
-        text.append(f"{palette.state('FAILED')[0]} {lost(scene, now_s, width)}  ", "bold")
+        text.append(f"{palette.state('FAILED')[0]} {lost(feed, now_s, width)}  ", "bold")
     if frozen:
         text.append("frozen, f follows  ", palette.style("amber"))
     if scene.stock and not scene.lost:
@@ -62,11 +65,8 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     return text
 
 
-def lost(scene: Scene, now_s: float, width: int) -> str:
+def lost(feed: Feed, now_s: float, width: int) -> str:
     """Say since when there is no link, when it is tried again, and how old the data is."""
-    feed = scene.feed
-    if feed is None or feed.error is None:
-        return "connecting"
     wait = f"retry in {age(max(0.0, feed.retry_at_s - now_s))}"
     if feed.heard_s is None:
         return f"no daemon, {wait}"

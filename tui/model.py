@@ -153,6 +153,8 @@ class Model:
     """Records in each dead letter queue."""
     seq: int | None = None
     loaded: bool = False
+    remembers: bool = False
+    """Whether `news` reaches back behind the start of this console."""
     counts: Counter[str] = field(default_factory=Counter)
     """How many tasks are in each state."""
     totals: Totals = field(default_factory=Totals)
@@ -298,6 +300,7 @@ class Model:
         self, changes: Iterable[Mapping[str, Any]], rebalances: Iterable[Mapping[str, Any]]
     ) -> None:
         """Put what happened before the events seen so far behind them."""
+        self.remembers = True
         past = [
             News(entry["started"], f"gen {entry['gen']} {entry['cause']['detail']}", "REBALANCE")
             for entry in rebalances

@@ -226,7 +226,7 @@ class Dlq(View):
                 text.append(f"{TABS[tab]}\n", self.scene.palette.grey)
                 text.append_text(self._text(tab))
                 text.append("\n")
-            self.app.call_later(self.app.show_text, f"Letter {event.key}", text)  # type: ignore[attr-defined]
+            self.app.call_later(self.app.show_text, f"Letter {self.topic} {event.key}", text)  # type: ignore[attr-defined]
 
     def _open(self, topic: str) -> None:
         if topic != self.topic:

@@ -265,7 +265,7 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
             text.append(f"{name} ", palette.text if counts[state] else palette.grey)
         text.append("\n")
     if wide:
-        sums = f"{len(model.connectors)} connectors, {len(model.workers)} workers"
+        sums = f"{several(len(model.connectors), 'connector')}, {several(len(model.workers), 'worker')}"
         text.append(sums, palette.grey)
     return text
 
@@ -368,7 +368,7 @@ def news(model: Model, palette: Palette, now_s: float, width: int, height: int) 
         glyph, role = palette.sign(entry.sign)
         text.append(f"{glyph} ", palette.style(role))
         text.append(cut(named(model, entry.text), width - 10, ascii=palette.ascii) + "\n")
-    if not model.news:
+    if model.remembers and not model.news:
         text.append("Nothing has happened as far as the journal goes.", palette.grey)
     return text
 
