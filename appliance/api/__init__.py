@@ -8,7 +8,7 @@ from appliance.api.connector import (
     OffsetCheck,
     OffsetPreview,
 )
-from appliance.api.converter import Converter, Encoder, HeaderConverter, Run
+from appliance.api.converter import Converter, Detached, Encoder, HeaderConverter, RawHeaders, Run
 from appliance.api.plugin import KAFKA_VERSION, Plugin
 from appliance.api.task import (
     ErrantRecordReporter,
@@ -28,6 +28,7 @@ __all__ = [
     "ConnectorContext",
     "Const",
     "Converter",
+    "Detached",
     "Encoder",
     "ErrantRecordReporter",
     "HeaderConverter",
@@ -37,6 +38,7 @@ __all__ = [
     "OffsetPreview",
     "Plugin",
     "Predicate",
+    "RawHeaders",
     "Run",
     "SinkTask",
     "SinkTaskContext",

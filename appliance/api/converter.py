@@ -19,6 +19,18 @@ Encoder = Callable[[Sequence[Any], Sequence[Any]], list[bytes | None]]
 """Rows (short rows when compiled for a layout) and the batch's constants to one payload per row."""
 
 
+RawHeaders = Sequence[tuple[str, bytes | None]]
+"""The headers of one record as they stand in Kafka."""
+
+
+class Detached(NamedTuple):
+    """Payloads, and the header that goes with those that are not None."""
+
+    payloads: list[bytes | None]
+    name: str
+    value: bytes
+
+
 class Run(NamedTuple):
     """Consecutive decoded records under one schema; `rows` as in a Batch (None, NULL included)."""
 
@@ -30,6 +42,8 @@ class Converter(abc.ABC):
     """Turns rows into payloads and back. Not thread-safe: each task has its own."""
 
     config_def: ClassVar[ConfigDef]
+    header_name: str | None = None
+    """The header that `decode_with_headers` looks for; None for a converter that looks for none."""
 
     @abc.abstractmethod
     def configure(self, config: Mapping[str, str], *, is_key: bool) -> None:
@@ -50,6 +64,19 @@ class Converter(abc.ABC):
         Raises DataError if any payload is not readable; the runtime then decodes one by one.
         """
 
+    def decode_with_headers(
+        self, topic: str, payloads: Sequence[bytes | None], headers: Sequence[RawHeaders | None]
+    ) -> list[Run]:
+        """Decode as `decode` does, beside the headers of each record, for a converter that looks at them."""
+        return self.decode(topic, payloads)
+
+    def detached(self, payloads: Sequence[bytes | None]) -> Detached | None:
+        """Take from what an encoder made of a batch the part that belongs into a header of the records.
+
+        None for a converter that writes no headers, and when every payload is None.
+        """
+        return None
+
     def check(self, schema: Schema | None, value: Any) -> None:
         """Raise DataError when a boundary value from foreign code does not fit its schema."""
 
@@ -58,9 +85,14 @@ class Converter(abc.ABC):
         self.check(schema, value)
         return self.encoder(topic, schema)([row_form(schema, value)], ())[0]
 
-    def to_connect_data(self, topic: str, payload: bytes | None) -> tuple[Schema | None, Any]:
+    def to_connect_data(
+        self, topic: str, payload: bytes | None, headers: RawHeaders | None = None
+    ) -> tuple[Schema | None, Any]:
         """Decode one payload into schema and boundary value. Raises DataError."""
-        (run,) = self.decode(topic, [payload])
+        if headers:
+            (run,) = self.decode_with_headers(topic, [payload], [headers])
+        else:
+            (run,) = self.decode(topic, [payload])
         row = run.rows[0]
         if row is None:
             return None, None

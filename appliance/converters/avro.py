@@ -1,7 +1,7 @@
 """AvroConverter: records as Avro in Confluent's wire format, their schemas in a schema registry.
 
-Semantics: Confluent AvroConverter 8.x. A payload is a zero byte, the schema's id in four bytes and the
-Avro body; null is null and registers nothing. The registry is asked when a schema is first written or
+Semantics: Confluent AvroConverter 8.x. A payload is the schema's id and the Avro body, or the body alone
+beside a header; null is null and registers nothing. The registry is asked when a schema is first written or
 read, never again for it. Not thread-safe.
 """
 
@@ -15,20 +15,21 @@ from typing import Any, ClassVar
 
 import fastavro
 
-from appliance.api import NULL, Converter, Encoder, Layout, Run
+from appliance.api import NULL, Encoder, Layout, Run
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.converters.base import CONVERTER_TYPE, is_null
+from appliance.converters.registered import RegistryConverter
 from appliance.data import Schema, Type
 from appliance.data.struct import validate_value
-from appliance.errors import ConnectError, DataError, RetriableError
+from appliance.errors import ConnectError, DataError
 from appliance.schemaregistry.anything import ANYTHING, encode_anything
 from appliance.schemaregistry.anything import NAME as ANYTHING_NAME
 from appliance.schemaregistry.avrodata import AvroOptions, avro_encoder, avro_schema
 from appliance.schemaregistry.avroreader import AvroReader, ReaderOptions, avro_reader
-from appliance.schemaregistry.client import AVRO, RegistryClient, RegistryError, SchemaText
-from appliance.schemaregistry.latest import check_chosen, check_latest
+from appliance.schemaregistry.bounded import Bounded
+from appliance.schemaregistry.client import AVRO, RegistryError, SchemaText
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
-from appliance.schemaregistry.options import Subjects, client_of
+from appliance.schemaregistry.wire import head_size, reference_of
 
 CONFIG = ConfigDef([CONVERTER_TYPE]).merged(REGISTRY_CONFIG)
 for _name, _default, _doc in (
@@ -70,30 +71,27 @@ _MISFITS = (
 )
 
 
-class AvroConverter(Converter):
+class AvroConverter(RegistryConverter):
     """Rows to and from Avro with the id of their schema."""
 
     config_def: ClassVar[ConfigDef] = CONFIG
+    form = "Avro"
 
     def __init__(self) -> None:
         """Start unconfigured."""
-        self._client: RegistryClient
-        self._subjects: Subjects
-        self._parsed: dict[str, Any] = {}
+        super().__init__()
         self._options = AvroOptions()
         self._reading = ReaderOptions()
-        self._kind = "value"
-        self._readers: dict[tuple[str, int], AvroReader] = {}
-        self._compiled: dict[
+        self._readers: Bounded[tuple[str, bytes], AvroReader]
+        self._compiled: Bounded[
             Schema | None, tuple[SchemaText, str | None, Callable[..., list[bytes]]]
-        ] = {}
+        ]
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
-        self._kind = "key" if is_key else "value"
-        parsed = self._parsed = CONFIG.parse({**config, "converter.type": self._kind})
-        self._client = client_of(config, parsed)
-        self._subjects = Subjects(parsed, is_key=is_key)
+        parsed = self._take_options(config, is_key=is_key)
+        self._readers = Bounded(parsed["schemas.cache.config"])
+        self._compiled = Bounded(parsed["schemas.cache.config"])
         self._options = AvroOptions(
             parsed["connect.meta.data"],
             parsed["allow.optional.map.keys"],
@@ -167,86 +165,61 @@ class AvroConverter(Converter):
         self, topic: str, text: SchemaText, record: str | None, body: Callable[..., list[bytes]]
     ) -> Callable[[Sequence[Any]], list[bytes]]:
         subject = self._subjects.of(topic, record)
-        try:
-            schema_id, target = self._target(subject, text)
-            others = self._client.resolved(target) if target is not None else []
-            referred = [schema.text for _, schema in others]
-        except RetriableError as error:
-            raise RetriableError(
-                f"Failed to serialize Avro data from topic {topic} : {error}"
-            ) from error
-        except RegistryError as error:
-            raise DataError(
-                f"Failed to serialize Avro data from topic {topic}: {error}"
-            ) from error
-        prefix = struct.pack(">bI", 0, schema_id)
+        found = self._chosen(topic, subject, text)
+        prefix, target = self._ids.head(found.id), found.text
         if target is None or json.loads(target.text) == json.loads(text.text):
             return lambda rows: [prefix + encoded for encoded in body(rows)]
+        with self._serializing(topic):
+            referred = [schema.text for _, schema in self._client.resolved(target)]
         rewrite = _rewriter(text.text, target.text, referred)
         return lambda rows: [prefix + rewrite(encoded) for encoded in body(rows)]
-
-    def _target(self, subject: str, text: SchemaText) -> tuple[int, SchemaText | None]:
-        """Give the id to write with, and the schema when it may be another than ours."""
-        normalize = self._parsed["normalize.schemas"]
-        if self._parsed["auto.register.schemas"]:
-            return self._client.register(subject, text, normalize=normalize), None
-        fixed = self._parsed["use.schema.id"]
-        if fixed >= 0:
-            chosen = self._client.by_id(fixed, subject)
-            if self._parsed["id.compatibility.strict"]:
-                check_chosen(self._client, chosen, text)
-            return fixed, chosen
-        if self._parsed["use.latest.version"]:
-            latest = self._client.latest(subject)
-            if self._parsed["latest.compatibility.strict"]:
-                check_latest(self._client, latest[1], text)
-            return latest
-        return self._client.lookup(subject, text, normalize=normalize), None
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode the payloads in order. Raises DataError."""
         runs: list[Run] = []
         rows: list[Any] = []
         reader: AvroReader | None = None
-        head = b""
-        for payload in payloads:
+        head, size = b"", 0
+        for payload in self._ids.assumed(payloads):
             if payload is None:
                 rows.append(None)
                 continue
-            if reader is None or payload[:5] != head:
+            if reader is None or payload[:size] != head:
                 if reader is not None:
                     runs.append(Run(reader.schema, rows))
                     rows = []
-                head = payload[:5]
-                reader = self._reader(topic, head)
-            row = payload[5:] if reader.raw_bytes else reader.read(payload, 5)
+                reader, size = self._reader(topic, payload)
+                head = payload[:size]
+            row = payload[size:] if reader.raw_bytes else reader.read(payload, size)
             rows.append(NULL if row is None and reader.schema is not None else row)
         if rows:
             runs.append(Run(reader.schema if reader else None, rows))
         return runs
 
-    def _reader(self, topic: str, head: bytes) -> AvroReader:
-        if len(head) < 5 or head[0]:
-            raise DataError(
-                f"Failed to deserialize data for topic {topic} to Avro: Unknown magic byte!"
-            )
-        (schema_id,) = struct.unpack(">I", head[1:])
-        known = self._readers.get((topic, schema_id))
+    def _reader(self, topic: str, payload: bytes) -> tuple[AvroReader, int]:
+        """Give what reads a payload, and where its body begins."""
+        try:
+            size = head_size(payload)
+        except DataError as error:
+            raise DataError(f"{self._unreadable(topic)}: {error}") from error
+        head = payload[:size]
+        known = self._readers.get((topic, head))
         if known is None:
+            reference = reference_of(head)
             try:
-                known = self._make_reader(topic, schema_id)
+                known = self._make_reader(topic, reference)
             except RegistryError as error:
                 raise DataError(
-                    f"Failed to deserialize data for topic {topic} to Avro: Error retrieving Avro "
-                    f"{self._kind} schema version for id {schema_id}: {error}"
+                    f"{self._unreadable(topic)}: Error retrieving Avro {self._kind} schema version "
+                    f"for id {reference}: {error}"
                 ) from error
-            self._readers[topic, schema_id] = known
-        return known
+            self._readers[topic, head] = known
+        return known, size
 
-    def _make_reader(self, topic: str, schema_id: int) -> AvroReader:
-        text = self._client.by_id(schema_id)
+    def _make_reader(self, topic: str, reference: int | str) -> AvroReader:
+        text = self._client.known(reference)
         if text.kind != AVRO:
-            raise DataError(f"The schema with id {schema_id} is {text.kind}, not Avro")
+            raise DataError(f"The schema with id {reference} is {text.kind}, not Avro")
         referred = [schema.text for _, schema in self._client.resolved(text)]
         reader = avro_reader(text.text, referred, self._reading)
         if reader.schema is None or reader.schema.version is not None:

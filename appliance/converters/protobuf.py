@@ -1,29 +1,37 @@
 """ProtobufConverter: protobuf messages in Confluent's wire format, their .proto files in a registry.
 
-Semantics: Confluent ProtobufConverter 8.x. A payload is a zero byte, the schema's id in four bytes, the
-place of the message in its file, and the message; null is null and registers nothing. Not thread-safe.
+Semantics: Confluent ProtobufConverter 8.x. A payload is the schema's id, the place of the message in its
+file, and the message, or the message alone beside a header; null is null and registers nothing. Not
+thread-safe.
 """
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
-from appliance.api import NULL, Converter, Encoder, Layout, Run
+from appliance.api import NULL, Encoder, Layout, Run
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.converters.base import CONVERTER_TYPE, is_null
+from appliance.converters.registered import RegistryConverter
 from appliance.data import Schema
 from appliance.data.struct import validate_value
-from appliance.errors import DataError, RetriableError
-from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
-from appliance.schemaregistry.latest import check_chosen, check_latest
+from appliance.errors import DataError
+from appliance.schemaregistry.bounded import Bounded
+from appliance.schemaregistry.client import RegistryError, SchemaText
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
-from appliance.schemaregistry.options import Subjects, client_of
 from appliance.schemaregistry.protoelements import ProtoError
 from appliance.schemaregistry.protofile import parse_proto, place_of
 from appliance.schemaregistry.protoreader import ProtoReader, proto_reader
 from appliance.schemaregistry.protowriter import ProtoOptions, ProtoWriter, proto_writer
+from appliance.schemaregistry.wire import (
+    Place,
+    head_size,
+    place_bytes,
+    placed_size,
+    read_place,
+    reference_of,
+)
 
 PROTOBUF = "PROTOBUF"
 CONFIG = ConfigDef([CONVERTER_TYPE]).merged(REGISTRY_CONFIG)
@@ -57,27 +65,25 @@ _MISFITS = (
 )
 
 
-class ProtobufConverter(Converter):
+class ProtobufConverter(RegistryConverter):
     """Rows to and from messages with the id of their schema."""
 
     config_def: ClassVar[ConfigDef] = CONFIG
+    form = "Protobuf"
+    _size = staticmethod(placed_size)
 
     def __init__(self) -> None:
         """Start unconfigured."""
-        self._client: RegistryClient
-        self._subjects: Subjects
-        self._parsed: dict[str, Any] = {}
+        super().__init__()
         self._options = ProtoOptions()
-        self._kind = "value"
-        self._writers: dict[Schema, ProtoWriter] = {}
-        self._readers: dict[tuple[str, bytes], ProtoReader] = {}
+        self._writers: Bounded[Schema, ProtoWriter]
+        self._readers: Bounded[tuple[str, bytes], ProtoReader]
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
-        self._kind = "key" if is_key else "value"
-        parsed = self._parsed = CONFIG.parse({**config, "converter.type": self._kind})
-        self._client = client_of(config, parsed)
-        self._subjects = Subjects(parsed, is_key=is_key)
+        parsed = self._take_options(config, is_key=is_key)
+        self._writers = Bounded(parsed["schemas.cache.config"])
+        self._readers = Bounded(parsed["schemas.cache.config"])
         self._options = ProtoOptions(*(parsed[name] for name, *_ in _NAMED))
 
     def check(self, schema: Schema | None, value: Any) -> None:
@@ -116,34 +122,13 @@ class ProtobufConverter(Converter):
 
     def _head(self, topic: str, writer: ProtoWriter) -> bytes:
         """Register or find the schema; give what stands before its messages."""
-        parsed, client = self._parsed, self._client
-        subject, text = self._subjects.of(topic, writer.record), SchemaText(writer.text, PROTOBUF)
-        failed = f"Failed to serialize Protobuf data from topic {topic}"
-        place = writer.place
-        try:
-            if parsed["auto.register.schemas"]:
-                found = client.register(subject, text, normalize=parsed["normalize.schemas"])
-            elif parsed["use.schema.id"] >= 0:
-                found = int(parsed["use.schema.id"])
-                chosen = client.by_id(found, subject)
-                if parsed["id.compatibility.strict"]:
-                    check_chosen(client, chosen, text)
-                place = self._place_in(chosen, writer.record)
-            elif parsed["use.latest.version"]:
-                found, latest = client.latest(subject)
-                if parsed["latest.compatibility.strict"]:
-                    check_latest(client, latest, text)
-                place = self._place_in(latest, writer.record)
-            else:
-                found = client.lookup(subject, text, normalize=parsed["normalize.schemas"])
-        except RetriableError as error:
-            raise RetriableError(f"{failed} : {error}") from error
-        except RegistryError as error:
-            raise DataError(f"{failed}: {error}") from error
-        return struct.pack(">bI", 0, found) + _place(place)
+        subject = self._subjects.of(topic, writer.record)
+        found = self._chosen(topic, subject, SchemaText(writer.text, PROTOBUF))
+        place = writer.place if found.text is None else self._place_in(found.text, writer.record)
+        return self._ids.head(found.id, place_bytes(place))
 
     @staticmethod
-    def _place_in(schema: SchemaText, record: str) -> tuple[int, ...]:
+    def _place_in(schema: SchemaText, record: str) -> Place:
         """Give where a schema of the registry has the message that is written."""
         try:
             return place_of(parse_proto(schema.text), record)
@@ -155,43 +140,48 @@ class ProtobufConverter(Converter):
         runs: list[Run] = []
         rows: list[Any] = []
         reader: ProtoReader | None = None
-        for payload in payloads:
+        head, size = b"", 0
+        for payload in self._ids.assumed(payloads):
             if payload is None:
                 rows.append(None)
                 continue
-            found, start = self._reader(topic, payload)
-            if found is not reader:
-                if reader is not None:
+            if reader is None or payload[:size] != head:
+                found, size = self._reader(topic, payload)
+                head = payload[:size]
+                if reader is not None and found is not reader:
                     runs.append(Run(reader.schema, rows))
                     rows = []
                 reader = found
-            row = found.read(payload[start:])
+            row = reader.read(payload[size:])
             rows.append(NULL if row is None else row)
         if rows:
             runs.append(Run(reader.schema if reader else None, rows))
         return runs
 
     def _reader(self, topic: str, payload: bytes) -> tuple[ProtoReader, int]:
-        failed = f"Failed to deserialize data for topic {topic} to Protobuf"
-        if len(payload) < 6 or payload[0]:
-            raise DataError(f"{failed}: Unknown magic byte!")
-        start, index = _read_place(payload)
-        key = (topic, payload[:start])
-        known = self._readers.get(key)
+        """Give what reads a payload, and where its message begins."""
+        failed = self._unreadable(topic)
+        try:
+            size = placed_size(payload)
+        except DataError as error:
+            raise DataError(f"{failed}: {error}") from error
+        head = payload[:size]
+        known = self._readers.get((topic, head))
         if known is None:
             try:
-                known = self._make_reader(topic, int.from_bytes(payload[1:5], "big"), index)
+                known = self._make_reader(topic, head)
             except RegistryError as error:
                 raise DataError(f"{failed}: {error}") from error
-            self._readers[key] = known
-        return known, start
+            self._readers[topic, head] = known
+        return known, size
 
-    def _make_reader(self, topic: str, schema_id: int, index: tuple[int, ...]) -> ProtoReader:
-        text = self._client.by_id(schema_id)
+    def _make_reader(self, topic: str, head: bytes) -> ProtoReader:
+        reference, (_, place) = reference_of(head), read_place(head, head_size(head))
+        text = self._client.known(reference)
         if text.kind != PROTOBUF:
-            raise DataError(f"The schema with id {schema_id} is {text.kind}, not Protobuf")
+            raise DataError(f"The schema with id {reference} is {text.kind}, not Protobuf")
         referred = [(name, schema.text) for name, schema in self._client.resolved(text)]
-        reader = proto_reader(text.text, referred, index, self._options)
+        reader = proto_reader(text.text, referred, place, self._options)
         subject = self._subjects.of(topic, reader.record)
         version = self._client.version(subject, text)
         return reader._replace(schema=reader.schema.replace(version=version))
@@ -201,48 +191,3 @@ def _nulls_only(rows: Sequence[Any], _constants: Sequence[Any] = ()) -> list[byt
     if all(is_null(row) for row in rows):
         return [None] * len(rows)
     raise DataError("Values without a schema cannot be written as Protobuf: add a schema")
-
-
-def _varint(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
-    found = bytearray()
-    while zigzag > 0x7F:
-        found.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    found.append(zigzag)
-    return bytes(found)
-
-
-def _place(index: tuple[int, ...]) -> bytes:
-    """Give the place of a message in its file; that of the first is one zero byte."""
-    if index == (0,):
-        return b"\x00"
-    return _varint(len(index)) + b"".join(map(_varint, index))
-
-
-def _read_place(payload: bytes) -> tuple[int, tuple[int, ...]]:
-    """Give where the message begins, and the place of its type. Raises DataError."""
-    at = 5
-
-    def number() -> int:
-        nonlocal at
-        value = shift = 0
-        while True:
-            if at >= len(payload) or shift > 28:
-                raise DataError("The place of a message in its .proto file is cut short")
-            byte = payload[at]
-            at += 1
-            value |= (byte & 0x7F) << shift
-            shift += 7
-            if byte < 0x80:
-                return (value >> 1) ^ -(value & 1)
-
-    count = number()
-    if count == 0:
-        return at, (0,)
-    if not 0 < count <= 50:
-        raise DataError("The place of a message in its .proto file is not readable")
-    index = tuple([number() for _ in range(count)])
-    if min(index) < 0:
-        raise DataError("The place of a message in its .proto file is not readable")
-    return at, index

@@ -1,18 +1,17 @@
 """JsonSchemaConverter: JSON in Confluent's wire format, its JSON Schema in a schema registry.
 
-Semantics: Confluent JsonSchemaConverter 8.x. A payload is a zero byte, the schema's id in four bytes and
-the value as JSON; null under an optional schema is JSON's null, not a tombstone. Not thread-safe.
+Semantics: Confluent JsonSchemaConverter 8.x. A payload is the schema's id and the value as JSON, or the
+JSON alone beside a header; null under an optional schema is JSON's null, not a tombstone. Not thread-safe.
 """
 
 from __future__ import annotations
 
 import functools
 import json
-import struct
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-from appliance.api import Converter, Encoder, Layout, Run
+from appliance.api import Encoder, Layout, Run
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.config.validators import OneOf
 from appliance.converters.base import CONVERTER_TYPE, is_null
@@ -20,17 +19,18 @@ from appliance.converters.json_check import check_value
 from appliance.converters.json_encoder import Options, RowWriter
 from appliance.converters.json_forms import FormsDecoder, FormsGenerator, OmittingGenerator
 from appliance.converters.json_parser import parse
+from appliance.converters.registered import RegistryConverter
 from appliance.data import Schema
 from appliance.data.struct import wrap
 from appliance.errors import DataError
-from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
+from appliance.schemaregistry.bounded import Bounded
+from appliance.schemaregistry.client import RegistryError, SchemaText
 from appliance.schemaregistry.jsonreferences import Documents
 from appliance.schemaregistry.jsonschemadata import JsonWriting, json_schema
 from appliance.schemaregistry.jsonschemareader import JsonReading, read_json_schema
 from appliance.schemaregistry.jsonvalidation import check_json
-from appliance.schemaregistry.latest import check_chosen, check_latest
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
-from appliance.schemaregistry.options import Subjects, client_of
+from appliance.schemaregistry.wire import head_size, reference_of
 
 CONFIG = (
     ConfigDef([CONVERTER_TYPE])
@@ -99,27 +99,24 @@ for _name, _default, _importance, _doc in (
     CONFIG.define(_name, ConfigType.BOOLEAN, _default, importance=_importance, doc=_doc)
 
 
-class JsonSchemaConverter(Converter):
+class JsonSchemaConverter(RegistryConverter):
     """Rows to and from JSON with the id of their schema."""
 
     config_def: ClassVar[ConfigDef] = CONFIG
+    form = "JSON Schema"
 
     def __init__(self) -> None:
         """Start unconfigured."""
-        self._client: RegistryClient
-        self._subjects: Subjects
-        self._parsed: dict[str, Any] = {}
+        super().__init__()
         self._options = self._omitting = Options()
         self._writing = JsonWriting()
         self._reading = JsonReading()
-        self._decoders: dict[tuple[str, bytes], FormsDecoder] = {}
+        self._decoders: Bounded[tuple[str, bytes], FormsDecoder]
 
     def configure(self, config: Mapping[str, str], *, is_key: bool = False) -> None:
         """Take the options. Raises ConfigError."""
-        kind = "key" if is_key else "value"
-        parsed = self._parsed = CONFIG.parse({**config, "converter.type": kind})
-        self._client = client_of(config, parsed)
-        self._subjects = Subjects(parsed, is_key=is_key)
+        parsed = self._take_options(config, is_key=is_key)
+        self._decoders = Bounded(parsed["schemas.cache.config"])
         keeps = parsed["preserve.additional.properties"]
         self._options = Options(
             parsed["decimal.format"].upper() == "NUMERIC",
@@ -173,8 +170,10 @@ class JsonSchemaConverter(Converter):
             except DataError:
                 made = omitting(rows, constants)
             if prefix is None and any(body is not None for body in made):
-                found, kept = self._id(topic, subject, text)
-                prefix, check = struct.pack(">bI", 0, found), self._check(kept)
+                found = self._chosen(topic, subject, text)
+                with self._serializing(topic):
+                    check = self._check(found.text or text)
+                prefix = self._ids.head(found.id)
             if check is not None:
                 for body in made:
                     if body is not None:
@@ -187,29 +186,6 @@ class JsonSchemaConverter(Converter):
         return RowWriter(
             schema, layout, options, ("", ""), lambda row: self.check(schema, wrap(schema, row))
         )
-
-    def _id(self, topic: str, subject: str, text: SchemaText) -> tuple[int, SchemaText]:
-        """Give the id that values are written with, and the schema it stands for."""
-        parsed, client = self._parsed, self._client
-        try:
-            if parsed["auto.register.schemas"]:
-                return client.register(subject, text, normalize=parsed["normalize.schemas"]), text
-            if parsed["use.schema.id"] >= 0:
-                fixed = int(parsed["use.schema.id"])
-                chosen = client.by_id(fixed, subject)
-                if parsed["id.compatibility.strict"]:
-                    check_chosen(client, chosen, text)
-                return fixed, chosen
-            if parsed["use.latest.version"]:
-                found, latest = client.latest(subject)
-                if parsed["latest.compatibility.strict"]:
-                    check_latest(client, latest, text)
-                return found, latest
-            return client.lookup(subject, text, normalize=parsed["normalize.schemas"]), text
-        except RegistryError as error:
-            raise DataError(
-                f"Failed to serialize JSON Schema data from topic {topic}: {error}"
-            ) from error
 
     @property
     def _validates(self) -> bool:
@@ -233,34 +209,39 @@ class JsonSchemaConverter(Converter):
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
         """Decode the payloads in order. Raises DataError."""
+        payloads = self._ids.assumed(payloads)
         runs: list[Run] = []
         start = 0
         while start < len(payloads):
             first = payloads[start]
-            head = None if first is None else first[:5]
+            size = 0 if first is None else self._head_size(topic, first)
+            head = None if first is None else first[:size]
             end = start + 1
             while end < len(payloads):
                 payload = payloads[end]
-                if (None if payload is None else payload[:5]) != head:
+                if (None if payload is None else payload[:size]) != head:
                     break
                 end += 1
             if head is None:
                 runs.append(Run(None, [None] * (end - start)))
             else:
-                bodies = [(payload or b"")[5:] for payload in payloads[start:end]]
+                bodies = [(payload or b"")[size:] for payload in payloads[start:end]]
                 runs.extend(self._decoder(topic, head).decode(bodies))
             start = end
         return runs
+
+    def _head_size(self, topic: str, payload: bytes) -> int:
+        try:
+            return head_size(payload)
+        except DataError as error:
+            raise DataError(f"{self._unreadable(topic)}: {error}") from error
 
     def _decoder(self, topic: str, head: bytes) -> FormsDecoder:
         known = self._decoders.get((topic, head))
         if known is not None:
             return known
-        failed = f"Converting byte[] to Kafka Connect data failed for topic {topic}"
-        if len(head) < 5 or head[0]:
-            raise DataError(f"{failed}: Unknown magic byte!")
         try:
-            found = self._client.by_id(int.from_bytes(head[1:], "big"))
+            found = self._client.known(reference_of(head))
             if found.kind != "JSON":
                 raise DataError(f"its schema is {found.kind}, not a JSON Schema")
             documents = self._documents(found)
@@ -274,8 +255,11 @@ class JsonSchemaConverter(Converter):
                 check=functools.partial(check_json, documents) if self._validates else None,
             )
         except (RegistryError, DataError) as error:
-            raise DataError(f"{failed}: {error}") from error
+            raise DataError(f"{self._unreadable(topic)}: {error}") from error
         return known
+
+    def _unreadable(self, topic: str) -> str:
+        return f"Converting byte[] to Kafka Connect data failed for topic {topic}"
 
 
 def _nulls_only(rows: Sequence[Any], _constants: Sequence[Any] = ()) -> list[bytes | None]:

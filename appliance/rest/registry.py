@@ -104,6 +104,7 @@ class RegistryApp:
             Route("GET", "/subjects", self._subjects),
             Route("POST", subject, self._lookup, role=Role.VIEW),
             Route("DELETE", subject, self._delete_subject),
+            Route("GET", f"{subject}/metadata", self._latest_with),
             Route("GET", f"{subject}/versions", self._versions),
             Route("POST", f"{subject}/versions", self._register, role=Role.OPERATE),
             Route("GET", version, self._version),
@@ -257,6 +258,15 @@ class RegistryApp:
             lambda r: sorted({v.schema_id for v in r.referring(found.subject, found.number)})
         )
         return _answer(ids)
+
+    async def _latest_with(self, request: Request, members: Members) -> Response:
+        subject, query = normal_subject(members["subject"]), request.query_params
+        properties = dict(zip(query.getlist("key"), query.getlist("value"), strict=False))
+        deleted = _flag(request, "deleted")
+        found: Version = await self._ask(
+            lambda r: r.latest_with(subject, properties, deleted=deleted)
+        )
+        return _answer(found.answer())
 
     async def _register(self, request: Request, members: Members) -> Response:
         subject, body = normal_subject(members["subject"]), await self._body(request)

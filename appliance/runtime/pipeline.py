@@ -16,7 +16,16 @@ import logging
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from appliance.api import Batch, Converter, Encoder, HeaderConverter, Layout
+from appliance.api import (
+    Batch,
+    Converter,
+    Detached,
+    Encoder,
+    HeaderConverter,
+    Layout,
+    RawHeaders,
+    Run,
+)
 from appliance.channel import PluginRef
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
@@ -35,8 +44,6 @@ from appliance.runtime.retry import (
 from appliance.runtime.steps import Step, build_steps
 
 log = logging.getLogger(__name__)
-
-RawHeaders = list[tuple[str, bytes | None]]
 
 
 @dataclasses.dataclass(slots=True)
@@ -160,13 +167,28 @@ class SourcePipeline(_Pipeline):
             if len(set(topic)) > 1:
                 return self._encoded_mixed(batch, topic)
             topic = topic[0]
-        return Encoded(
-            batch,
-            self._keys(topic, batch),
-            self._value_encoder(topic, batch)(batch.values, batch.constants),
-            self._headers(topic, batch.headers) if batch.headers else None,
-            self._extra_headers(batch) if batch.extra_headers else None,
+        return self._headed(
+            Encoded(
+                batch,
+                self._keys(topic, batch),
+                self._value_encoder(topic, batch)(batch.values, batch.constants),
+                self._headers(topic, batch.headers) if batch.headers else None,
+                self._extra_headers(batch) if batch.extra_headers else None,
+            )
         )
+
+    def _headed(self, encoded: Encoded) -> Encoded:
+        """Move what the converters write into headers there, the key's before the value's."""
+        if encoded.keys is not None:
+            found = self._converters.key.detached(encoded.keys)
+            if found is not None:
+                encoded.keys = found.payloads
+                _add_header(encoded, found)
+        found = self._converters.value.detached(encoded.values)
+        if found is not None:
+            encoded.values = found.payloads
+            _add_header(encoded, found)
+        return encoded
 
     def _encoded_mixed(self, batch: Batch, topics: list[str]) -> Encoded:
         """Encode a batch whose rows go to several topics, keeping their order."""
@@ -218,7 +240,7 @@ class SourcePipeline(_Pipeline):
 
     def _extra_headers(self, batch: Batch) -> dict[int, RawHeaders]:
         convert = self._converters.header.from_connect_header
-        result = {}
+        result: dict[int, RawHeaders] = {}
         for row in batch.extra_headers or ():
             topic = batch.topic_at(row)
             result[row] = [
@@ -255,7 +277,7 @@ class SourcePipeline(_Pipeline):
             record,
             lambda: self._checked_values(topic, single),
         )
-        return Encoded(single, keys, values, headers or None)
+        return self._headed(Encoded(single, keys, values, headers or None))
 
     def _checked_keys(self, topic: str, single: Batch) -> list[bytes | None] | None:
         if not self._pure:
@@ -268,6 +290,21 @@ class SourcePipeline(_Pipeline):
             view = single.source_record(0)
             self._converters.value.check(view.value_schema, view.value)
         return self._value_encoder(topic, single)(single.values, single.constants)
+
+
+def _add_header(encoded: Encoded, found: Detached) -> None:
+    """Give a header to the records whose payload is not None."""
+
+    def added(block: RawHeaders) -> RawHeaders:
+        # the same id again, as in a record that is copied with its headers, is written once
+        return block if dict(block).get(found.name) == found.value else [*block, header]
+
+    header = (found.name, found.value)
+    shared, own = encoded.headers or [], encoded.extra_headers or {}
+    bare = {row for row, payload in enumerate(found.payloads) if payload is None}
+    extra = {row: block if row in bare else added(block) for row, block in own.items()}
+    extra |= dict.fromkeys(bare - own.keys(), shared)
+    encoded.headers, encoded.extra_headers = added(shared), extra or None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -323,16 +360,18 @@ class SinkPipeline(_Pipeline):
     def _decoded(self, topic: str, partition: int, messages: Sequence[Any]) -> list[Batch]:
         raw_keys = [m.key() for m in messages]
         raw_values = [m.value() for m in messages]
-        headers = [m.headers() for m in messages]
+        headers: list[Any] | None = [m.headers() for m in messages]
         decoded_headers: list[tuple[Header, ...]] | None = None
-        if any(headers):
+        if headers and any(headers):
             decoded_headers = [self._decode_headers(topic, block or ()) for block in headers]
+        else:
+            headers = None
         return cut(
             topic,
             partition,
             messages,
-            (raw_keys, self._converters.key.decode(topic, raw_keys)),
-            (raw_values, self._converters.value.decode(topic, raw_values)),
+            (raw_keys, _decode(self._converters.key, topic, raw_keys, headers)),
+            (raw_values, _decode(self._converters.value, topic, raw_values, headers)),
             decoded_headers,
         )
 
@@ -354,17 +393,18 @@ class SinkPipeline(_Pipeline):
     ) -> list[Batch]:
         execute, converters = self._errors.execute, self._converters
         raw_keys, raw_values = [record.key], [record.value]
+        headers = [record.headers] if record.headers else None
         key_runs = execute(
             KEY_CONVERTER,
             converters.key_class,
             record,
-            lambda: converters.key.decode(topic, raw_keys),
+            lambda: _decode(converters.key, topic, raw_keys, headers),
         )
         value_runs = execute(
             VALUE_CONVERTER,
             converters.value_class,
             record,
-            lambda: converters.value.decode(topic, raw_values),
+            lambda: _decode(converters.value, topic, raw_values, headers),
         )
         block = execute(
             HEADER_CONVERTER,
@@ -385,12 +425,15 @@ class SinkPipeline(_Pipeline):
         """Give a record for a report when its message is no longer at hand: encoded again."""
         view = batch.sink_record(row)
         topic, converters = view.topic or "", self._converters
+        named = {header.key for header in view.headers}
+        # headers have been values since they were bytes: what was read beside one is encoded with its id
         raw_key = batch.raw_keys[row] if batch.raw_keys else None
-        raw_value = batch.raw_values[row] if batch.raw_values else None
-        if not batch.raw_keys:
+        if not batch.raw_keys or converters.key.header_name in named:
             raw_key = converters.key.from_connect_data(topic, view.key_schema, view.key)
-        if not batch.raw_values:
+        raw_value = batch.raw_values[row] if batch.raw_values else None
+        if not batch.raw_values or converters.value.header_name in named:
             raw_value = converters.value.from_connect_data(topic, view.value_schema, view.value)
+        gone = (converters.key.header_name, converters.value.header_name)
         return Consumed(
             topic=view.original_topic or topic,
             partition=view.original_kafka_partition or 0,
@@ -402,5 +445,18 @@ class SinkPipeline(_Pipeline):
             headers=tuple(
                 (h.key, converters.header.from_connect_header(topic, h.key, h.schema, h.value))
                 for h in view.headers
+                if h.key not in gone
             ),
         )
+
+
+def _decode(
+    converter: Converter,
+    topic: str,
+    payloads: Sequence[bytes | None],
+    headers: Sequence[RawHeaders | None] | None,
+) -> list[Run]:
+    """Decode payloads of one side, beside the records' headers where there are any."""
+    if headers is None:
+        return converter.decode(topic, payloads)
+    return converter.decode_with_headers(topic, payloads, headers)

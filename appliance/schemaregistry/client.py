@@ -17,9 +17,10 @@ import ssl
 import time
 import urllib.parse
 from collections.abc import Callable, Mapping
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from appliance.errors import ConfigError, ConnectError, DataError, RetriableError
+from appliance.schemaregistry.bounded import Bounded
 
 MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 AVRO: Final = "AVRO"
@@ -41,11 +42,17 @@ class RegistryError(ConnectError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class SchemaText:
-    """A schema as the registry keeps it; `references` are maps of name, subject and version."""
+    """A schema as the registry keeps it; `references` are name, subject and version of others.
+
+    `extras` is the JSON text of its metadata and rules, empty without any. `guid` is the id that it has in
+    every registry, None where the registry did not tell it.
+    """
 
     text: str
     kind: str = AVRO
     references: tuple[tuple[str, str, int], ...] = ()
+    extras: str = ""
+    guid: str | None = dataclasses.field(default=None, compare=False)
 
     def body(self) -> dict[str, Any]:
         """Give the members of a request that stand for the schema."""
@@ -57,6 +64,8 @@ class SchemaText:
                 {"name": name, "subject": subject, "version": version}
                 for name, subject, version in self.references
             ]
+        if self.extras:
+            body |= json.loads(self.extras)
         return body
 
     @classmethod
@@ -66,12 +75,29 @@ class SchemaText:
             (str(r["name"]), str(r["subject"]), int(r["version"]))
             for r in answer.get("references") or ()
         )
-        return cls(answer["schema"], answer.get("schemaType") or AVRO, references)
+        extras = {name: answer[name] for name in ("metadata", "ruleSet") if answer.get(name)}
+        return cls(
+            answer["schema"],
+            answer.get("schemaType") or AVRO,
+            references,
+            json.dumps(extras, sort_keys=True) if extras else "",
+            answer.get("guid"),
+        )
+
+
+class SchemaId(NamedTuple):
+    """What a registry calls a schema: its own number, and the GUID of all registries (None: not told)."""
+
+    number: int
+    guid: str | None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ClientOptions:
-    """How the registry is reached; times in milliseconds, `headers` complete with credentials."""
+    """How the registry is reached; times in milliseconds, `headers` complete with credentials.
+
+    `proxy` is host and port; `most_schemas` and `most_latest` bound what is remembered.
+    """
 
     urls: tuple[str, ...]
     headers: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -80,8 +106,12 @@ class ClientOptions:
     max_retries: int = 3
     retry_wait_ms: int = 1000
     retry_max_wait_ms: int = 20000
+    connect_timeout_ms: int = 60000
     timeout_ms: int = 60000
     latest_ttl_s: int = -1
+    most_schemas: int = 1000
+    most_latest: int = 1000
+    proxy: tuple[str, int] | None = None
 
 
 class RegistryClient:
@@ -100,25 +130,27 @@ class RegistryClient:
         self._sleep = sleep
         self._monotonic = monotonic
         self._current = 0
-        self._ids: dict[tuple[str, SchemaText, bool, bool], int] = {}
-        self._schemas: dict[int, SchemaText] = {}
-        self._versions: dict[tuple[str, SchemaText], int] = {}
-        self._latest: dict[str, tuple[float, int, SchemaText]] = {}
+        most = options.most_schemas
+        self._ids: Bounded[tuple[str, SchemaText, bool, bool], SchemaId] = Bounded(most)
+        self._schemas: Bounded[int | str, SchemaText] = Bounded(most)
+        self._versions: Bounded[tuple[str, SchemaText], int] = Bounded(most)
+        self._latest: Bounded[str, tuple[float, int, SchemaText]] = Bounded(options.most_latest)
 
-    def register(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> int:
+    def register(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> SchemaId:
         """Give the id of `schema` under `subject`, registering it if it is new."""
         return self._id_of("/versions", subject, schema, normalize)
 
-    def lookup(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> int:
+    def lookup(self, subject: str, schema: SchemaText, *, normalize: bool = False) -> SchemaId:
         """Give the id of a schema that must be registered under `subject`."""
         return self._id_of("", subject, schema, normalize)
 
-    def _id_of(self, tail: str, subject: str, schema: SchemaText, normalize: bool) -> int:
+    def _id_of(self, tail: str, subject: str, schema: SchemaText, normalize: bool) -> SchemaId:
         key = (subject, schema, normalize, bool(tail))
         known = self._ids.get(key)
         if known is None:
             path = f"/subjects/{_quoted(subject)}{tail}" + ("?normalize=true" if normalize else "")
-            known = self._ids[key] = int(self.request("POST", path, schema.body())["id"])
+            answer = self.request("POST", path, schema.body())
+            known = self._ids[key] = SchemaId(int(answer["id"]), answer.get("guid"))
         return known
 
     def version(self, subject: str, schema: SchemaText) -> int:
@@ -140,6 +172,18 @@ class RegistryClient:
             known = self._schemas[schema_id] = SchemaText.of(self.request("GET", path))
         return known
 
+    def by_guid(self, guid: str) -> SchemaText:
+        """Give the schema with a GUID."""
+        known = self._schemas.get(guid)
+        if known is None:
+            answer = self.request("GET", f"/schemas/guids/{_quoted(guid)}")
+            known = self._schemas[guid] = SchemaText.of(answer)
+        return known
+
+    def known(self, reference: int | str) -> SchemaText:
+        """Give the schema that an id, or a GUID, stands for."""
+        return self.by_id(reference) if isinstance(reference, int) else self.by_guid(reference)
+
     def by_version(self, subject: str, version: int) -> SchemaText:
         """Give one version of a subject, soft-deleted ones included."""
         path = f"/subjects/{_quoted(subject)}/versions/{version}?deleted=true"
@@ -147,12 +191,22 @@ class RegistryClient:
 
     def latest(self, subject: str) -> tuple[int, SchemaText]:
         """Give id and schema of the newest version of a subject."""
+        return self._newest(f"/subjects/{_quoted(subject)}/versions/latest")
+
+    def latest_with(self, subject: str, metadata: Mapping[str, str]) -> tuple[int, SchemaText]:
+        """Give id and schema of a subject's newest version, deleted or not, that has these properties."""
+        pairs = [
+            pair for item in metadata.items() for pair in zip(("key", "value"), item, strict=True)
+        ]
+        query = urllib.parse.urlencode([*pairs, ("deleted", "true")])
+        return self._newest(f"/subjects/{_quoted(subject)}/metadata?{query}")
+
+    def _newest(self, path: str) -> tuple[int, SchemaText]:
         now, ttl = self._monotonic(), self._options.latest_ttl_s
-        known = self._latest.get(subject)
+        known = self._latest.get(path)
         if known is None or (ttl >= 0 and now - known[0] > ttl):
-            answer = self.request("GET", f"/subjects/{_quoted(subject)}/versions/latest")
-            known = (now, int(answer["id"]), SchemaText.of(answer))
-            self._latest[subject] = known
+            answer = self.request("GET", path)
+            known = self._latest[path] = (now, int(answer["id"]), SchemaText.of(answer))
         return known[1:]
 
     def resolved(self, schema: SchemaText) -> list[tuple[str, SchemaText]]:
@@ -214,27 +268,34 @@ class RegistryClient:
 
     def _ask(self, url: str, method: str, path: str, body: Any) -> Any:
         parts = urllib.parse.urlsplit(url)
-        seconds = self._options.timeout_ms / 1000
-        host = parts.hostname or ""
-        connection: http.client.HTTPConnection
-        if parts.scheme == "https":
-            context = self._options.tls or ssl.create_default_context()
-            connection = http.client.HTTPSConnection(
-                host, parts.port, timeout=seconds, context=context
-            )
-        else:
-            connection = http.client.HTTPConnection(host, parts.port, timeout=seconds)
         headers = {"Accept": MEDIA_TYPE, "Content-Type": MEDIA_TYPE, **self._options.headers}
         if self._options.url_credentials and parts.username is not None:
             pair = f"{parts.username}:{parts.password or ''}"
             headers["Authorization"] = basic(urllib.parse.unquote(pair))
+        connection, target = self._connection(parts), parts.path.rstrip("/") + path
+        if self._options.proxy is not None and parts.scheme != "https":
+            target = f"http://{parts.netloc.rpartition('@')[2]}{target}"
         try:
+            connection.connect()
+            connection.sock.settimeout(self._options.timeout_ms / 1000)
             data = None if body is None else json.dumps(body).encode()
-            connection.request(method, parts.path.rstrip("/") + path, data, headers)
+            connection.request(method, target, data, headers)
             answer = connection.getresponse()
             return _content(answer.status, answer.read())
         finally:
             connection.close()
+
+    def _connection(self, parts: urllib.parse.SplitResult) -> http.client.HTTPConnection:
+        """Give the way to one registry, or to the proxy before it; nothing is connected yet."""
+        seconds, proxy = self._options.connect_timeout_ms / 1000, self._options.proxy
+        host, port = proxy or (parts.hostname or "", parts.port)
+        if parts.scheme != "https":
+            return http.client.HTTPConnection(host, port, timeout=seconds)
+        context = self._options.tls or ssl.create_default_context()
+        connection = http.client.HTTPSConnection(host, port, timeout=seconds, context=context)
+        if proxy is not None:
+            connection.set_tunnel(parts.hostname or "", parts.port)
+        return connection
 
 
 def _content(status: int, data: bytes) -> Any:

@@ -6,7 +6,9 @@ in Java. Subjects: TopicNameStrategy, RecordNameStrategy and TopicRecordNameStra
 
 from __future__ import annotations
 
+import csv
 import ssl
+import uuid
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -15,6 +17,7 @@ from appliance.config import ConfigDef, ConfigType, Importance, Password
 from appliance.config.validators import OneOf
 from appliance.errors import ConfigError, DataError
 from appliance.schemaregistry.client import ClientOptions, RegistryClient, basic
+from appliance.schemaregistry.wire import DEFAULT_READER, DEFAULT_WRITER, HEADERS
 
 _STRATEGIES: Final = "io.confluent.kafka.serializers.subject."
 _TOPIC: Final = f"{_STRATEGIES}TopicNameStrategy"
@@ -48,7 +51,7 @@ for _name, _type, _default, _importance, _doc in (
         ConfigType.BOOLEAN,
         True,
         _LOW,
-        "Refuse records that the schema of `use.schema.id` cannot hold.",
+        "Refuse records that the schema of `use.schema.id` or `use.schema.guid` cannot hold.",
     ),
     (
         "normalize.schemas",
@@ -58,6 +61,27 @@ for _name, _type, _default, _importance, _doc in (
         "Let the registry put schemas into normal form before comparing them.",
     ),
     ("use.schema.id", ConfigType.INT, -1, _LOW, "Write with the schema of this id; -1 for none."),
+    (
+        "use.schema.guid",
+        ConfigType.STRING,
+        None,
+        _LOW,
+        "Write with the schema of this GUID, which must be one of the subject's.",
+    ),
+    (
+        "use.latest.with.metadata",
+        ConfigType.STRING,
+        None,
+        _LOW,
+        "Write with the newest schema of the subject that has these properties, `name=value,..`.",
+    ),
+    (
+        "use.message.indexes",
+        ConfigType.LIST,
+        "",
+        _LOW,
+        "With ConfigSchemaIdDeserializer: place of the message in its .proto file; empty: the first.",
+    ),
     (
         "key.subject.name.strategy",
         ConfigType.STRING,
@@ -140,7 +164,31 @@ for _name, _type, _default, _importance, _doc in (
     ("max.retries", ConfigType.INT, 3, _LOW, "Further tries of a request that failed."),
     ("retries.wait.ms", ConfigType.INT, 1000, _LOW, "Longest wait before the second try."),
     ("retries.max.wait.ms", ConfigType.INT, 20000, _LOW, "Longest wait between later tries."),
+    ("http.connect.timeout.ms", ConfigType.INT, 60000, _LOW, "Longest wait for a connection."),
     ("http.read.timeout.ms", ConfigType.INT, 60000, _LOW, "Longest wait for an answer."),
+    ("proxy.host", ConfigType.STRING, "", _LOW, "HTTP proxy before the registry; empty for none."),
+    ("proxy.port", ConfigType.INT, -1, _LOW, "Port of the proxy."),
+    (
+        "max.schemas.per.subject",
+        ConfigType.INT,
+        1000,
+        _LOW,
+        "Most schemas that are remembered; the oldest is asked for again.",
+    ),
+    (
+        "latest.cache.size",
+        ConfigType.INT,
+        1000,
+        _LOW,
+        "Most newest schemas that are remembered.",
+    ),
+    (
+        "schemas.cache.config",
+        ConfigType.INT,
+        1000,
+        _LOW,
+        "Most schemas, read or written, that are kept ready for use.",
+    ),
     (
         "latest.cache.ttl.sec",
         ConfigType.INT,
@@ -150,6 +198,24 @@ for _name, _type, _default, _importance, _doc in (
     ),
 ):
     CONFIG.define(_name, _type, _default, importance=_importance, doc=_doc)
+for _side in ("key", "value"):
+    CONFIG.define(
+        f"{_side}.schema.id.serializer",
+        ConfigType.STRING,
+        DEFAULT_WRITER,
+        importance=_MEDIUM,
+        doc=f"Where the ids of {_side} schemas are written: in front of the {_side} "
+        f"(PrefixSchemaIdSerializer), or in the header `{HEADERS[_side]}` (HeaderSchemaIdSerializer).",
+    )
+    CONFIG.define(
+        f"{_side}.schema.id.deserializer",
+        ConfigType.STRING,
+        DEFAULT_READER,
+        importance=_MEDIUM,
+        doc=f"Where the ids of {_side} schemas are read: in the header `{HEADERS[_side]}`, else in "
+        f"front of the {_side} (DualSchemaIdDeserializer); in front alone (PrefixSchemaIdDeserializer); "
+        "nowhere, all are of `use.schema.id` or `use.schema.guid` (ConfigSchemaIdDeserializer).",
+    )
 CONFIG.define(
     "schema.registry.url",
     ConfigType.LIST,
@@ -171,6 +237,20 @@ CONFIG.define(
     importance=_MEDIUM,
     doc="STATIC_TOKEN to send `bearer.auth.token`.",
 )
+
+
+def registry_options(parsed: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Give the options with those that have a form of their own read. Raises ConfigError."""
+    guid, metadata = parsed["use.schema.guid"], parsed["use.latest.with.metadata"]
+    try:
+        guid = None if guid is None else str(uuid.UUID(guid))
+    except ValueError as error:
+        raise ConfigError.invalid("use.schema.guid", guid, "not a GUID") from error
+    pairs = [item.partition("=") for item in next(csv.reader([metadata or ""]), [])]
+    if not all(mark for _, mark, _ in pairs):
+        raise ConfigError.invalid("use.latest.with.metadata", metadata, "not name=value,..")
+    properties = {name.strip(): value for name, _, value in pairs}
+    return {**parsed, "use.schema.guid": guid, "use.latest.with.metadata": properties}
 
 
 def client_of(config: Mapping[str, str], parsed: Mapping[str, Any]) -> RegistryClient:
@@ -199,10 +279,19 @@ def client_of(config: Mapping[str, str], parsed: Mapping[str, Any]) -> RegistryC
             max_retries=parsed["max.retries"],
             retry_wait_ms=parsed["retries.wait.ms"],
             retry_max_wait_ms=parsed["retries.max.wait.ms"],
+            connect_timeout_ms=parsed["http.connect.timeout.ms"],
             timeout_ms=parsed["http.read.timeout.ms"],
             latest_ttl_s=parsed["latest.cache.ttl.sec"],
+            most_schemas=parsed["max.schemas.per.subject"],
+            most_latest=parsed["latest.cache.size"],
+            proxy=_proxy(parsed),
         )
     )
+
+
+def _proxy(parsed: Mapping[str, Any]) -> tuple[str, int] | None:
+    host, port = parsed["proxy.host"], parsed["proxy.port"]
+    return (host, port) if host and port > 0 else None
 
 
 def _tls(parsed: Mapping[str, Any]) -> ssl.SSLContext | None:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import signal
 import threading
 import urllib.request
+import uuid
 from pathlib import Path
 
 import pytest
-from confluent_kafka import Consumer, TopicPartition
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from appliance.kafka.log import LogClients
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
@@ -19,6 +21,7 @@ from tests.waiting import wait_until
 
 AVRO = "io.confluent.connect.avro.AvroConverter"
 JSON_SCHEMA = "io.confluent.connect.json.JsonSchemaConverter"
+PROTOBUF = "io.confluent.connect.protobuf.ProtobufConverter"
 LINES = ["Hola", "Adéu", "Otra línea"]
 
 
@@ -27,17 +30,21 @@ def asked(url: str, path: str):
         return json.load(answer)
 
 
-def payload(bootstrap: str, topic: str) -> bytes | None:
-    """Give the value of the topic's first record."""
+def first_record(bootstrap: str, topic: str) -> Message:
+    """Give the topic's first record."""
     consumer = Consumer({"bootstrap.servers": bootstrap, "group.id": f"look-{topic}"})
     try:
         consumer.assign([TopicPartition(topic, 0, 0)])
         message = consumer.poll(20)
         assert message is not None
         assert message.error() is None
-        return message.value()
+        return message
     finally:
         consumer.close()
+
+
+def has_lines(file: Path) -> bool:
+    return file.exists() and file.read_text().splitlines() == LINES
 
 
 def alive(pid: int) -> bool:
@@ -79,11 +86,63 @@ def test_records_go_through_a_topic_with_schemas_of_the_daemons_own_registry(
         daemon.start()
         sinks = {"connector.class": "FileStreamSink", "file": str(sink), "topics": unique_name}
         daemon.client.put("connectors", "out", "config", body={**sinks, **with_registry})
-        wait_until(lambda: sink.exists() and sink.read_text().splitlines() == LINES, "all lines")
+        wait_until(functools.partial(has_lines, sink), "all lines")
         latest = asked(registry, f"/subjects/{unique_name}-value/versions/latest")
 
     assert latest["id"] == 1
-    assert (payload(broker.bootstrap, unique_name) or b"")[:5] == b"\x00\x00\x00\x00\x01"
+    payload = first_record(broker.bootstrap, unique_name).value() or b""
+    assert payload[:5] == b"\x00\x00\x00\x00\x01"
+
+
+def test_ids_of_schemas_travel_in_headers_when_they_are_asked_for(
+    broker, unique_name, tmp_path: Path
+):
+    """Sources write 01 and the GUID beside a bare payload; sinks and the console read it."""
+    port, registry_port = free_ports(2)
+    registry = f"http://127.0.0.1:{registry_port}"
+    options = {
+        **worker_options(broker.bootstrap, unique_name, port),
+        "appliance.registry.listeners": registry,
+        "appliance.registry.topic": f"{unique_name}-schemas",
+        "appliance.registry.replication.factor": "1",
+    }
+    source = tmp_path / "in.txt"
+    source.write_text("".join(f"{line}\n" for line in LINES))
+    bodies = {AVRO: b"\x08Hola", JSON_SCHEMA: b'"Hola"', PROTOBUF: b"\x0a\x04Hola"}
+    topics = {name: f"{unique_name}-{number}" for number, name in enumerate(bodies)}
+    seen, guids, shown = {}, {}, {}
+    with Daemon(tmp_path, "distributed", options) as daemon:
+        for converter, topic in topics.items():
+            sink = tmp_path / topic
+            reading = {
+                "value.converter": converter,
+                "value.converter.schema.registry.url": registry,
+            }
+            writing = {
+                **reading,
+                "value.converter.value.schema.id.serializer": (
+                    "io.confluent.kafka.serializers.schema.id.HeaderSchemaIdSerializer"
+                ),
+            }
+            sources = {"connector.class": "FileStreamSource", "file": str(source), "topic": topic}
+            sinks = {"connector.class": "FileStreamSink", "file": str(sink), "topics": topic}
+            daemon.client.put("connectors", f"in-{topic}", "config", body={**sources, **writing})
+            daemon.client.put("connectors", f"out-{topic}", "config", body={**sinks, **reading})
+        for converter, topic in topics.items():
+            wait_until(functools.partial(has_lines, tmp_path / topic), f"all lines of {converter}")
+            seen[converter] = first_record(broker.bootstrap, topic)
+            guids[converter] = asked(registry, f"/subjects/{topic}-value/versions/1")["guid"]
+            records = daemon.client.get("appliance", "v1", "topics", topic, "records")
+            shown[converter] = [record["value"]["schema_id"] for record in records]
+
+    for converter, body in bodies.items():
+        # StringValue is the eighth message of wrappers.proto
+        place = b"\x02\x0e" if converter == PROTOBUF else b""
+        assert seen[converter].value() == body
+        assert seen[converter].headers() == [
+            ("__value_schema_id", b"\x01" + uuid.UUID(guids[converter]).bytes + place)
+        ]
+        assert shown[converter] == [guids[converter]] * 3
 
 
 def test_hosts_that_register_at_once_never_share_an_id(broker, unique_name):

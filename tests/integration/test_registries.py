@@ -6,12 +6,15 @@ import asyncio
 import base64
 import decimal
 import json
+import socket
+import socketserver
 import threading
 import urllib.error
+import urllib.parse
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import uvicorn
@@ -210,7 +213,7 @@ def test_a_json_schema_is_read_with_those_of_other_subjects(own, unique_name):
     client.register(subject, SchemaText(json.dumps(address), "JSON"))
     references = (("address.json", subject, 1),)
     text = SchemaText(json.dumps(order), "JSON", references)
-    schema_id = client.register(f"{unique_name}-value", text)
+    schema_id = client.register(f"{unique_name}-value", text).number
 
     payload = b"\0" + schema_id.to_bytes(4, "big") + b'{"to":{"town":"Olot"}}'
     (run,) = configured(JsonSchemaConverter, own).decode(unique_name, [payload])
@@ -296,6 +299,61 @@ def test_a_registry_is_reached_behind_a_dead_one_by_tls_and_password(locked, uni
     (run,) = converter.decode(unique_name, payloads)
 
     assert run.rows == [ROWS[0]]
+
+
+class Proxy(socketserver.StreamRequestHandler):
+    """A proxy: tunnels for CONNECT, other requests are passed on; `seen` are their first lines."""
+
+    seen: ClassVar[list[str]] = []
+
+    def handle(self) -> None:
+        line = self.rfile.readline().decode()
+        self.seen.append(line)
+        method, target, version = line.split(" ")
+        parts = urllib.parse.urlsplit(f"//{target}" if method == "CONNECT" else target)
+        with socket.create_connection((parts.hostname, parts.port)) as server:
+            if method == "CONNECT":
+                while self.rfile.readline().strip():
+                    pass
+                self.wfile.write(b"HTTP/1.1 200 OK\r\n\r\n")
+            else:
+                path = parts._replace(scheme="", netloc="").geturl()
+                server.sendall(f"{method} {path} {version}".encode())
+            back = threading.Thread(target=self._answer, args=(server,))
+            back.start()
+            while data := self.rfile.read1(1 << 16):
+                server.sendall(data)
+            server.shutdown(socket.SHUT_WR)
+            back.join()
+
+    def _answer(self, server: socket.socket) -> None:
+        while data := server.recv(1 << 16):
+            self.wfile.write(data)
+
+
+@pytest.fixture
+def proxy() -> Iterator[dict[str, str]]:
+    """Give the options of a converter that goes through a proxy."""
+    Proxy.seen.clear()
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), Proxy) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield {"proxy_host": "127.0.0.1", "proxy_port": str(server.server_address[1])}
+        server.shutdown()
+
+
+def test_a_registry_is_reached_through_a_proxy(own, locked, proxy, unique_name):
+    """Plain requests name the whole address; TLS goes through a tunnel, unread."""
+    trust = {"schema_registry_ssl_ca_location": str(STORES / "own.crt")}
+    secret = f"https://ana:s3cret@127.0.0.1:{locked}"
+    for url, options in ((own, {}), (secret, trust)):
+        converter = configured(AvroConverter, url, **proxy, **options)
+        payloads = converter.encoder(unique_name, ORDER)([ROWS[0]], ())
+        assert converter.decode(unique_name, payloads)[0].rows == [ROWS[0]]
+
+    assert Proxy.seen[0].startswith(f"POST {own}/subjects/{unique_name}-value/versions ")
+    assert Proxy.seen[-1].startswith(f"CONNECT 127.0.0.1:{locked} ")
+    assert not any("ana" in line for line in Proxy.seen)
 
 
 def test_user_and_password_may_stand_in_the_address(locked, unique_name):

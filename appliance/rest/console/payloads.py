@@ -12,8 +12,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from appliance.api import Converter
-from appliance.errors import ConnectError
+from appliance.api import Converter, RawHeaders
+from appliance.errors import ConnectError, DataError
+from appliance.schemaregistry.wire import HEADERS, head_size, reference_of
 from appliance.worker.plugins import Plugins
 
 _CONNECT: Final = "org.apache.kafka.connect"
@@ -43,17 +44,31 @@ class Payloads:
         self._made: dict[tuple[str, bool], Converter | ConnectError] = {}
 
     def show(
-        self, topic: str, payload: bytes | None, form: str, *, is_key: bool
+        self,
+        topic: str,
+        payload: bytes | None,
+        form: str,
+        *,
+        is_key: bool,
+        headers: RawHeaders = (),
     ) -> dict[str, Any]:
-        """Give `as`, `text`, `schema_id`, `decode_error`, `bytes_b64` and `size` of a payload."""
+        """Give `as`, `text`, `schema_id`, `decode_error`, `bytes_b64` and `size` of a payload.
+
+        `headers` are those of its record: they may say which schema it has.
+        """
         if payload is None:
             return {"as": "null", "text": None, "size": 0}
-        found: dict[str, Any] = {"size": len(payload), "schema_id": schema_id(payload)}
+        named = schema_named(payload, headers, is_key=is_key)
+        found: dict[str, Any] = {"size": len(payload), "schema_id": named}
         found["bytes_b64"] = base64.b64encode(payload[:_LONGEST]).decode()
+        tried = [form]
+        if form == "auto":
+            tried = self._tried(has_schema=named is not None, is_key=is_key)
         errors = []
-        for name in self._tried(payload, form, is_key=is_key):
+        for name in tried:
             try:
-                found["as"], found["text"] = name, self._text(topic, payload, name, is_key=is_key)
+                text = self._text(topic, payload, name, is_key=is_key, headers=headers)
+                found["as"], found["text"] = name, text
                 break
             except (ConnectError, ValueError) as error:
                 errors.append(f"{name}: {error}")
@@ -63,25 +78,27 @@ class Payloads:
             found["decode_error"] = errors[0]
         return found
 
-    def decodes(self, topic: str, payload: bytes | None, *, is_key: bool) -> str | None:
+    def decodes(
+        self, topic: str, payload: bytes | None, *, is_key: bool, headers: RawHeaders = ()
+    ) -> str | None:
         """Say why the connector's own converter does not read the payload, None when it does."""
         try:
-            self._converter("converter", is_key=is_key).to_connect_data(topic, payload)
+            self._converter("converter", is_key=is_key).to_connect_data(topic, payload, headers)
         except (ConnectError, ValueError) as error:
             cause = error.__cause__
             return f"{error}{f' {cause}' if cause is not None else ''}"
         return None
 
-    def _tried(self, payload: bytes, form: str, *, is_key: bool) -> list[str]:
-        if form != "auto":
-            return [form]
+    def _tried(self, *, has_schema: bool, is_key: bool) -> list[str]:
         side = "key" if is_key else "value"
         forms = ["converter"] if self._config.get(f"{side}.converter") else []
-        if schema_id(payload) is not None and self._registry(is_key=is_key):
+        if has_schema and self._registry(is_key=is_key):
             forms += ["avro", "jsonschema"]
         return [*forms, "json", "text"]
 
-    def _text(self, topic: str, payload: bytes, form: str, *, is_key: bool) -> str:
+    def _text(
+        self, topic: str, payload: bytes, form: str, *, is_key: bool, headers: RawHeaders
+    ) -> str:
         if form == "hex":
             return dump(payload)
         if form == "text":
@@ -91,7 +108,8 @@ class Payloads:
             return text
         if form == "json":
             return pretty(json.loads(payload))
-        schema, value = self._converter(form, is_key=is_key).to_connect_data(topic, payload)
+        converter = self._converter(form, is_key=is_key)
+        schema, value = converter.to_connect_data(topic, payload, headers)
         if isinstance(value, str):
             return value
         if isinstance(value, bytes):
@@ -150,11 +168,16 @@ class Payloads:
         return next((url for url in urls if url), None)
 
 
-def schema_id(payload: bytes) -> int | None:
-    """Give the id in front of a payload in the registry's wire format, None where there is none."""
-    if len(payload) < 5 or payload[0] != 0:
-        return None
-    return int.from_bytes(payload[1:5], "big")
+def schema_named(payload: bytes, headers: RawHeaders, *, is_key: bool) -> int | str | None:
+    """Give the id or GUID of the schema that a record names in the registry's wire format, if any."""
+    named = dict(headers).get(HEADERS["key" if is_key else "value"])
+    for data in (named, payload):
+        if data is not None:
+            try:
+                return reference_of(data[: head_size(data)])
+            except DataError:
+                continue
+    return None
 
 
 def pretty(value: Any) -> str:

@@ -5,6 +5,7 @@ Names of the context headers: Kafka Connect 4.3.1 DeadLetterQueueReporter. Block
 
 from __future__ import annotations
 
+import functools
 import json
 import logging
 from collections.abc import Mapping, Sequence
@@ -110,13 +111,15 @@ def effective(worker: WorkerConfig, given: Mapping[str, str]) -> dict[str, str]:
 
 def entry(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
     """Give a record with its payloads as text."""
+    of_key = form if form == "hex" else "auto"
+    show = functools.partial(payloads.show, raw.topic, headers=raw.headers)
     return {
         "topic": raw.topic,
         "partition": raw.partition,
         "offset": raw.offset,
         "ts": raw.timestamp,
-        "key": payloads.show(raw.topic, raw.key, form if form == "hex" else "auto", is_key=True),
-        "value": payloads.show(raw.topic, raw.value, form, is_key=False),
+        "key": show(raw.key, of_key, is_key=True),
+        "value": show(raw.value, form, is_key=False),
         "headers": [[name, header_text(value)] for name, value in raw.headers],
     }
 

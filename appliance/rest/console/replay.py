@@ -59,8 +59,10 @@ class Replay:
                 homeless += 1
                 continue
             targets[topic] = targets.get(topic, 0) + 1
-            why = payloads.decodes(topic, raw.key, is_key=True)
-            why = why or payloads.decodes(topic, self._value(raw), is_key=False)
+            why = payloads.decodes(topic, raw.key, is_key=True, headers=raw.headers)
+            why = why or payloads.decodes(
+                topic, self._value(raw), is_key=False, headers=raw.headers
+            )
             if why is not None:
                 place = {"partition": raw.partition, "offset": raw.offset}
                 failing.append({**place, "error": why})

@@ -224,6 +224,20 @@ class Registry:
                 return version
         raise version_not_found(number)
 
+    def latest_with(
+        self, subject: str, properties: Mapping[str, str], *, deleted: bool = False
+    ) -> Version:
+        """Give the newest version whose metadata has these properties. Raises RegistryFault."""
+        versions = self.all_of(subject) if deleted else self.live(subject)
+        if not versions:
+            raise subject_not_found(subject)
+        for version in reversed(versions):
+            extras = json.loads(version.definition.extras or "{}")
+            found = (extras.get("metadata") or {}).get("properties")
+            if found is not None and properties.items() <= found.items():
+                return version
+        raise schema_not_found()
+
     def by_id(self, schema_id: int, subject: str | None = None) -> Definition:
         """Give the schema of an id, looked for in the context of `subject` first."""
         context = context_of(subject) if subject else ""

@@ -13,10 +13,13 @@ from tests.unit.schemaregistry.server.fakes import MemoryLog, Topic
 
 
 class LocalRegistry(RegistryClient):
-    """Asks a registry of its own, or that of another client."""
+    """Asks a registry of its own, or that of another client; `asked` are the paths of its requests."""
 
-    def __init__(self, other: LocalRegistry | None = None) -> None:
-        super().__init__(ClientOptions(("http://registry",)))
+    def __init__(
+        self, other: LocalRegistry | None = None, options: ClientOptions | None = None
+    ) -> None:
+        super().__init__(options or ClientOptions(("http://registry",)))
+        self.asked: list[str] = []
         self.topic: Topic = other.topic if other is not None else Topic()
         log = MemoryLog(self.topic)
 
@@ -30,6 +33,7 @@ class LocalRegistry(RegistryClient):
         )
 
     def request(self, method: str, path: str, body: Any = None) -> Any:
+        self.asked.append(path)
         answer = self.http.request(method, path, json=body)
         content = answer.json()
         if answer.status_code >= 300:
@@ -37,10 +41,11 @@ class LocalRegistry(RegistryClient):
         return content
 
 
-def configured(kind: Any, *, is_key: bool = False, **options: str) -> Any:
-    """Give a converter with a registry of its own; options with `_` for `.`."""
+def configured(kind: Any, *, is_key: bool = False, other: Any = None, **options: Any) -> Any:
+    """Give a converter with a registry of its own or of `other`; options with `_` for `.`."""
     converter = kind()
     config = {name.replace("_", "."): value for name, value in options.items()}
     converter.configure({"schema.registry.url": "http://registry", **config}, is_key=is_key)
-    converter._client = LocalRegistry()
+    shared = None if other is None else other._client
+    converter._client = LocalRegistry(shared, converter._client._options)
     return converter

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import uuid
+
 import pytest
 
 from appliance.api import OffsetChange, OffsetCheck, OffsetPreview
+from appliance.converters.avro import AvroConverter
+from appliance.data.schema import STRING_SCHEMA
 from appliance.kafka.peek import Raw
 from appliance.rest.console.dlq import Selected
 from appliance.rest.console.lag import _Pace, _previewed
 from appliance.rest.console.payloads import Payloads
 from appliance.rest.console.records import ATTEMPT, ERRORS, dead_letter, effective
 from appliance.rest.console.snapshot import lag_of
+from tests.unit.converters.local_registry import configured
 from tests.unit.rest.fakes import CONVERTER, PLUGINS, make_context
 
 JSON = {"value.converter": CONVERTER, "value.converter.schemas.enable": "false"}
@@ -73,6 +78,26 @@ def test_worker_s_converter_counts_when_the_connector_names_none():
     own = effective(worker, {"value.converter": STRING})
     assert own["value.converter"] == STRING
     assert "value.converter.schemas.enable" not in own
+
+
+@pytest.mark.parametrize("form", ["auto", "avro", "converter"])
+def test_payload_is_read_beside_the_header_that_names_its_schema(form):
+    """Payload and header together are shown; replaying asks the same."""
+    writer = configured(AvroConverter, value_schema_id_serializer="HeaderSchemaIdSerializer")
+    found = writer.detached(writer.encoder("t", STRING_SCHEMA)(["Ana"], ()))
+    reader = configured(AvroConverter, other=writer)
+    name = "io.confluent.connect.avro.AvroConverter"
+    url = {"value.converter.schema.registry.url": "http://registry"}
+    shown = payloads(**{"value.converter": name, **url})
+    shown._made = {("converter", False): reader, ("avro", False): reader}
+    headers = (("trace", b"a1"), (found.name, found.value))
+
+    value = shown.show("t", found.payloads[0], form, is_key=False, headers=headers)
+
+    assert value["text"] == "Ana"
+    assert value["schema_id"] == str(uuid.UUID(bytes=found.value[1:]))
+    assert shown.decodes("t", found.payloads[0], is_key=False, headers=headers) is None
+    assert "magic" in (shown.decodes("t", found.payloads[0], is_key=False) or "")
 
 
 def test_dead_letter_says_where_it_came_from_and_why():

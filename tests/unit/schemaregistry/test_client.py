@@ -18,10 +18,12 @@ from appliance.schemaregistry.client import (
 class Scripted(RegistryClient):
     """A client whose single requests are answered from a script of answers and errors."""
 
-    def __init__(self, script: list[Any], urls: tuple[str, ...] = ("http://a",)) -> None:
+    def __init__(
+        self, script: list[Any], urls: tuple[str, ...] = ("http://a",), **options: Any
+    ) -> None:
         """Answer in the order of `script`."""
         self.slept: list[float] = []
-        super().__init__(ClientOptions(urls), sleep=self.slept.append)
+        super().__init__(ClientOptions(urls, **options), sleep=self.slept.append)
         self._script = script
         self.asked: list[tuple[str, str]] = []
 
@@ -36,8 +38,8 @@ class Scripted(RegistryClient):
 def test_second_url_answers_when_first_is_down() -> None:
     """The next URL is tried at once and kept."""
     client = Scripted([OSError("refused"), {"id": 4}, {"id": 5}], ("http://a", "http://b"))
-    assert client.register("s", SchemaText('"int"')) == 4
-    assert client.register("s", SchemaText('"long"')) == 5
+    assert client.register("s", SchemaText('"int"')).number == 4
+    assert client.register("s", SchemaText('"long"')).number == 5
     assert [url for url, _ in client.asked] == ["http://a", "http://b", "http://b"]
     assert client.slept == []
 
@@ -45,7 +47,7 @@ def test_second_url_answers_when_first_is_down() -> None:
 def test_request_is_retried_when_the_server_fails() -> None:
     """Status 503 is tried again after a wait within bounds."""
     client = Scripted([RegistryError("busy", 503, 50003), {"id": 1}])
-    assert client.register("s", SchemaText('"int"')) == 1
+    assert client.register("s", SchemaText('"int"')).number == 1
     assert len(client.slept) == 1
     assert 0 <= client.slept[0] <= 1
 
@@ -70,12 +72,31 @@ def test_answers_are_kept_when_asked_again() -> None:
     """One request per schema and id; subjects are quoted."""
     client = Scripted([{"id": 1}, {"schema": '"int"'}])
     for _ in range(2):
-        assert client.register("a/b", SchemaText('"int"')) == 1
+        assert client.register("a/b", SchemaText('"int"')).number == 1
         assert client.by_id(1) == SchemaText('"int"')
     assert [path for _, path in client.asked] == [
         "/subjects/a%2Fb/versions",
         "/schemas/ids/1?fetchMaxId=false",
     ]
+
+
+def test_newest_schema_is_asked_for_again_when_others_came_after_it() -> None:
+    """`latest.cache.size` bounds what is remembered."""
+    script = [{"id": number, "schema": '"int"'} for number in range(3)]
+    client = Scripted(script, most_latest=1)
+    found = [client.latest("s"), client.latest("s"), client.latest_with("s", {"a": "1,=&"})]
+    assert [number for number, _ in [*found, client.latest("s")]] == [0, 0, 1, 2]
+    assert client.asked[1][1] == "/subjects/s/metadata?key=a&value=1%2C%3D%26&deleted=true"
+
+
+def test_metadata_goes_with_a_schema_when_it_is_looked_up() -> None:
+    """Two schemas with one text are told apart."""
+    members = {"metadata": {"properties": {"a": "1"}}, "schema": '"int"', "guid": "g"}
+    client = Scripted([members, {"id": 4, "guid": "g"}])
+    schema = client.by_guid("g")
+    assert schema.body() == {"metadata": members["metadata"], "schema": '"int"'}
+    assert schema != SchemaText('"int"')
+    assert client.lookup("s", schema) == (4, "g")
 
 
 def test_references_come_in_order_of_need_when_resolved() -> None:
