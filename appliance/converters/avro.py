@@ -170,8 +170,8 @@ class AvroConverter(RegistryConverter):
         if target is None or json.loads(target.text) == json.loads(text.text):
             return lambda rows: [prefix + encoded for encoded in body(rows)]
         with self._serializing(topic):
-            referred = [schema.text for _, schema in self._client.resolved(target)]
-        rewrite = _rewriter(text.text, target.text, referred)
+            referred = self._referred(target)
+        rewrite = _rewriter(text.text, (), target.text, referred)
         return lambda rows: [prefix + rewrite(encoded) for encoded in body(rows)]
 
     def decode(self, topic: str, payloads: Sequence[bytes | None]) -> list[Run]:
@@ -220,41 +220,55 @@ class AvroConverter(RegistryConverter):
         text = self._client.known(reference)
         if text.kind != AVRO:
             raise DataError(f"The schema with id {reference} is {text.kind}, not Avro")
-        referred = [schema.text for _, schema in self._client.resolved(text)]
-        reader = avro_reader(text.text, referred, self._reading)
+        reader = avro_reader(text.text, self._referred(text), self._reading)
+        target = self._wanted(topic, reader.record_name)
+        if target is not None and target != text and not reader.raw_bytes:
+            reader = self._converted(text, target)
         if reader.schema is None or reader.schema.version is not None:
             return reader
-        subject = self._subjects.of(topic, reader.record_name)
-        version = self._client.version(subject, text)
+        version = self._client.version(self._subjects.of(topic, reader.record_name), text)
         return reader._replace(schema=reader.schema.replace(version=version))
 
+    def _referred(self, text: SchemaText) -> list[str]:
+        return [schema.text for _, schema in self._client.resolved(text)]
 
-def _rewriter(ours: str, target: str, referred: Iterable[str]) -> Callable[[bytes], bytes]:
-    """Give the function from a body of schema `ours` to one of `target`, which names `referred` ones.
+    def _converted(self, text: SchemaText, target: SchemaText) -> AvroReader:
+        """Give what reads bodies of one schema into another."""
+        referred = self._referred(target)
+        reader = avro_reader(target.text, referred, self._reading)
+        rewrite = _rewriter(text.text, self._referred(text), target.text, referred)
+        return reader._replace(read=lambda data, at: reader.read(rewrite(data[at:]), 0))
+
+
+def _rewriter(
+    source: str, source_needs: Iterable[str], target: str, target_needs: Iterable[str]
+) -> Callable[[bytes], bytes]:
+    """Give the function from bodies of one schema to those of another, each with what it refers to.
 
     Raises DataError.
     """
-    named: dict[str, Any] = {}
     try:
-        writer = fastavro.parse_schema(json.loads(ours))
-        for other in referred:
-            fastavro.parse_schema(json.loads(other), named_schemas=named)
-        wanted = fastavro.parse_schema(json.loads(target), named_schemas=named)
+        writer = _parsed(source, source_needs)
+        reader = _parsed(target, target_needs)
     except Exception as error:
         raise DataError(f"Reading the registered Avro schema: {error}") from error
 
     def rewrite(body: bytes) -> bytes:
         out = io.BytesIO()
         try:
-            value = fastavro.schemaless_reader(io.BytesIO(body), writer, wanted)
-            fastavro.schemaless_writer(out, wanted, value)
+            value = fastavro.schemaless_reader(io.BytesIO(body), writer, reader)
+            fastavro.schemaless_writer(out, reader, value)
         except ConnectError:
             raise
         except Exception as error:
-            raise DataError(
-                "Incompatible schema of type 'AVRO'. Set latest.compatibility.strict=false to "
-                f"disable this check. See log file for more details. ({error})"
-            ) from error
+            raise DataError(f"A value does not fit the registered Avro schema: {error}") from error
         return out.getvalue()
 
     return rewrite
+
+
+def _parsed(text: str, needs: Iterable[str]) -> Any:
+    named: dict[str, Any] = {}
+    for other in needs:
+        fastavro.parse_schema(json.loads(other), named_schemas=named)
+    return fastavro.parse_schema(json.loads(text), named_schemas=named)

@@ -180,11 +180,17 @@ class ProtobufConverter(RegistryConverter):
         text = self._client.known(reference)
         if text.kind != PROTOBUF:
             raise DataError(f"The schema with id {reference} is {text.kind}, not Protobuf")
-        referred = [(name, schema.text) for name, schema in self._client.resolved(text)]
-        reader = proto_reader(text.text, referred, place, self._options)
+        reader = self._reader_of(text, place)
         subject = self._subjects.of(topic, reader.record)
+        target = self._wanted(topic, reader.record)
+        if target is not None:
+            text, reader = target, self._reader_of(target, self._place_in(target, reader.record))
         version = self._client.version(subject, text)
         return reader._replace(schema=reader.schema.replace(version=version))
+
+    def _reader_of(self, text: SchemaText, place: Place) -> ProtoReader:
+        referred = [(name, schema.text) for name, schema in self._client.resolved(text)]
+        return proto_reader(text.text, referred, place, self._options)
 
 
 def _nulls_only(rows: Sequence[Any], _constants: Sequence[Any] = ()) -> list[bytes | None]:

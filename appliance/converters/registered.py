@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from appliance.api import Converter, Detached, RawHeaders, Run
 from appliance.errors import DataError, RetriableError
-from appliance.schemaregistry.chosen import Chosen, chosen
+from appliance.schemaregistry.chosen import Chosen, chosen, wanted
 from appliance.schemaregistry.client import RegistryClient, RegistryError, SchemaText
 from appliance.schemaregistry.options import Subjects, client_of, registry_options
 from appliance.schemaregistry.wire import SchemaIds, head_size
@@ -58,6 +59,11 @@ class RegistryConverter(Converter):
         """Give the schema to write with. Raises DataError, RetriableError."""
         with self._serializing(topic):
             return chosen(self._client, self._parsed, subject, ours)
+
+    def _wanted(self, topic: str, record_name: str | None) -> SchemaText | None:
+        """Give the schema that records are read into; None for the one that they name."""
+        subject = functools.partial(self._subjects.of, topic, record_name)
+        return wanted(self._client, self._parsed, subject)
 
     @contextlib.contextmanager
     def _serializing(self, topic: str) -> Iterator[None]:

@@ -246,6 +246,10 @@ class JsonSchemaConverter(RegistryConverter):
                 raise DataError(f"its schema is {found.kind}, not a JSON Schema")
             documents = self._documents(found)
             schema = read_json_schema(documents, self._reading)
+            target = self._wanted(topic, schema.name)
+            if target is not None:
+                found, documents = target, self._documents(target)
+                schema = read_json_schema(documents, self._reading)
             if schema.version is None:
                 subject = self._subjects.of(topic, schema.name)
                 schema = schema.replace(version=self._client.version(subject, found))

@@ -1,12 +1,13 @@
-"""Which schema of the registry records are written with.
+"""Which schema of the registry records are written with, and which they are read into.
 
 Semantics: Confluent 8.x AbstractKafkaAvroSerializer.serializeImpl (those of Protobuf and JSON Schema are
-alike) with lookupSchemaBySubjectAndId, lookupSchemaByGuid, getLatestWithMetadata and lookupLatestVersion.
+alike) with lookupSchemaBySubjectAndId, lookupSchemaByGuid, getLatestWithMetadata and lookupLatestVersion;
+AbstractKafkaAvroDeserializer.read, without migration rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from appliance.errors import DataError
@@ -48,6 +49,20 @@ def chosen(
         _check(client, options, "latest.compatibility.strict", text, ours)
         return Chosen(SchemaId(number, text.guid), text)
     return Chosen(client.lookup(subject, ours, normalize=normalize))
+
+
+def wanted(
+    client: RegistryClient, options: Mapping[str, Any], subject: Callable[[], str]
+) -> SchemaText | None:
+    """Give the schema that records are read into, whatever they were written with; None for that one.
+
+    Raises RegistryError and RetriableError, and what `subject` does.
+    """
+    if options["use.latest.with.metadata"]:
+        return client.latest_with(subject(), options["use.latest.with.metadata"])[1]
+    if options["use.latest.version"]:
+        return client.latest(subject())[1]
+    return None
 
 
 def _check(

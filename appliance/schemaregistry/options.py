@@ -37,7 +37,7 @@ for _name, _type, _default, _importance, _doc in (
         ConfigType.BOOLEAN,
         False,
         _LOW,
-        "Without automatic registration: write with the newest schema of the subject.",
+        "Read into the newest schema of the subject; write with it, without automatic registration.",
     ),
     (
         "latest.compatibility.strict",
@@ -73,7 +73,7 @@ for _name, _type, _default, _importance, _doc in (
         ConfigType.STRING,
         None,
         _LOW,
-        "Write with the newest schema of the subject that has these properties, `name=value,..`.",
+        "Write with, and read into, the newest schema that has these properties, `name=value,..`.",
     ),
     (
         "use.message.indexes",
@@ -246,10 +246,11 @@ def registry_options(parsed: Mapping[str, Any]) -> Mapping[str, Any]:
         guid = None if guid is None else str(uuid.UUID(guid))
     except ValueError as error:
         raise ConfigError.invalid("use.schema.guid", guid, "not a GUID") from error
-    pairs = [item.partition("=") for item in next(csv.reader([metadata or ""]), [])]
+    items = next(csv.reader([metadata or ""], quotechar="'"), [])
+    pairs = [item.partition("=") for item in items]
     if not all(mark for _, mark, _ in pairs):
         raise ConfigError.invalid("use.latest.with.metadata", metadata, "not name=value,..")
-    properties = {name.strip(): value for name, _, value in pairs}
+    properties = {name: value for name, _, value in pairs}
     return {**parsed, "use.schema.guid": guid, "use.latest.with.metadata": properties}
 
 

@@ -313,7 +313,7 @@ def test_what_is_written_with_a_chosen_schema_is_read_back(kind, by):
     guid = known[1]["guid"]
     options: Any = {"use_schema_guid": guid}
     if by == "metadata":
-        options = {"use_latest_with_metadata": 'app=v2,"team=a,b"'}
+        options = {"use_latest_with_metadata": "app=v2,'team=a,b'"}
     apart = configured(kind, other=writer, **LOOKING, **APART, **options)
     found = apart.detached(apart.encoder("t", ORDER)([(1, "a")], ()))
     assert found.value[1:17] == uuid.UUID(guid).bytes
@@ -339,6 +339,52 @@ def test_metadata_that_no_version_has_is_a_data_error():
     picky = configured(AvroConverter, other=writer, **LOOKING, use_latest_with_metadata="app=v9")
     with pytest.raises(DataError, match="40403"):
         picky.encoder("t", ORDER)([(1, "a")], ())
+
+
+@pytest.mark.parametrize("kind", CONVERTERS)
+@pytest.mark.parametrize("by", ["newest", "metadata"])
+def test_records_are_read_into_the_schema_that_is_asked_for(kind, by):
+    """Whatever they were written with; metadata counts before the newest."""
+    writer, known = versions(kind)
+    body: Any = {name: known[0][name] for name in ("schema", "schemaType") if name in known[0]}
+    body["metadata"] = {"properties": {"app": "v6"}}
+    writer._client.request("PUT", "/config/t-value", {"compatibility": "NONE"})
+    writer._client.request("POST", "/subjects/t-value/versions", body)
+    (old,) = writer.encoder("t", ORDER)([(1, "a")], ())
+    new = configured(kind, other=writer, **LOOKING, use_schema_id=str(known[4]["id"]))
+    payloads = [old, *new.encoder("t", GROWN)([(2, "b", 3)], ())]
+    options: Any = {**CLOSED, "use_latest_version": "true"}
+    if by == "metadata":
+        options["use_latest_with_metadata"] = "app=v5"
+
+    runs = configured(kind, other=writer, **options).decode("t", payloads)
+
+    expected: list[Any] = [(1, "a"), (2, "b")]
+    if by == "metadata":
+        expected = [(1, "a", None), (2, "b", 3)]
+    assert rows_of(runs) == expected
+
+
+def test_version_is_the_writers_when_avro_is_read_into_another_schema():
+    """As Confluent's AvroConverter has it; defaults fill what was not written."""
+    reader = configured(AvroConverter, use_latest_version="true")
+    (payload,) = reader.encoder("t", ORDER)([(7, "Ana")], ())
+    latest = json.loads(reader._client.request("GET", "/subjects/t-value/versions/1")["schema"])
+    latest["fields"][0] = {"name": "d", "type": "int", "default": 5}
+    body = {"schema": json.dumps(latest)}
+    reader._client.request("POST", "/subjects/t-value/versions", body)
+    (run,) = reader.decode("t", [payload])
+    assert (run.schema.version, run.rows) == (1, [(5, "Ana")])
+
+
+def test_value_that_does_not_fit_an_unchecked_schema_is_a_data_error():
+    """Nothing is said of options that would not help."""
+    writer, known = versions(AvroConverter)
+    loose = {"use_schema_guid": known[2]["guid"], "id_compatibility_strict": "false"}
+    with pytest.raises(DataError, match="does not fit the registered Avro schema"):
+        configured(AvroConverter, other=writer, **LOOKING, **loose).encoder("t", OTHER)(
+            [("x",)], ()
+        )
 
 
 @pytest.mark.parametrize(("most", "asked"), [("1", 4), ("2", 2)])
