@@ -21,6 +21,8 @@ HOST: Final = "127.0.0.1"
 MOST: Final = 4
 """How many consoles there are at most; each is a process."""
 _COOKIE: Final = "ingest-tui"
+_OWN_STYLES: Final = "style-src 'self' 'unsafe-inline'; font-src 'self' data:"
+"""The page names a font of Google's; who looks at the console is not for Google to know."""
 
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -63,7 +65,7 @@ class WebConsole(Server):
         if request.headers.get("Origin", self.public_url) != self.public_url:
             raise web.HTTPForbidden(text="Not for pages of other sites.\n")
         if request.path == "/" and self._fits(request.query.get("key")):
-            # not kept in the address: it would be told to whoever serves the page's font
+            # not kept in the address, which browsers remember
             found = web.HTTPFound("/")
             found.set_cookie(_COOKIE, self._key, httponly=True, samesite="Strict")
             raise found
@@ -72,7 +74,9 @@ class WebConsole(Server):
                 text="The key is missing: open the address that was printed.\n"
             )
         if request.path != "/ws":
-            return await handler(request)
+            answer = await handler(request)
+            answer.headers["Content-Security-Policy"] = _OWN_STYLES
+            return answer
         if self._shown >= MOST:
             raise web.HTTPServiceUnavailable(text=f"{MOST} consoles are open already.\n")
         self._shown += 1

@@ -57,6 +57,8 @@ async def test_console_is_shown_and_changes_nothing_when_a_browser_has_the_key(t
         ):
             async with browser.get(console.address) as page:
                 assert (page.status, page.url.query_string) == (200, "")
+                # nothing is fetched from elsewhere: the page that textual-serve has names a font of Google's
+                assert "style-src 'self'" in page.headers["Content-Security-Policy"]
                 await page.read()
             screen = b""
             async with browser.ws_connect(f"{console.public_url}/ws?width=120&height=36") as line:
