@@ -34,7 +34,7 @@ imports: ## which floor of appliance/ may import which (pyproject.toml)
 rules: format-check lint type imports ## everything that needs no test run
 
 test: ## unit and golden tests: no network, no servers
-	$(PYTEST) -q $(wildcard tests/unit tests/golden)
+	$(PYTEST) -q -n auto $(wildcard tests/unit tests/golden)
 
 docs: ## write the reference of every option, appliance/REFERENCE.md
 	python3 -m deploy.reference
