@@ -47,8 +47,9 @@ class Unusual(Exception):
 Plan = Callable[[Any], Any]
 Read = Callable[[Sequence[bytes]], list[Any]]
 """From the rests of envelopes behind the prefix of their schema (`<payload>}`) to rows."""
-_UNUSUAL: Final = (
+UNUSUAL: Final = (
     Unusual,
+    AttributeError,
     ValueError,
     TypeError,
     KeyError,
@@ -73,6 +74,7 @@ class Decoder:
         self._envelope = envelope and content is None
         self._content = content if envelope else None
         self._replace = replace_null_with_default
+        self._read_content = make_reader(content, replace_null=self._replace)
         self._coercion = Coercion(replace_null_with_default=replace_null_with_default)
         self._seen: OrderedDict[bytes, tuple[Schema | None, Read]] = OrderedDict()
         self._cache_size = max(1, cache_size)
@@ -100,7 +102,7 @@ class Decoder:
                 try:
                     (row,) = read((payload[skip:],))
                     found = self._schema
-                except _UNUSUAL:
+                except UNUSUAL:
                     found, row = self._exact(payload)
             else:
                 found, row = self._changed(payload)
@@ -125,7 +127,7 @@ class Decoder:
             rests = [payload.removeprefix(prefix) for payload in payloads]  # type: ignore[union-attr]
             removed = sum(map(len, payloads)) - sum(map(len, rests))  # type: ignore[arg-type]
             return read(rests) if removed == skip * len(payloads) else None
-        except (*_UNUSUAL, AttributeError):
+        except UNUSUAL:
             return None
 
     def _changed(self, payload: bytes) -> tuple[Schema | None, Any]:
@@ -147,7 +149,7 @@ class Decoder:
     def _known(self, payload: bytes) -> tuple[Schema | None, Any]:
         try:
             return self._schema, self._read((payload[len(self._prefix) :],))[0]
-        except _UNUSUAL:
+        except UNUSUAL:
             return self._exact(payload)
 
     def _find_schema(self, payload: bytes) -> bytes | None:
@@ -189,16 +191,22 @@ class Decoder:
         return NULL if row is None else row
 
     def _decode_plain(self, payloads: Sequence[bytes | None]) -> list[Run]:
-        content = self._content
-        rows: list[Any] = []
-        for payload in payloads:
-            if payload is None:
-                rows.append(None)
-            elif content is not None:
-                rows.append(self._row(content, _parsed(payload)))
+        read = self._schemaless if self._content is None else self._under_content
+        if self._content is not None and None not in payloads:
+            try:
+                rows = self._read_content([payload + b"}" for payload in payloads])  # type: ignore[operator]
+            except UNUSUAL:
+                pass
             else:
-                rows.append(self._schemaless(payload))
-        return [Run(content, rows)]
+                return [Run(self._content, rows)]
+        rows = [None if payload is None else read(payload) for payload in payloads]
+        return [Run(self._content, rows)]
+
+    def _under_content(self, payload: bytes) -> Any:
+        try:
+            return self._read_content((payload + b"}",))[0]
+        except UNUSUAL:
+            return self._row(self._content, _parsed(payload))
 
     def _schemaless(self, payload: bytes) -> Any:
         if payload[:1] != b"-" and _UNSURE.search(payload) is None and _within_limits(payload):
@@ -393,7 +401,7 @@ def _compiled(source: str) -> Any:
 
 
 def make_reader(schema: Schema | None, *, replace_null: bool) -> Read:
-    """Give the function that reads payloads under a schema; it raises one of _UNUSUAL."""
+    """Give the function that reads payloads under a schema; it raises one of UNUSUAL."""
     if schema is not None and schema.type is Type.STRUCT and schema.fields:
         checked = _checked_reader(schema, replace_null=replace_null)
         if checked is not None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from appliance.api import NULL, Run
 from appliance.converters.json_coerce import Coercion, kind_of
+from appliance.converters.json_decoder import UNUSUAL, make_reader
 from appliance.converters.json_encoder import Generator, Options
 from appliance.converters.json_parser import MISSING, parse
 from appliance.data import Schema, Type
@@ -132,12 +133,29 @@ class FormsDecoder:
         self._schema = schema
         self._check = check
         self._coercion = _Coercion(keep_additional=keep_additional)
+        plain = check is None and _is_plain(schema, keep_additional=keep_additional)
+        self._read = make_reader(schema, replace_null=True) if plain else None
 
     def decode(self, payloads: Sequence[bytes]) -> list[Run]:
         """Decode in order. Raises DataError."""
-        return [Run(self._schema, [self._row(payload) for payload in payloads])]
+        rows = self._plain_rows(payloads)
+        if rows is None:
+            rows = [self._row(payload) for payload in payloads]
+        return [Run(self._schema, rows)]
+
+    def _plain_rows(self, payloads: Sequence[bytes]) -> list[Any] | None:
+        """Give the rows when nothing about schema and payloads needs the exact path."""
+        if self._read is None:
+            return None
+        try:
+            return self._read([payload + b"}" for payload in payloads])
+        except UNUSUAL:
+            return None
 
     def _row(self, payload: bytes) -> Any:
+        plain = self._plain_rows((payload,))
+        if plain is not None:
+            return plain[0]
         try:
             found = parse(payload)
             json = None if found is MISSING else found
@@ -151,6 +169,22 @@ class FormsDecoder:
         except RecursionError as error:
             raise DataError("A JSON document is nested too deeply") from error
         return NULL if row is None else row
+
+
+def _is_plain(schema: Schema, *, keep_additional: bool, above: tuple[Schema, ...] = ()) -> bool:
+    """Whether JsonConverter has no other form for any value under a schema, which is finite."""
+    if _is_form(schema) or any(schema is one for one in above):
+        return False
+    if schema.type is Type.STRUCT:
+        inner = [field.schema for field in schema.fields]
+        if keep_additional and any(map(is_extras, schema.fields)):
+            return False
+    elif schema.type is Type.ARRAY or (schema.type is Type.MAP and is_object_map(schema)):
+        inner = [schema.value_schema] if schema.value_schema is not None else []
+    else:
+        return schema.type is not Type.MAP
+    within = (*above, schema)
+    return all(_is_plain(one, keep_additional=keep_additional, above=within) for one in inner)
 
 
 class _Coercion(Coercion):

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from appliance.converters.json_forms import FormsDecoder
 from appliance.converters.registry_json import JsonSchemaConverter
 from appliance.data import Schema, SchemaBuilder, Type
 from appliance.errors import DataError
@@ -450,3 +451,43 @@ def test_rows_and_schemas_return_when_written_and_read(data):
     (run,) = converter.decode("t", converter.encoder("t", schema)([row], ()))
 
     assert (run.schema, run.rows) == (schema.replace(version=1), [row])
+
+
+def _of(kind: str, one: Schema, two: Schema) -> Schema:
+    if kind == "struct":
+        return SchemaBuilder.struct().field("a", one).field("b", two).build()
+    if kind == "array":
+        return SchemaBuilder.array(one).build()
+    return SchemaBuilder.map(two if two.type.is_primitive else one, one).build()
+
+
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=4),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from("abx"), inner),
+    max_leaves=6,
+)
+_SCHEMAS = st.recursive(
+    st.builds(
+        lambda kind, optional: Schema(kind, optional=optional),
+        st.sampled_from([kind for kind in Type if kind.is_primitive]),
+        st.booleans(),
+    ),
+    lambda inner: st.builds(_of, st.sampled_from(["struct", "array", "map"]), inner, inner),
+    max_leaves=4,
+)
+
+
+@given(_SCHEMAS, st.lists(_VALUES.map(lambda value: json.dumps(value).encode()), max_size=3))
+@settings(max_examples=300)
+def test_rows_are_the_exact_ones_when_read_by_generated_code(schema, payloads):
+    """Whether a batch is read at once or value by value, rows and complaints are the same."""
+    exact = FormsDecoder(schema)
+    exact._read = None
+    assert _outcome(FormsDecoder(schema), payloads) == _outcome(exact, payloads)
+
+
+def _outcome(decoder: FormsDecoder, payloads: list[bytes]) -> Any:
+    try:
+        return repr([list(run.rows) for run in decoder.decode(payloads)])
+    except DataError as error:
+        return str(error)
