@@ -76,30 +76,31 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
     now = next((worker.tasks for worker in scene.model.workers if worker.id == id), None)
     text.append(f"{short_worker(scene.model, id):<4}"[:4], "bold")
     text.append(f"{'-' if now is None else now:>4} ", palette.text)
-    row, styles = [" "] * cells, [""] * cells
+    row = [(" ", "")] * cells
     held: int | None = None
     away = False
     shown = range(0)
     for at, step in enumerate(steps):
         end = steps[at + 1].cell if at + 1 < len(steps) else cells
         before, held = held, step.held.get(id)
-        if held is not None:
-            line = "-" if palette.ascii else "─"
-            for place in range(step.cell, end):
-                row[place], styles[place] = line, palette.line
+        line = (" ", "") if held is None else ("-" if palette.ascii else "─", palette.line)
+        for place in range(step.cell, end):
+            if place not in shown:
+                row[place] = line
         away = away or (at > 0 and held is None)
         mark = _mark(scene, id, step, before, held, away=away)
         away = away and not held
         if mark is not None:
+            word, style = mark
+            first = min(step.cell, cells - len(word))
             # two numbers that touch would read as one: the older one gives way
-            for place in range(shown.start, shown.stop if shown.stop >= step.cell else 0):
-                row[place], styles[place] = row[step.cell], styles[step.cell]
-            shown = range(step.cell, step.cell + len(mark[0]))
-            for offset, letter in enumerate(mark[0]):
-                if step.cell + offset < cells:
-                    row[step.cell + offset] = letter
-                    styles[step.cell + offset] = mark[1]
-    for letter, style in zip(row, styles, strict=True):
+            if first <= shown.stop:
+                for place in shown:
+                    row[place] = line
+            shown = range(first, first + len(word))
+            for place, letter in zip(shown, word, strict=True):
+                row[place] = (letter, style)
+    for letter, style in row:
         text.append(letter, style)
     text.append("\n")
 

@@ -223,6 +223,26 @@ def test_older_number_gives_way_when_two_would_touch():
     assert lane.count("3") == lane.count("5") == 1
 
 
+def test_numbers_are_whole_when_a_worker_has_just_gone_and_come_back():
+    """All within the last cell: the newest number of each lane stands at its end."""
+    just_now = [
+        rebalance(42, 0, (10, 10)),
+        rebalance(41, 1, (20,), left=[W2]),
+        rebalance(40, 300, (10, 10)),
+    ]
+    for count in (3, 2):
+        lines = lanes(scene(), just_now[-count:], NOW_MS / 1000, 100).text.plain.splitlines()
+        wanted = ("10", "+10") if count == 3 else ("20", "✗ 0")
+        assert (lines[0].endswith(wanted[0]), lines[1].endswith(wanted[1])) == (True, True)
+
+
+def test_number_stays_whole_when_a_generation_follows_that_changes_nothing():
+    """Held 12 and still 12 a moment later: no 1."""
+    short = [rebalance(11, 295, (12, 3)), rebalance(10, 302, (12, 3))]
+    lane = lanes(scene(), short, NOW_MS / 1000, 100).text.plain.splitlines()[0]
+    assert "12" in lane
+
+
 def test_wait_counts_down_when_it_is_not_over():
     """A running delay says how long it still is."""
     waiting = rebalance(
