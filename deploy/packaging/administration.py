@@ -124,7 +124,7 @@ class Administration:
             "curl -sSL --cookie-jar jar $(grep -o 'http:[^ ]*key=[^ ]*' told); kill %1",
             check=False,
         )
-        promise("and in a browser", "/ws" in page and "<html" in page, page[:80])
+        promise("and in a browser", "/ws" in page and "<html" in page)
         pages = "/usr/share/man/man8/ingest-appliance.8.gz /usr/share/man/man1/ingest-tui.1.gz"
         promise("there are manual pages", "doctor" in self._sh(f"zcat {pages}"))
         words = self._sh("ingest-appliance completion words -- des", check=False)
