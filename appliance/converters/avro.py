@@ -29,7 +29,7 @@ from appliance.schemaregistry.avroreader import AvroReader, ReaderOptions, avro_
 from appliance.schemaregistry.bounded import Bounded
 from appliance.schemaregistry.client import AVRO, RegistryError, SchemaText
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
-from appliance.schemaregistry.wire import head_size, reference_of
+from appliance.schemaregistry.wire import reference_of
 
 CONFIG = ConfigDef([CONVERTER_TYPE]).merged(REGISTRY_CONFIG)
 for _name, _default, _doc in (
@@ -198,11 +198,7 @@ class AvroConverter(RegistryConverter):
 
     def _reader(self, topic: str, payload: bytes) -> tuple[AvroReader, int]:
         """Give what reads a payload, and where its body begins."""
-        try:
-            size = head_size(payload)
-        except DataError as error:
-            raise DataError(f"{self._unreadable(topic)}: {error}") from error
-        head = payload[:size]
+        head = self._head_of(topic, payload)
         known = self._readers.get((topic, head))
         if known is None:
             reference = reference_of(head)
@@ -214,7 +210,7 @@ class AvroConverter(RegistryConverter):
                     f"for id {reference}: {error}"
                 ) from error
             self._readers[topic, head] = known
-        return known, size
+        return known, len(head)
 
     def _make_reader(self, topic: str, reference: int | str) -> AvroReader:
         text = self._client.known(reference)

@@ -72,10 +72,12 @@ class Decoder:
     ) -> None:
         """Read envelopes, plain values under `content`, or schemaless values."""
         self._envelope = envelope and content is None
-        self._content = content if envelope else None
+        self._content: RowsUnder | None = None
         self._replace = replace_null_with_default
-        self._read_content = make_reader(content, replace_null=self._replace)
         self._coercion = Coercion(replace_null_with_default=replace_null_with_default)
+        if envelope and content is not None:
+            exact = lambda payload: self._row(content, _parsed(payload))
+            self._content = RowsUnder(content, exact, replace_null=self._replace)
         self._seen: OrderedDict[bytes, tuple[Schema | None, Read]] = OrderedDict()
         self._cache_size = max(1, cache_size)
         self._prefix = b"\0"
@@ -191,22 +193,10 @@ class Decoder:
         return NULL if row is None else row
 
     def _decode_plain(self, payloads: Sequence[bytes | None]) -> list[Run]:
-        read = self._schemaless if self._content is None else self._under_content
-        if self._content is not None and None not in payloads:
-            try:
-                rows = self._read_content([payload + b"}" for payload in payloads])  # type: ignore[operator]
-            except UNUSUAL:
-                pass
-            else:
-                return [Run(self._content, rows)]
-        rows = [None if payload is None else read(payload) for payload in payloads]
-        return [Run(self._content, rows)]
-
-    def _under_content(self, payload: bytes) -> Any:
-        try:
-            return self._read_content((payload + b"}",))[0]
-        except UNUSUAL:
-            return self._row(self._content, _parsed(payload))
+        if self._content is not None:
+            return [Run(self._content.schema, self._content.rows(payloads))]
+        rows = [None if payload is None else self._schemaless(payload) for payload in payloads]
+        return [Run(None, rows)]
 
     def _schemaless(self, payload: bytes) -> Any:
         if payload[:1] != b"-" and _UNSURE.search(payload) is None and _within_limits(payload):
@@ -215,6 +205,38 @@ class Decoder:
             except ValueError:
                 pass
         return self._row(None, _parsed(payload))
+
+
+class RowsUnder:
+    """Reads payloads of one schema: a whole batch at once, and one by one where any is unusual."""
+
+    def __init__(
+        self,
+        schema: Schema,
+        exact: Callable[[bytes], Any],
+        *,
+        replace_null: bool,
+        plain: bool = True,
+    ) -> None:
+        """Take what reads a payload exactly; not `plain`: the schema has forms that it alone reads."""
+        self.schema = schema
+        self._exact = exact
+        self._read = make_reader(schema, replace_null=replace_null) if plain else _no_reader
+
+    def rows(self, payloads: Sequence[bytes | None]) -> list[Any]:
+        """Give the rows in order, None for None. Raises DataError."""
+        if None not in payloads:
+            try:
+                return self._read([payload + b"}" for payload in payloads])  # type: ignore[operator]
+            except UNUSUAL:
+                pass
+        return [None if payload is None else self._row(payload) for payload in payloads]
+
+    def _row(self, payload: bytes) -> Any:
+        try:
+            return self._read((payload + b"}",))[0]
+        except UNUSUAL:
+            return self._exact(payload)
 
 
 def _within_limits(payload: bytes) -> bool:

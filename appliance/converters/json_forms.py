@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from appliance.api import NULL, Run
 from appliance.converters.json_coerce import Coercion, kind_of
-from appliance.converters.json_decoder import UNUSUAL, make_reader
+from appliance.converters.json_decoder import RowsUnder
 from appliance.converters.json_encoder import Generator, Options
 from appliance.converters.json_parser import MISSING, parse
 from appliance.data import Schema, Type
@@ -134,28 +134,13 @@ class FormsDecoder:
         self._check = check
         self._coercion = _Coercion(keep_additional=keep_additional)
         plain = check is None and _is_plain(schema, keep_additional=keep_additional)
-        self._read = make_reader(schema, replace_null=True) if plain else None
+        self._rows = RowsUnder(schema, self._exact, replace_null=True, plain=plain)
 
     def decode(self, payloads: Sequence[bytes]) -> list[Run]:
         """Decode in order. Raises DataError."""
-        rows = self._plain_rows(payloads)
-        if rows is None:
-            rows = [self._row(payload) for payload in payloads]
-        return [Run(self._schema, rows)]
+        return [Run(self._schema, self._rows.rows(payloads))]
 
-    def _plain_rows(self, payloads: Sequence[bytes]) -> list[Any] | None:
-        """Give the rows when nothing about schema and payloads needs the exact path."""
-        if self._read is None:
-            return None
-        try:
-            return self._read([payload + b"}" for payload in payloads])
-        except UNUSUAL:
-            return None
-
-    def _row(self, payload: bytes) -> Any:
-        plain = self._plain_rows((payload,))
-        if plain is not None:
-            return plain[0]
+    def _exact(self, payload: bytes) -> Any:
         try:
             found = parse(payload)
             json = None if found is MISSING else found

@@ -160,20 +160,15 @@ class ProtobufConverter(RegistryConverter):
 
     def _reader(self, topic: str, payload: bytes) -> tuple[ProtoReader, int]:
         """Give what reads a payload, and where its message begins."""
-        failed = self._unreadable(topic)
-        try:
-            size = placed_size(payload)
-        except DataError as error:
-            raise DataError(f"{failed}: {error}") from error
-        head = payload[:size]
+        head = self._head_of(topic, payload)
         known = self._readers.get((topic, head))
         if known is None:
             try:
                 known = self._make_reader(topic, head)
             except RegistryError as error:
-                raise DataError(f"{failed}: {error}") from error
+                raise DataError(f"{self._unreadable(topic)}: {error}") from error
             self._readers[topic, head] = known
-        return known, size
+        return known, len(head)
 
     def _make_reader(self, topic: str, head: bytes) -> ProtoReader:
         reference, (_, place) = reference_of(head), read_place(head, head_size(head))

@@ -76,5 +76,12 @@ class RegistryConverter(Converter):
         except RegistryError as error:
             raise DataError(f"{failed}: {error}") from error
 
+    def _head_of(self, topic: str, payload: bytes) -> bytes:
+        """Give the first bytes of a payload, which name its schema. Raises DataError."""
+        try:
+            return payload[: self._size(payload)]
+        except DataError as error:
+            raise DataError(f"{self._unreadable(topic)}: {error}") from error
+
     def _unreadable(self, topic: str) -> str:
         return f"Failed to deserialize data for topic {topic} to {self.form}"

@@ -30,7 +30,7 @@ from appliance.schemaregistry.jsonschemadata import JsonWriting, json_schema
 from appliance.schemaregistry.jsonschemareader import JsonReading, read_json_schema
 from appliance.schemaregistry.jsonvalidation import check_json
 from appliance.schemaregistry.options import CONFIG as REGISTRY_CONFIG
-from appliance.schemaregistry.wire import head_size, reference_of
+from appliance.schemaregistry.wire import reference_of
 
 CONFIG = (
     ConfigDef([CONVERTER_TYPE])
@@ -214,8 +214,8 @@ class JsonSchemaConverter(RegistryConverter):
         start = 0
         while start < len(payloads):
             first = payloads[start]
-            size = 0 if first is None else self._head_size(topic, first)
-            head = None if first is None else first[:size]
+            head = None if first is None else self._head_of(topic, first)
+            size = len(head or b"")
             end = start + 1
             while end < len(payloads):
                 payload = payloads[end]
@@ -229,12 +229,6 @@ class JsonSchemaConverter(RegistryConverter):
                 runs.extend(self._decoder(topic, head).decode(bodies))
             start = end
         return runs
-
-    def _head_size(self, topic: str, payload: bytes) -> int:
-        try:
-            return head_size(payload)
-        except DataError as error:
-            raise DataError(f"{self._unreadable(topic)}: {error}") from error
 
     def _decoder(self, topic: str, head: bytes) -> FormsDecoder:
         known = self._decoders.get((topic, head))

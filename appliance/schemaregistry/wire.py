@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from appliance.api import Detached, RawHeaders
 from appliance.errors import ConfigError, DataError
+from appliance.schemaregistry.avrodata import zigzag
 from appliance.schemaregistry.client import SchemaId
 
 HEADERS: Final[Mapping[str, str]] = {"key": "__key_schema_id", "value": "__value_schema_id"}
@@ -59,7 +60,7 @@ def place_bytes(place: Place) -> bytes:
     """Give the bytes of a message's place; that of the first is one zero byte."""
     if place == (0,):
         return b"\x00"
-    return _varint(len(place)) + b"".join(map(_varint, place))
+    return zigzag(len(place)) + b"".join(map(zigzag, place))
 
 
 def read_place(data: bytes, at: int) -> tuple[int, Place]:
@@ -92,16 +93,6 @@ def read_place(data: bytes, at: int) -> tuple[int, Place]:
 def placed_size(data: bytes) -> int:
     """Give how many bytes at the beginning stand for a schema and a message in it. Raises DataError."""
     return read_place(data, head_size(data))[0]
-
-
-def _varint(number: int) -> bytes:
-    zigzag = (number << 1) ^ (number >> 63)
-    found = bytearray()
-    while zigzag > 0x7F:
-        found.append(zigzag & 0x7F | 0x80)
-        zigzag >>= 7
-    found.append(zigzag)
-    return bytes(found)
 
 
 class SchemaIds:
