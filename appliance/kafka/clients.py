@@ -40,7 +40,7 @@ CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     "isolation.level": "read_uncommitted",
     "allow.auto.create.topics": "true",
     # a record ends the wait at once; but partitions that come while one lasts wait for its end
-    "fetch.max.wait.ms": "750",
+    "fetch.max.wait.ms": "1500",
 }
 CLASSIC_CONSUMER_DEFAULTS: Final[Mapping[str, str]] = {
     # Java's 45 s are what a group waits for a consumer that was killed while it joined

@@ -51,6 +51,14 @@ def topic_exists(client: Any, topic: str, timeout_s: float = TIMEOUT_S) -> bool:
         raise ConnectError(f"looking for topic {topic}: {error.args[0].str()}") from error
 
 
+def partition_count(client: Any, topic: str, timeout_s: float = TIMEOUT_S) -> int:
+    """Count the partitions of `topic`, which exists. Raises ConnectError."""
+    try:
+        return len(client.list_topics(topic, timeout=timeout_s).topics[topic].partitions)
+    except KafkaException as error:
+        raise ConnectError(f"asking for partitions of {topic}: {error.args[0].str()}") from error
+
+
 def broker_count(client: Any, topic: str, timeout_s: float = TIMEOUT_S) -> int:
     """Count the brokers of the cluster; `topic` is one that exists. Raises ConnectError."""
     try:

@@ -29,8 +29,8 @@ MAX_MESSAGES = 500
 REGEX_REFRESH_S = 30.0
 DISMISS_S = 5.0
 _METADATA_TIMEOUT_S = 10.0
-_LATE_S = 0.3
-_LIBRARY_LATE_S = 0.2
+_LATE_S = 0.5
+_LIBRARY_LATE_S = 0.4
 _STEP_S = 0.199
 """The library divides a wait of 0.2 s or more into such steps by itself, without a look at the control."""
 _HARMLESS = (

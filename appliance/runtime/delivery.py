@@ -23,6 +23,7 @@ from appliance.channel import OffsetEntry
 from appliance.errors import ConnectError, RetriableError
 from appliance.kafka.clients import Settings
 from appliance.kafka.library import KafkaError, KafkaException, LibraryLog, Producer
+from appliance.runtime.partitions import SinglePartitions
 from appliance.runtime.pipeline import Encoded
 
 log = logging.getLogger(__name__)
@@ -66,6 +67,7 @@ class Delivery:
         self._most_bytes = _REQUESTS_AHEAD * int(settings["batch.size"])
         quiet: Any = LibraryLog(log)
         self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=quiet)
+        self._single = SinglePartitions(self.producer)
         self._offset_producer = self.producer
         if offset_settings is not None:
             self._offset_producer = Producer({**offset_settings, "on_delivery": self._delivered})
@@ -86,10 +88,13 @@ class Delivery:
         )
         if not uniform:
             self._send_varied(encoded)
-        elif partition is None and not timestamp and not encoded.headers:
-            self._send_plain(str(topic), encoded)
+            return
+        if partition is None:
+            partition = self._single.of(str(topic), len(encoded.values))
+        if not timestamp and not encoded.headers:
+            self._send_plain(str(topic), encoded, partition)
         else:
-            self._send_uniform(str(topic), encoded)
+            self._send_uniform(str(topic), encoded, partition)
 
     def _let_broker_catch_up(self, values: Sequence[bytes | None]) -> None:
         """Wait a little while several requests' worth of records is not acknowledged: more gains nothing."""
@@ -100,22 +105,21 @@ class Delivery:
                 return
             self.producer.poll(ROOM_S)
 
-    def _send_plain(self, topic: str, encoded: Encoded) -> None:
+    def _send_plain(self, topic: str, encoded: Encoded, partition: Any) -> None:
         produce = self.producer.produce
         keys: Any = encoded.keys if encoded.keys is not None else itertools.repeat(None)
         for value, key in zip(encoded.values, keys, strict=False):
             try:
-                produce(topic, value, key)
+                produce(topic, value, key, partition)
             except BufferError:
-                self._send_one(topic, value, key, -1, 0, None)
+                self._send_one(topic, value, key, partition, 0, None)
             except KafkaException as error:
                 self._refused(topic, error)
 
-    def _send_uniform(self, topic: str, encoded: Encoded) -> None:
+    def _send_uniform(self, topic: str, encoded: Encoded, partition: Any) -> None:
         produce: Any = self.producer.produce
-        batch, headers = encoded.batch, encoded.headers
-        partition: Any = -1 if batch.partition is None else batch.partition
-        timestamp = _stamp(batch.timestamp_at(0))
+        headers = encoded.headers
+        timestamp = _stamp(encoded.batch.timestamp_at(0))
         keys: Any = encoded.keys if encoded.keys is not None else itertools.repeat(None)
         for value, key in zip(encoded.values, keys, strict=False):
             try:

@@ -133,6 +133,7 @@ class SourcePipeline(_Pipeline):
         super().__init__(converters, steps, errors)
         self._key_encoders: dict[tuple[str, Schema | None, None], Encoder] = {}
         self._value_encoders: dict[tuple[str, Schema | None, Layout | None], Encoder] = {}
+        self._last: tuple[str, Schema | None, Layout | None, Encoder] | None = None
         self._block: tuple[str, tuple[Header, ...], RawHeaders] | None = None
 
     @classmethod
@@ -222,11 +223,17 @@ class SourcePipeline(_Pipeline):
         return encoder
 
     def _value_encoder(self, topic: str, batch: Batch) -> Encoder:
-        key = (topic, batch.value_schema, batch.layout)
+        schema, layout = batch.value_schema, batch.layout
+        last = self._last
+        # a layout's hash is that of all its parts: most batches are of the kind of the one before
+        if last is not None and last[0] == topic and last[1] is schema and last[2] is layout:
+            return last[3]
+        key = (topic, schema, layout)
         encoder = self._value_encoders.get(key)
         if encoder is None:
-            encoder = self._converters.value.encoder(topic, batch.value_schema, batch.layout)
+            encoder = self._converters.value.encoder(topic, schema, layout)
             self._value_encoders[key] = encoder
+        self._last = (*key, encoder)
         return encoder
 
     def _headers(self, topic: str, block: tuple[Header, ...]) -> RawHeaders:

@@ -185,14 +185,22 @@ class SourceRunner:
 
     def _send(self, batches: list[Batch], pipeline: SourcePipeline, delivery: Delivery) -> None:
         parts = (part for batch in batches for part in batch.parts(_PART_ROWS))
-        for part in parts:
-            for encoded in pipeline.encode(part):
-                if encoded.values:
-                    delivery.begin()
-                    self._use_topics(encoded, delivery)
-                    delivery.send(encoded)
-                    self._figures.totals["source-record-write-total"] += len(encoded.values)
-                self._note_position(encoded.batch)
+        sent: Batch | None = None
+        try:
+            for part in parts:
+                for encoded in pipeline.encode(part):
+                    if encoded.values:
+                        delivery.begin()
+                        self._use_topics(encoded, delivery)
+                        delivery.send(encoded)
+                        self._figures.totals["source-record-write-total"] += len(encoded.values)
+                    # the position of the last batch stands for those before it
+                    if sent is not None and not _same_source(sent, encoded.batch):
+                        self._note_position(sent)
+                    sent = encoded.batch
+        finally:
+            if sent is not None:
+                self._note_position(sent)
 
     def _note_position(self, batch: Batch) -> None:
         offset = batch.source_offset_at(max(0, len(batch) - 1))
@@ -389,6 +397,15 @@ class SourceRunner:
                 self._start.id, {k: v for k, v in values.items() if not k.startswith("_")}
             )
         )
+
+
+def _same_source(before: Batch, after: Batch) -> bool:
+    """Whether what `after` says of its source partition's position takes the place of `before`."""
+    return (
+        before.source_partition is after.source_partition
+        and bool(after.values)
+        and callable(after.source_offset)
+    )
 
 
 _PRODUCER_CLASS = "org.apache.kafka.clients.producer.KafkaProducer"
