@@ -53,8 +53,11 @@ def named_memory(root: int) -> dict[str, list[float]]:
     """Give the PSS in MB of the tree's processes by name."""
     found: dict[str, list[float]] = {}
     for pid in tree(root):
-        name = Path(f"/proc/{pid}/comm").read_text().strip()
-        rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text().strip()
+            rollup = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+        except OSError:
+            continue
         kilobytes = next(int(line.split()[1]) for line in rollup if line.startswith("Pss:"))
         found.setdefault(name, []).append(round(kilobytes * 1024 / 1e6, 1))
     return found

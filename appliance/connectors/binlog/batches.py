@@ -139,9 +139,12 @@ def _fields(first: int, count: int) -> Layout:
 
 
 class Gathered:
-    """Records of neighbouring small events of one table, until a batch is made of them."""
+    """Records of neighbouring small events of one table, until a batch is made of them.
 
-    __slots__ = ("extra", "file", "keys", "marks", "server_id", "ts_us", "values")
+    `flat`: they are inserts and nothing else, so that their rows need not say what was done.
+    """
+
+    __slots__ = ("extra", "file", "flat", "keys", "marks", "server_id", "ts_us", "values")
 
     def __init__(self, file: str, server_id: int, ts_us: int) -> None:
         """Start with nothing; file, server id and time (0: each has its own) hold for all events."""
@@ -152,6 +155,13 @@ class Gathered:
         self.values: list[Any] = []
         self.marks: list[tuple[Any, ...]] = []
         self.extra: dict[int, tuple[Header, ...]] | None = None
+        self.flat = True
+
+    def spread(self, count: int) -> None:
+        """Turn rows of `count` columns into what holds other changes than inserts too."""
+        if self.flat:
+            self.flat = False
+            self.values = [(None, row[:count], INSERT, *row[count:]) for row in self.values]
 
 
 class TableBatches:
@@ -177,6 +187,7 @@ class TableBatches:
         self._count = count
         spread = _AT_END[options.connector]
         self._spread = _layout(Var(0), Var(1), Var(2), 3, metadata=metadata, spread=spread)
+        self._flat = _layout(none, fields, op, count, metadata=False, spread=spread)
         self._keyed = version.key_schema is not None
 
     def decode(self, body: bytes, at: int, op: str, skip: int) -> Decoded:
@@ -240,6 +251,15 @@ class TableBatches:
         keys, rows, old = decoded
         count, keyed = self._count, self._keyed
         file, pos, event, _, ts_sec, server_id, completed, counts = mark
+        if into.flat and op == INSERT and transaction is None:
+            into.keys += keys
+            for row in rows:
+                into.values.append(row + shared)
+                into.marks.append(
+                    (file, pos, event, row[-1] + 1, ts_sec, server_id, completed, counts)
+                )
+            return
+        into.spread(count)
         add_key, add_value, add_mark = into.keys.append, into.values.append, into.marks.append
         for place, row in enumerate(rows):
             number = row[-1]
@@ -328,8 +348,8 @@ class TableBatches:
             key_schema=version.key_schema,
             headers=headers,
             extra_headers=extra,
-            layout=self._spread,
-            constants=origin.constants(self._options, version, "", None),
+            layout=self._flat if found.flat else self._spread,
+            constants=origin.constants(self._options, version, INSERT if found.flat else "", None),
             source_partition=self._options.partition,
             source_offset=lambda row: offsets.map(Mark(*marks[row])),
         )
