@@ -205,8 +205,8 @@ class AbstractHerder(abc.ABC):
         """Give the membership, None before `start`."""
         return self._tick.member if self._tick.has_member else None
 
-    def snapshot(self) -> HerderSnapshot:
-        """Give everything for the console, at once and without the tick."""
+    def snapshot(self, *, whole: bool = True) -> HerderSnapshot:
+        """Give everything for the console, at once and without the tick; see `Herder.snapshot`."""
         return herder_snapshot(
             self._stores.configs.snapshot(),
             self._stores.statuses,
@@ -217,6 +217,7 @@ class AbstractHerder(abc.ABC):
             group_id="" if self._config.standalone else self._config.group_id,
             now_ms=self._clock.now_ms(),
             type_of=self._type_of,
+            whole=whole,
         )
 
     # Reads.

@@ -109,8 +109,11 @@ class Herder(Protocol):
     def session_key(self) -> SessionKey | None:
         """Give the key that the group's workers sign with, None where there is none; any thread."""
 
-    def snapshot(self) -> HerderSnapshot:
-        """Give everything for the console, at once and without the tick."""
+    def snapshot(self, *, whole: bool = True) -> HerderSnapshot:
+        """Give everything for the console, at once and without the tick.
+
+        Not `whole`: workers, group and figures alone, which costs the same with one task and thousands.
+        """
 
     def connectors(self) -> Future[tuple[str, ...]]:
         """Give all names."""

@@ -99,12 +99,17 @@ def herder_snapshot(
     group_id: str,
     now_ms: int,
     type_of: TypeOf,
+    whole: bool = True,
 ) -> HerderSnapshot:
-    """Give everything that the console shows, from the local copy of the internal topics."""
+    """Give everything that the console shows, from the local copy of the internal topics.
+
+    Not `whole`: without connectors and tasks.
+    """
     states: dict[str, ConnectorStateInfo] = {}
     running: dict[str, list[int]] = {worker_id: [0, 0]}
-    by_connector = statuses.all_tasks()
-    for name in sorted(state.connectors):
+    names = sorted(state.connectors) if whole else []
+    by_connector = statuses.all_tasks() if whole else {}
+    for name in names:
         status = statuses.get(name)
         if status is None:
             continue
@@ -121,14 +126,14 @@ def herder_snapshot(
             WorkerSnapshot(worker, worker == worker_id, *running.get(worker, (0, 0)))
             for worker in sorted(alive | running.keys())
         ),
-        {name: connector_info(state, name, type_of) for name in sorted(state.connectors)},
+        {name: connector_info(state, name, type_of) for name in names},
         states,
-        {name: state.target_state(name).value for name in sorted(state.connectors)},
+        {name: state.target_state(name).value for name in names},
         {str(task): figures for task, figures in worker.metrics().items()},
         state.offset,
         worker.figures(),
         tick.rebalances.figures(),
-        {name: statuses.topics(name) for name in statuses.tracked_connectors()},
+        {name: statuses.topics(name) for name in statuses.tracked_connectors()} if whole else {},
     )
 
 

@@ -65,8 +65,8 @@ class Known(FakeHerder):
             for name in names[:100]
         }
 
-    def snapshot(self) -> HerderSnapshot:
-        """Give everything known."""
+    def snapshot(self, *, whole: bool = True) -> HerderSnapshot:
+        """Give what is known."""
         group: Any = SimpleNamespace(workers={"m": f"http://{WORKER}/"})
         tick: Any = SimpleNamespace(has_member=False, rebalances=SimpleNamespace(figures=dict))
         worker: Any = SimpleNamespace(metrics=lambda: self._figures, figures=dict)
@@ -80,6 +80,7 @@ class Known(FakeHerder):
             group_id="g",
             now_ms=SYSTEM_CLOCK.now_ms(),
             type_of=lambda _config: "sink",
+            whole=whole,
         )
 
 

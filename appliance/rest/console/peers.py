@@ -92,7 +92,7 @@ class Peers:
     @property
     def worker_id(self) -> str:
         """Give the id of the worker that answers."""
-        workers = self._context.herder.snapshot().workers
+        workers = self._context.herder.snapshot(whole=False).workers
         return next((worker.worker_id for worker in workers if worker.here), "")
 
     def local(self, seen: HerderSnapshot) -> dict[str, Any]:
@@ -139,7 +139,7 @@ class Peers:
         """Give (task, records per second, lag) of every task that has figures; all streams share them."""
         if self._clock.monotonic_s() - self._rated_s >= FRESH_S:
             self._rated_s = self._clock.monotonic_s()
-            seen = self._context.herder.snapshot()
+            seen = self._context.herder.snapshot(whole=False)
             self._rates = rates(await self.metrics(seen, authorization), seen.taken_ms)
         return self._rates
 

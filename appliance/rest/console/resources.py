@@ -109,7 +109,7 @@ class _Resources:
 
     async def local(self, _request: Request, _members: Members) -> Response:
         """What this worker alone knows, for the others."""
-        return json_response(self._peers.local(self._context.herder.snapshot()))
+        return json_response(self._peers.local(self._context.herder.snapshot(whole=False)))
 
     async def local_trends(self, _request: Request, _members: Members) -> Response:
         """The trends that this worker alone knows, for the others."""

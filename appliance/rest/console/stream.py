@@ -85,12 +85,16 @@ async def _follow(
             due_s = loop.time() + RATES_S
         try:
             async with asyncio.timeout_at(due_s):
-                event = await queue.get()
+                found = [await queue.get()]
         except TimeoutError:
             continue
-        if event.id > sent:
-            sent = event.id
-            yield _frame(event.type, event.body, event.id)
+        # what came at the same moment leaves at once: a chunk costs more than the event in it
+        while not queue.empty():
+            found.append(queue.get_nowait())
+        news = [event for event in found if event.id > sent]
+        if news:
+            sent = news[-1].id
+            yield b"".join([_frame(event.type, event.body, event.id) for event in news])
 
 
 def _frame(type_: str, body: dict[str, Any], id: int | None) -> bytes:

@@ -223,7 +223,7 @@ class FakeHerder:
     def set_cluster_log_level(self, logger, level):
         return self._answer(lambda: self.cluster_levels.append((logger, level)))
 
-    def snapshot(self):
+    def snapshot(self, *, whole=True):
         states = {name: self._state(name) for name in self.configs}
         taken = self._snapshot(states)
         self.meanwhile()
