@@ -56,7 +56,8 @@ UNUSUAL: Final = (
     RecursionError,
     msgspec.DecodeError,
 )
-"""What says that a payload needs the exact path."""
+"""What says that a payload needs the exact path, of whose own errors it is no cause."""
+_UNREAD: Final = object()
 
 
 class Decoder:
@@ -101,10 +102,12 @@ class Decoder:
                 rows.append(None)
                 continue
             if payload.startswith(prefix):
+                found, row = self._schema, _UNREAD
                 try:
                     (row,) = read((payload[skip:],))
-                    found = self._schema
                 except UNUSUAL:
+                    pass
+                if row is _UNREAD:
                     found, row = self._exact(payload)
             else:
                 found, row = self._changed(payload)
@@ -152,7 +155,8 @@ class Decoder:
         try:
             return self._schema, self._read((payload[len(self._prefix) :],))[0]
         except UNUSUAL:
-            return self._exact(payload)
+            pass
+        return self._exact(payload)
 
     def _find_schema(self, payload: bytes) -> bytes | None:
         """Give the text of the schema member, or None unless the envelope is in compact form."""
@@ -236,7 +240,8 @@ class RowsUnder:
         try:
             return self._read((payload + b"}",))[0]
         except UNUSUAL:
-            return self._exact(payload)
+            pass
+        return self._exact(payload)
 
 
 def _within_limits(payload: bytes) -> bool:

@@ -286,6 +286,9 @@ class Altering:
         text = self._told(preview, call)
         stopped = all(check["ok"] for check in preview["checks"])
         actions = self._console.actions
+        if not all(check["ok"] for entry in preview["offsets"] for check in entry["checks"]):
+            bad = self._console.scene.palette.style("red")
+            text.append("\nThis will not do what it says: see \u2717 above.", f"bold {bad}")
         if not stopped:
             text.append("\nIt must be STOPPED for this: going on stops it now.", "bold")
         if not await actions.confirmed(2, f"{word} {name}", text, name):
@@ -330,13 +333,16 @@ class Altering:
             self._put_checks(text, entry["checks"])
         if len(preview["offsets"]) > 20:
             text.append(f"and {len(preview['offsets']) - 20} partitions more\n")
-        self._put_checks(text, preview["checks"])
+        # that of a connector which still runs is seen to by going on
+        self._put_checks(text, preview["checks"], "PAUSED")
         text.append(f"\n{call}\n", palette.grey)
         return text
 
-    def _put_checks(self, text: Text, checks: Sequence[Mapping[str, Any]]) -> None:
+    def _put_checks(
+        self, text: Text, checks: Sequence[Mapping[str, Any]], bad: str = "FAILED"
+    ) -> None:
         palette = self._console.scene.palette
         for check in checks:
-            glyph, _, role = palette.state("RUNNING" if check["ok"] else "FAILED")
+            glyph, _, role = palette.state("RUNNING" if check["ok"] else bad)
             text.append(f"  {glyph} {check['name']}", palette.style(role))
             text.append(f": {check['detail']}\n" if check["detail"] else "\n", palette.grey)

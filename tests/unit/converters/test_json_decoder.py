@@ -7,7 +7,7 @@ import json
 import pytest
 
 from appliance.converters.json import JsonConverter
-from appliance.errors import DataError
+from appliance.errors import DataError, java_trace
 
 _PLACE = {"type": "struct", "fields": [{"field": "town", "type": "string"}]}
 _ORDER = {"type": "struct", "fields": [{"field": "to", **_PLACE}]}
@@ -43,3 +43,20 @@ def test_another_kind_of_value_in_place_of_a_struct_is_a_data_error(wrong):
         converter.decode("t", [good])
         with pytest.raises(DataError):
             converter.decode("t", payloads)
+
+
+@pytest.mark.parametrize("payload", [b"\x00\x00\xff\xfe\x80", b'{"schema":null,"payload":\xff}'])
+@pytest.mark.parametrize(
+    "options", [{}, {"schema.content": json.dumps(_ORDER)}], ids=["own", "given"]
+)
+def test_trace_ends_with_the_parsers_words_when_a_payload_is_no_json(payload, options):
+    """How a payload came to be read exactly is no cause of what is wrong with it."""
+    converter = JsonConverter()
+    converter.configure(options)
+    with pytest.raises(DataError) as caught:
+        converter.decode("t", [payload])
+    causes = [
+        line for line in java_trace(caught.value).splitlines() if line.startswith("Caused by")
+    ]
+    assert causes
+    assert "json_decoder" not in causes[-1]
