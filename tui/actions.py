@@ -96,6 +96,10 @@ class Actions:
         )
         if answer is None:
             return
+        known = console.scene.model.connectors.get(name)
+        if answer == "failed" and not failed and (known is None or known.state != "FAILED"):
+            console.say(f"nothing of {name} has failed, nothing is restarted", "grey")
+            return
         call = _restart(name, tasks=answer != "connector", failed=answer == "failed")
         tier = 1 if answer == "all" else 0
         text = f"All {len(tasks)} tasks commit, stop and start again."

@@ -421,3 +421,45 @@ async def settled(pilot: Any) -> None:
     await pilot.pause()
     app.flush()
     await pilot.pause()
+
+
+TRACE = """org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler
+	at poll(source.py:120)
+Caused by: org.apache.kafka.connect.errors.DataException: field 'amount': 'n/a' is not decimal(10,2)
+	at decode(json_decoder.py:198)
+"""
+
+
+def opened() -> dict[str, Any]:
+    """Give what an opened connector fetches."""
+    tasks = [{"id": at, "state": "FAILED", "worker_id": "w", "trace": TRACE} for at in range(5)]
+    figures = {"put-batch-avg-time-ms": 12.5, "offset-commit-avg-time-ms": 8.0, "total-retries": 9}
+    config = {"name": "orders-0", "connector.class": "FileStreamSink", "topics": "orders"}
+    definition = {
+        "name": "topics",
+        "type": "LIST",
+        "required": False,
+        "default_value": None,
+        "importance": "HIGH",
+        "documentation": "Topics to read, separated by commas.",
+        "group": "Common",
+        "order_in_group": 1,
+        "dependents": [],
+    }
+    value = {"value": "orders", "errors": [], "visible": True, "recommended_values": []}
+    path = "/connectors/orders-0"
+    return {
+        f"{path}/status": {"tasks": tasks},
+        f"{path}/metrics": {str(at): figures for at in range(5)},
+        f"{path}/config": config,
+        "PUT /connector-plugins/FileStreamSink/config/validate": {
+            "groups": ["Common"],
+            "configs": [
+                {"definition": definition, "value": {**value, "name": "topics"}},
+                {
+                    "definition": {**definition, "name": "tasks.max", "default_value": "1"},
+                    "value": {**value, "value": "0", "errors": ["Invalid value 0: at least 1"]},
+                },
+            ],
+        },
+    }

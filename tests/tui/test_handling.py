@@ -8,6 +8,7 @@ from functools import partial
 from tests.tui.still import (
     NOW_MS,
     StillClient,
+    opened,
     planned,
     settled,
     still,
@@ -19,7 +20,9 @@ from tui.contexts import Contexts
 from tui.palette import DARK
 from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
+from tui.screens.form import Form
 from tui.screens.offsets import Offsets
+from tui.widgets.grid import Grid
 
 
 async def test_action_takes_another_key_when_the_file_gives_one(tmp_path):
@@ -188,3 +191,25 @@ async def test_table_takes_other_keys_when_they_are_given():
         second = grid.key
         await pilot.press("j")
         assert grid.key == second
+
+
+async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_says_it_is_not_saved():
+    """Enter keeps what was typed, Escape does not; ctrl+s goes to the field that is wrong and says so."""
+    app = still(DARK, opened())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "e")
+        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+        form = app.screen
+        assert isinstance(form, Form)
+        await pilot.press("n")
+        key = form.query_one(Grid).key or ""
+        before = dict(form.values)
+        await pilot.press("enter", "z", "z")
+        assert form.values[key].endswith("zz")
+        await pilot.press("escape")
+        assert form.values == before
+        await pilot.press("enter", "z", "enter")
+        assert form.values[key].endswith("z")
+        await pilot.press("ctrl+s")
+        await until(lambda: "not saved" in str(form.query_one(".panel").border_subtitle))

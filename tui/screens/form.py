@@ -112,6 +112,7 @@ class Form(Dialog):
         self.problem: str | None = None
         self._tested = Tested()
         self._note = ""
+        self._former: str | None = None
 
     def compose(self) -> ComposeResult:
         """Give groups, fields, the text about a field, and the line to edit in."""
@@ -188,7 +189,9 @@ class Form(Dialog):
             panel,
             f"{self.heading}  {changed} changed, {left} error{'' if left == 1 else 's'} left",
         )
-        subtitle(panel, self.problem or self._note)
+        hint = f"Enter keeps {self._editing}, Esc leaves it as it was"
+        editing = self._editing not in (None, "/")
+        subtitle(panel, self.problem or self._note or (hint if editing else ""))
         line = self.query_one("#hints", Static)
         room = line.size.width or self.app.size.width
         shown = ""
@@ -314,7 +317,7 @@ class Form(Dialog):
         line = self.query_one(Input)
         recommended = [] if entry is None else entry["value"]["recommended_values"]
         line.suggester = SuggestFromList([str(value) for value in recommended])
-        line.placeholder = f"{event.key}, Enter or Esc ends"
+        self._former = self.values.get(event.key)
         # a reference to a provider is typed to be read
         line.password = is_secret(event.key, self._type_of(event.key)) and "${" not in (
             self.values.get(event.key, "")
@@ -325,6 +328,7 @@ class Form(Dialog):
         line.value = self.values.get(event.key, "")
         self._editing = event.key
         line.focus()
+        self.paint()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Take the value; ask about it when the typing pauses."""
@@ -362,12 +366,24 @@ class Form(Dialog):
     def action_leave(self) -> None:
         """Leave the line, then the search, then the form."""
         if self.query_one(Input).display:
+            self._give_back()
             self._end_line()
         elif self._filter.text:
             self._filter = Filter()
             self.paint()
         else:
             self.dismiss(None)
+
+    def _give_back(self) -> None:
+        """Undo what was typed into the field."""
+        key, former = self._editing, self._former
+        if key is None or key == "/" or self.values.get(key) == former:
+            return
+        if former is None:
+            self.values.pop(key, None)
+        else:
+            self.values[key] = former
+        self._validate_soon()
 
     def action_unset(self) -> None:
         """Take the key away: its default counts."""
@@ -476,5 +492,9 @@ class Form(Dialog):
         await self.validate()
         if self.errors:
             self.action_next_error()
+            self._note = (
+                "not saved: the text of the red field says what it lacks, n goes to the next"
+            )
+            self.paint()
         elif self.problem is None and await self._submit(self.values):
             self.dismiss("saved")
