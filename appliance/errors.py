@@ -162,7 +162,10 @@ _JAVA_COUNTERPARTS: tuple[tuple[type[BaseException], str], ...] = (
 
 
 def java_trace(error: BaseException) -> str:
-    """Give the trace as Java tools expect it: class and message first, causes after, frames below."""
+    """Give the trace as Java tools expect it: class and message first, causes after, frames below.
+
+    Notes, such as which record it was, stand behind the frames of what they were added to.
+    """
     lines = []
     seen: set[int] = set()
     current: BaseException | None = error
@@ -173,6 +176,7 @@ def java_trace(error: BaseException) -> str:
         lines.append(first if current is error else f"Caused by: {first}")
         frames = traceback.extract_tb(current.__traceback__)
         lines += [f"\tat {f.name}({f.filename}:{f.lineno})" for f in reversed(frames)]
+        lines += [f"\tof {note}" for note in getattr(current, "__notes__", ())]
         current = current.__cause__ or (
             None if current.__suppress_context__ else current.__context__
         )

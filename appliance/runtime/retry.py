@@ -148,7 +148,10 @@ class ErrorPolicy:
             if isinstance(reporter, LogReporter):
                 self._figures.add("total-errors-logged")
         if not self.tolerant:
-            raise TaskFailedError("Tolerance exceeded in error handler") from failure.error
+            fatal = TaskFailedError("Tolerance exceeded in error handler")
+            if isinstance(failure.record, Consumed):  # of others, values are part of the text
+                fatal.add_note(f"stage {failure.stage}, {failure.record}")
+            raise fatal from failure.error
         self._figures.add("total-records-skipped")
 
     def _retried(self, operation: Callable[[], T]) -> T:

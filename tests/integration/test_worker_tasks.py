@@ -232,6 +232,8 @@ def test_task_fails_with_its_trace_when_a_record_is_bad(rig, unique_name, tmp_pa
         "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n"
     )
     assert "Caused by: org.apache.kafka.connect.errors.DataException: " in trace
+    record = f"consumed record is {{topic='{unique_name}', partition=0, offset=0, "
+    assert f"\tof stage VALUE_CONVERTER, {record}" in trace
     rig.worker.stop_tasks([task], 5.0)
 
 
