@@ -173,7 +173,7 @@ class TableBatches:
         self.version = version
         self.name = str(version.id)
         self._options = options
-        self._decoder = RowDecoder(
+        self.decoder = RowDecoder(
             shape_of(version), table_map, options.unavailable, options.converting
         )
         count = len(version.value_schema.fields)
@@ -189,14 +189,6 @@ class TableBatches:
         self._spread = _layout(Var(0), Var(1), Var(2), 3, metadata=metadata, spread=spread)
         self._flat = _layout(none, fields, op, count, metadata=False, spread=spread)
         self._keyed = version.key_schema is not None
-
-    def decode(self, body: bytes, at: int, op: str, skip: int) -> Decoded:
-        """Decode an event's rows but the first `skip`."""
-        decoded = self._decoder.decode(body, at, op == UPDATE)
-        if not skip:
-            return decoded
-        keys, rows, old = decoded
-        return keys[skip:], rows[skip:], None if old is None else old[skip:]
 
     def whole(
         self,

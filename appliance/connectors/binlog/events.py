@@ -372,16 +372,17 @@ class _TaggedFields:
         return -(raw >> 1) - 1 if raw & 1 else raw >> 1
 
 
-_DOMAINS: Final[dict[int, str]] = {}
+_DOMAINS: Final[dict[tuple[int, int], tuple[str, str]]] = {}
 _MARIADB_GTID: Final = struct.Struct("<QIB").unpack_from
 
 
 def read_mariadb_gtid(body: bytes, server_id: int) -> Gtid:
     """Read the body of MariaDB's GTID event; the server's id stands in the event's header."""
     number, domain, flags = _MARIADB_GTID(body)
-    name = _DOMAINS[domain] if domain in _DOMAINS else _DOMAINS.setdefault(domain, str(domain))
-    text = f"{name}-{server_id}-{number}"
-    return tuple.__new__(Gtid, (name, number, text, None, flags & 1 == 1))
+    found = _DOMAINS.get((domain, server_id))
+    if found is None:
+        found = _DOMAINS[domain, server_id] = (str(domain), f"{domain}-{server_id}-")
+    return tuple.__new__(Gtid, (found[0], number, f"{found[1]}{number}", None, flags & 1 == 1))
 
 
 def read_payload(body: bytes) -> bytes:

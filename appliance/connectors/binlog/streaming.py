@@ -315,10 +315,13 @@ class Streaming:
     ) -> None:
         position = self.position
         try:
-            decoded = batches.decode(body, at, op, skip)
+            decoded = batches.decoder.decode(body, at, op == UPDATE)
         except DataError as error:
             self._failed(error, start)
             return
+        if skip:
+            keys, rows, old = decoded
+            decoded = keys[skip:], rows[skip:], old and old[skip:]
         keys, rows, old = decoded
         if rows:
             self._row = rows[-1][-1]
