@@ -246,6 +246,11 @@ class Host:
             try:
                 if member is not None:
                     member.leave_group(member_id, "its process died", _LEAVE_S)
+                    _LOG.warning(
+                        "A worker of this daemon died; it is out of the group and is started again. "
+                        "member=%s",
+                        member_id,
+                    )
                     return
             except RetriableError as error:
                 _LOG.debug("A dead worker is not out of the group yet. error=%s", error)

@@ -111,6 +111,8 @@ def _told(
     changed = members is not None and past is not None
     joined = sorted(members - past) if changed and members and past else []
     left = sorted(past - members) if changed and members is not None and past else []
+    theirs = [task for task, worker in owners.items() if worker in left and is_task(task)]
+    how = "died" if _never_stopped(theirs, moves, now.started_ms) else "left"
     stopped = {}
     for task in filter(is_task, now.assigned):
         # one that moved on before it ran stood still until the later move
@@ -126,7 +128,7 @@ def _told(
         "gen": now.number,
         "leader": now.leader,
         "phase": _phase(now, before),
-        "cause": _cause(now, before, past, joined, left, lost),
+        "cause": _cause(now, before, past, joined, left, how, lost),
         "started": now.started_ms,
         "took_ms": now.ended_ms - now.started_ms,
         "delay_until": now.started_ms + now.delay_ms if now.delay_ms else None,
@@ -166,12 +168,18 @@ def _cause(
     past: Collection[str] | None,
     joined: Sequence[str],
     left: Sequence[str],
+    how: str,
     lost: Sequence[str],
 ) -> dict[str, str | None]:
     also = f"; {now.changed}" if now.changed else ""
     if left:
-        kept = f"; its {len(lost)} tasks wait {now.delay_ms / 1000:g} s" if now.delay_ms else ""
-        return {"kind": "left", "worker": left[0], "detail": f"{', '.join(left)} left{kept}{also}"}
+        wait = "task waits" if len(lost) == 1 else "tasks wait"
+        kept = f"; its {len(lost)} {wait} {now.delay_ms / 1000:g} s" if now.delay_ms else ""
+        return {
+            "kind": "left",
+            "worker": left[0],
+            "detail": f"{', '.join(left)} {how}{kept}{also}",
+        }
     if joined:
         detail = f"{', '.join(joined)} joined"
         if now.revoked:
@@ -193,6 +201,20 @@ def _cause(
         return {"kind": "unknown", "worker": None, "detail": said}
     kind = "delay_over" if said.startswith("the delay") else "config"
     return {"kind": kind, "worker": reporter, "detail": said}
+
+
+def _never_stopped(
+    tasks: Iterable[str], moves: Mapping[str, Sequence[tuple[int, str]]], started_ms: int
+) -> bool:
+    """Tell whether none of a former worker's tasks was stopped before it was missed, as when it is killed."""
+    last = []
+    for task in tasks:
+        for when, state in reversed(moves.get(task, ())):
+            # with the next worker the task runs after that, whose clock may be another
+            if when <= started_ms + _EARLY_MS and not (when > started_ms and state == "RUNNING"):
+                last.append(state)
+                break
+    return bool(last) and "UNASSIGNED" not in last
 
 
 def _standstill(

@@ -61,10 +61,27 @@ def test_lost_worker_is_the_cause_when_it_is_no_longer_a_member():
     assert waiting["phase"] == "waiting"
     assert waiting["cause"]["kind"] == "left"
     assert waiting["cause"]["worker"] == W2
+    assert waiting["cause"]["detail"] == f"{W2} died; its 1 task waits 3 s"
     assert waiting["delay_until"] == 4000
     assert moved["cause"]["kind"] == "delay_over"
     assert moved["standstill_ms"] == {"a-1": 3200}
     assert moved["stopped_ms"] == {"p50": 3200, "max": 3200}
+
+
+def test_worker_left_when_it_had_stopped_its_tasks():
+    """Who hands its work over first did not die, though the next worker runs it at once."""
+    found = history(
+        [
+            seen(1, W1, 0, assigned=["a-0"], owned=owned(["a-0"], ["a-1"])),
+            seen(1, W2, 0, assigned=["a-1"]),
+            task("a-1", "RUNNING", 5),
+            task("a-1", "UNASSIGNED", 990),
+            seen(2, W1, 1000, assigned=["a-1"], owned=owned(["a-0", "a-1"])),
+            task("a-1", "RUNNING", 1100),
+        ],
+        {"a"},
+    )
+    assert found[0]["cause"]["detail"] == f"{W2} left"
 
 
 def test_second_round_is_told_when_work_was_revoked_before():
