@@ -17,7 +17,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 JSON = "org.apache.kafka.connect.json.JsonConverter"
-START_S = 40.0
+START_S = 90.0
 
 
 def worker_options(bootstrap: str, group: str, port: int, **more: str) -> dict[str, str]:

@@ -10,7 +10,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    condition: Callable[[], T], what: str, timeout_s: float = 30.0, every_s: float = 0.05
+    condition: Callable[[], T], what: str, timeout_s: float = 60.0, every_s: float = 0.05
 ) -> T:
     """Give the condition's first true value; AssertionError names `what` when time is over.
 

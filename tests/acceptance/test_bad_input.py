@@ -397,7 +397,6 @@ def test_trace_names_the_record_when_a_file_format_cannot_take_it(site, unique_n
     site.delete(name)
 
 
-@pytest.mark.timeout(180)
 def test_task_fails_when_its_schema_history_cannot_be_written(
     site, database, unique_name, open_tmp_path
 ):

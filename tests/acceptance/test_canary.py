@@ -31,7 +31,6 @@ def own_broker(tmp_path):
         yield broker
 
 
-@pytest.mark.timeout(300)
 def test_secret_is_nowhere_but_in_its_file(own_broker, mariadb, unique_name, tmp_path):
     """Not in logs, answers, topics, environments, command lines, state, nor in what a crash leaves."""
     need("gcore", "gdb")

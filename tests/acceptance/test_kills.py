@@ -28,7 +28,6 @@ def test_nothing_is_lost_or_doubled_when_everything_is_killed(open_tmp_path):
     assert len(report.kills) == KILLS_OF_EACH_KIND * len(KINDS)
 
 
-@pytest.mark.timeout(120)
 def test_daemon_serves_when_a_worker_dies_while_the_broker_is_away(open_tmp_path, unique_name):
     """The dead worker's sibling cannot tell the broker; it takes over REST, and both are back after it."""
     with Broker(open_tmp_path / "kafka") as broker:

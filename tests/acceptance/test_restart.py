@@ -47,7 +47,6 @@ def running(daemon: Daemon, names: list[str]) -> bool:
     )
 
 
-@pytest.mark.timeout(240)
 @pytest.mark.parametrize("broker_waits_ms", [0, 3000], ids=["no-delay", "brokers-default-delay"])
 def test_all_runs_again_in_seconds_when_everything_is_killed(
     open_tmp_path, unique_name, broker_waits_ms
@@ -99,7 +98,6 @@ def test_all_runs_again_in_seconds_when_everything_is_killed(
                 print("after SIGKILL:", ", ".join(took_s))
 
 
-@pytest.mark.timeout(120)
 def test_second_daemon_ends_with_78_when_the_first_has_the_folder(
     broker, unique_name, open_tmp_path
 ):

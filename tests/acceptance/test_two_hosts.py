@@ -101,7 +101,6 @@ def reachable(hosts, tmp_path):
         yield broker, address
 
 
-@pytest.mark.timeout(300)
 def test_host_that_is_cut_off_stops_before_the_other_takes_over(
     hosts, reachable, tmp_path, unique_name
 ):

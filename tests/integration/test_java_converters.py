@@ -13,8 +13,6 @@ import urllib.request
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import pytest
-
 from deploy.parts import free_ports
 from deploy.parts.connect import ConnectWorker
 from tests.daemon import Daemon, worker_options
@@ -100,7 +98,6 @@ def put(url: str, name: str, config: dict[str, str]) -> Any:
     wait_until(answered, f"{name} at {url}", 60)
 
 
-@pytest.mark.timeout(300)
 def test_values_pass_between_java_and_the_daemon_with_every_converter(
     broker, unique_name, tmp_path
 ):

@@ -112,7 +112,6 @@ class Beside:
         return bool(found) or not arrived
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["distributed", "standalone"])
 def test_answers_are_those_of_a_java_worker_when_both_get_the_same_requests(
     mode, broker, unique_name, tmp_path

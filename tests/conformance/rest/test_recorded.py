@@ -34,7 +34,6 @@ def options_of(mode: str, bootstrap: str, name: str, port: int, tmp_path: Path) 
     }
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("mode", ["distributed", "standalone"])
 def test_answers_are_the_recorded_ones_when_the_sequence_is_replayed(
     mode, broker, unique_name, tmp_path

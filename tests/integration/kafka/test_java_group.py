@@ -150,7 +150,6 @@ def shared_with(peer, ours):
     )
 
 
-@pytest.mark.timeout(300)
 def test_java_and_our_members_share_the_work_when_either_leads(peer, start):
     """The Java worker leads our two members; when it has left and come back, one of ours leads it.
 

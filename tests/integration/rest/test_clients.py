@@ -16,8 +16,6 @@ from deploy.parts import free_ports
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(180)
-
 PACKAGES = {
     "several": ("kafka-connect-py", "kafka-connect-healthcheck", "kafka-connect-api"),
     # It names its own release tools (twine, wheel) as needed: left out. Python 3.13 took cgi away.

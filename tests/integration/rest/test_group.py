@@ -19,8 +19,6 @@ from deploy.parts import free_ports
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 WORKER_SAMPLES = """
     kafka_connect_version_info kafka_connect_worker_connector_count kafka_connect_worker_task_count
     kafka_connect_worker_connector_startup_attempts_total
@@ -79,7 +77,7 @@ def pair(broker, tmp_path_factory):
             options = worker_options(broker.bootstrap, group, port)
             daemons.append(Daemon(folder, "distributed", options).start(ready=False))
         for daemon in daemons:
-            wait_until(daemon.healthy, f"{daemon.url} is healthy", 40)
+            wait_until(daemon.healthy, f"{daemon.url} is healthy", 90)
         wait_until(lambda: settled(daemons), "both workers are in a stable group")
         leader = urlsplit(
             daemons[0].client.get("appliance", "v1", "snapshot")["group"]["leader"]

@@ -20,8 +20,6 @@ from deploy.parts import free_ports
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.timeout(120)
-
 STORES = Path(__file__).parents[2] / "golden/keystores"
 EXTENSION = "org.apache.kafka.connect.rest.basic.auth.extension"
 TLS = {
