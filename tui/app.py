@@ -34,6 +34,7 @@ from tui.model import STEP_S
 from tui.scene import Scene
 from tui.screens.overview import Overview
 from tui.screens.view import Hints, View
+from tui.widgets.bar import Bar
 
 SAID_S = 6.0
 ASIDE_S = 15.0
@@ -58,6 +59,18 @@ _FRAME = """
 Grid { height: 1fr; scrollbar-size: 0 0; }
 Screen.small > * { display: none; } Screen.small > #nobody { display: block; }
 """
+
+
+class Ground(Screen[None]):
+    """What the frame stands on and covers: there is no text of its own to look for at each paint."""
+
+    BLANK: ClassVar[bool] = True
+
+
+class Pages(ContentSwitcher):
+    """The views, of which one is shown and covers it."""
+
+    BLANK: ClassVar[bool] = True
 
 
 class Line(Input):
@@ -105,15 +118,19 @@ class Console(Handlers):
 
     def compose(self) -> ComposeResult:
         """Give the widgets, top to bottom."""
-        yield Static(id="title")
-        yield Static(id="tabs")
-        with ContentSwitcher(id="views", initial=self.view.id):
+        yield Bar(id="title")
+        yield Bar(id="tabs")
+        with Pages(id="views", initial=self.view.id):
             yield from self.views
         yield Static(id="nobody")
         with Horizontal(id="line-bar"):
             yield Static(id="prompt")
             yield Line(id="line", compact=True, select_on_focus=False)
-        yield Static(id="keys")
+        yield Bar(id="keys")
+
+    def get_default_screen(self) -> Screen[None]:
+        """Give the screen that the frame is on."""
+        return Ground(id="_default")
 
     def on_mount(self) -> None:
         """Colour the frame, start the feed, paint."""
@@ -169,7 +186,7 @@ class Console(Handlers):
         """Colour everything by the palette."""
         palette = self.scene.theme
         self.screen_stack[0].styles.background = palette.background
-        for name in ("title", "tabs", "keys", "line", "prompt"):
+        for name in ("line", "prompt"):
             self.query_one(f"#{name}").styles.background = palette.chrome
         self.query_one("#line").styles.color = palette.text
         self._shown.clear()
@@ -239,10 +256,9 @@ class Console(Handlers):
     def _paint_chrome(self, now_s: float) -> None:
         self._chrome_due = False
         scene, palette, width = self.scene, self.scene.theme, self.size.width
-        title = self.query_one("#title", Static)
-        title.styles.background = palette.alarm if scene.lost else palette.chrome
         views = self.query_one("#views")
-        self._put("title", chrome.title(scene, now_s, width, frozen=self.frozen))
+        title = chrome.title(scene, now_s, width, frozen=self.frozen)
+        self._put("title", title, alarm=scene.lost)
         tabs, self._ends = chrome.tabs(scene, self.views, self._names, self.view, width)
         self._put("tabs", tabs)
         if self._said is not None and not self._said_nothing(now_s):
@@ -273,10 +289,15 @@ class Console(Handlers):
             return hints
         return tuple(("p", "resume") if pair == ("p", "pause") else pair for pair in hints)
 
-    def _put(self, name: str, text: Text) -> None:
-        if self._shown.get(name) != text:
-            self._shown[name] = text
-            self.query_one(f"#{name}", Static).update(text, layout=name == "nobody")
+    def _put(self, name: str, text: Text, *, alarm: bool = False) -> None:
+        if self._shown.get(name) == text:
+            return
+        self._shown[name] = text
+        if name == "nobody":
+            self.query_one(f"#{name}", Static).update(text)
+        else:
+            palette = self.scene.theme
+            self.query_one(f"#{name}", Bar).put(text, palette.alarm if alarm else palette.chrome)
 
     def _fetch(self, now_s: float) -> None:
         """Let the view load what is due; one request of it at a time."""

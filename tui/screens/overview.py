@@ -64,7 +64,7 @@ class TaskList(View):
     def paint_tasks(self, now_s: float, dirty: set[str]) -> None:
         """Show the tasks in their order, repaint those that changed."""
         model, grid = self.scene.model, self.tasks_grid
-        if self.listing.due(now_s) or model.reshaped:
+        if self.listing.due(now_s, changed=bool(dirty)) or model.reshaped:
             keys = model.problems_first()
             if self.only_problems:
                 keys = [key for key in keys if model.tasks[key].state != "RUNNING"]

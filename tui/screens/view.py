@@ -197,18 +197,21 @@ class Listing:
         self._grid = grid
         self._fields = fields
         self._sorted_s = float("-inf")
+        self._touched = True
 
-    def due(self, now_s: float) -> bool:
-        """Tell whether rows may be put in order again."""
-        return now_s - self._sorted_s >= RESORT_S
+    def due(self, now_s: float, *, changed: bool = True) -> bool:
+        """Tell whether rows are to be put in order again; `changed`: they may be others by now."""
+        self._touched = self._touched or changed
+        return self._touched and now_s - self._sorted_s >= RESORT_S
 
     def expire(self) -> None:
         """Sort at the next chance."""
         self._sorted_s = float("-inf")
+        self._touched = True
 
     def show(self, keys: list[str], wanted: Filter, now_s: float) -> None:
         """Show what matches of `keys`, in their order unless the grid is sorted by a column."""
-        self._sorted_s = now_s
+        self._sorted_s, self._touched = now_s, False
         grid = self._grid
         if wanted.text:
             keys = [key for key in keys if wanted.matches(self._fields(key))]
