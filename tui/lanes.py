@@ -14,6 +14,7 @@ SPAN_S: Final = 600
 _HEAD: Final = 9
 
 Rebalance = Mapping[str, Any]
+_Letter = tuple[str, str]
 
 
 class Picture(NamedTuple):
@@ -25,12 +26,23 @@ class Picture(NamedTuple):
 
 
 class _Step(NamedTuple):
-    """What the group was from `cell` on; `held` is None where nobody told."""
+    """What the group was from `cell` on.
+
+    `left` are the workers that went, `back` is one that came back before it was missed.
+    """
 
     cell: int
     held: Mapping[str, int]
     left: Sequence[str]
+    died: bool
+    back: str | None
     gen: int
+
+
+def died(rebalance: Rebalance) -> bool:
+    """Tell whether the workers that went were killed or lost; the daemon says so in the cause's sentence."""
+    cause = rebalance["cause"]
+    return cause["kind"] == "left" and cause["detail"].partition(";")[0].endswith(" died")
 
 
 def lanes(scene: Scene, rebalances: Sequence[Rebalance], now_s: float, width: int) -> Picture:
@@ -53,6 +65,8 @@ def lanes(scene: Scene, rebalances: Sequence[Rebalance], now_s: float, width: in
                 cell(entry["started"]),
                 entry["workers"],
                 entry["left"],
+                died(entry),
+                entry["cause"]["worker"] if entry["cause"]["kind"] == "rejoined" else None,
                 entry["gen"],
             )
         )
@@ -80,6 +94,7 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
     held: int | None = None
     away = False
     shown = range(0)
+    gone: _Letter | None = None
     for at, step in enumerate(steps):
         end = steps[at + 1].cell if at + 1 < len(steps) else cells
         before, held = held, step.held.get(id)
@@ -92,14 +107,21 @@ def _lane(text: Text, scene: Scene, id: str, steps: Sequence[_Step], cells: int)
         away = away and not held
         if mark is not None:
             word, style = mark
-            first = min(step.cell, cells - len(word))
-            # two numbers that touch would read as one: the older one gives way
+            letters: list[_Letter] = [(letter, style) for letter in word]
+            first = min(step.cell, cells - len(letters))
+            # two numbers that touch would read as one: the older one gives way, but not that a worker went
             if first <= shown.stop:
                 for place in shown:
                     row[place] = line
-            shown = range(first, first + len(word))
-            for place, letter in zip(shown, word, strict=True):
-                row[place] = (letter, style)
+                if gone is not None and held is not None:
+                    letters.insert(0, gone)
+                    first = min(shown.start, cells - len(letters))
+            else:
+                gone = None
+            if held is None:
+                gone = letters[0]
+            shown = range(first, first + len(letters))
+            row[first : shown.stop] = letters
     for letter, style in row:
         text.append(letter, style)
     text.append("\n")
@@ -113,9 +135,13 @@ def _mark(
     if held is None:
         if id not in step.left:
             return None
-        return f"{palette.state('FAILED')[0]} 0", palette.style("red")
+        glyph, _, role = palette.state("FAILED" if step.died else "STOPPED")
+        return f"{glyph} 0", palette.style(role)
     if away:
         return (f"+{held}", palette.style("green")) if held else None
+    if id == step.back:
+        glyph, _, role = palette.state("RESTARTING")
+        return f"{glyph} {held}", palette.style(role)
     if held == before:
         return None
     if before is None:

@@ -283,7 +283,7 @@ def waiting(app: Console) -> Console:
 
 def waiting_answers() -> dict[str, Any]:
     """Give what the daemon tells about that rebalance."""
-    detail = f"{W2} left; its 10 tasks wait 60 s"
+    detail = f"{W2} died; its 10 tasks wait 60 s"
     gone = rebalance(
         45,
         10,

@@ -68,6 +68,21 @@ async def test_pane_has_the_whole_screen_when_zoomed():
         await until(lambda: grid.size.height == before)
 
 
+async def test_generations_are_stepped_through_when_brackets_are_pressed():
+    """The newest stands first: the one before is below it, the next one above."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await app.complete.wait()
+        await pilot.press("4")
+        grid = app.view.query_one("#generations", Grid)
+        await until(lambda: len(grid.keys) > 2)
+        newest, older = grid.keys[:2]
+        await pilot.press("left_square_bracket")
+        assert grid.key == older
+        await pilot.press("right_square_bracket")
+        assert grid.key == newest
+
+
 async def test_key_explains_instead_of_acting_when_the_role_is_too_low():
     """A viewer's p changes nothing; the key bar shows such keys paler, the title RO."""
     app = still(DARK, {"/whoami": {"principal": "ana", "user": "ana", "role": "view"}})

@@ -205,11 +205,11 @@ def scene() -> Scene:
 
 
 def test_lane_prints_a_number_where_it_changes():
-    """Numbers stand where they change, a worker that left is crossed out, its return is marked."""
+    """Numbers stand where they change, with a square where a worker left; its return is marked."""
     lines = lanes(scene(), rebalances(), NOW_MS / 1000, 100).text.plain.splitlines()
     assert lines[0].startswith("w1    10 10")
     assert "20" in lines[0]
-    assert "✗ 0" in lines[1]
+    assert "■ 0" in lines[1]
     assert "+10" in lines[1]
     assert "10 wait" in lines[2]
     assert [number for number in ("40", "41", "42", "44") if number not in lines[3]] == []
@@ -224,7 +224,7 @@ def test_older_number_gives_way_when_two_would_touch():
 
 
 def test_numbers_are_whole_when_a_worker_has_just_gone_and_come_back():
-    """All within the last cell: the newest number of each lane stands at its end."""
+    """All within the last cell: the newest number of each lane stands at its end, behind what it was."""
     just_now = [
         rebalance(42, 0, (10, 10)),
         rebalance(41, 1, (20,), left=[W2]),
@@ -232,8 +232,36 @@ def test_numbers_are_whole_when_a_worker_has_just_gone_and_come_back():
     ]
     for count in (3, 2):
         lines = lanes(scene(), just_now[-count:], NOW_MS / 1000, 100).text.plain.splitlines()
-        wanted = ("10", "+10") if count == 3 else ("20", "✗ 0")
+        wanted = ("10", "■+10") if count == 3 else ("20", "■ 0")
         assert (lines[0].endswith(wanted[0]), lines[1].endswith(wanted[1])) == (True, True)
+
+
+DIED = {"kind": "left", "worker": W2, "detail": f"{W2} died; its 10 tasks wait 60 s"}
+REJOINED = {"kind": "rejoined", "worker": W2, "detail": f"{W2} was restarted and is back"}
+
+
+@pytest.mark.parametrize("since_s", [2, 60, 400, 590])
+def test_death_stays_marked_when_the_worker_is_back_at_once(since_s):
+    """Two seconds later it has its tasks again: a cross tells of it while that moment is shown."""
+    then = [
+        rebalance(42, since_s - 2, (10, 10)),
+        rebalance(41, since_s, (20,), left=[W2], cause=DIED),
+        rebalance(40, 900, (10, 10)),
+    ]
+    lane = lanes(scene(), then, NOW_MS / 1000, 100).text.plain.splitlines()[1]
+    assert "✗+10" in lane
+
+
+def test_lane_tells_death_from_leaving_and_from_a_quick_return():
+    """A cross, a square, and a turn where the group made no generation without the worker."""
+    before = rebalance(40, 500, (10, 10))
+    for last, mark in (
+        (rebalance(41, 200, (10,), left=[W2], cause=DIED), "✗ 0"),
+        (rebalance(41, 200, (10,), left=[W2]), "■ 0"),
+        (rebalance(41, 200, (10, 10), cause=REJOINED), "↻ 10"),
+    ):
+        lane = lanes(scene(), [last, before], NOW_MS / 1000, 100).text.plain.splitlines()[1]
+        assert mark in lane
 
 
 def test_number_stays_whole_when_a_generation_follows_that_changes_nothing():

@@ -334,7 +334,7 @@ async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders)
         kind = next(kind for kind in kinds() if kind in {"left", "rejoined"})
         await until(lambda: "gen " in text_of(pilot, "lanes"), PATIENCE_S)
         if kind == "left":
-            await until(lambda: any(row == "left" for _, row in view._rows.values()), PATIENCE_S)
+            await until(lambda: any(row == "died" for _, row in view._rows.values()), PATIENCE_S)
 
 
 async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_path):

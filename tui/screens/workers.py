@@ -12,7 +12,7 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal
 
 from tui.client import PREFIX
-from tui.lanes import lanes
+from tui.lanes import died, lanes
 from tui.model import Model
 from tui.scene import Asker, Scene
 from tui.screens.overview import named, short_worker
@@ -48,7 +48,8 @@ _PHASES: Final[Mapping[str, tuple[str, str, str, str]]] = {
     "revoke": ("↻", "~", "round 1", "violet"),
     "assign": ("↻", "~", "round 2", "violet"),
     "waiting": ("‖", "=", "waiting", "amber"),
-    "left": ("✗", "X", "left", "red"),
+    "died": ("✗", "X", "died", "red"),
+    "left": ("■", "#", "left", "grey"),
 }
 _WHY: Final[Mapping[str, str]] = {
     "revoke": "Why two rounds? A task may not run twice, so its old owner gives it up first (round "
@@ -57,8 +58,9 @@ _WHY: Final[Mapping[str, str]] = {
     "it to the new ones.",
     "waiting": "Why wait? A worker that restarts is back in seconds; its tasks wait for it, up to "
     "scheduled.rebalance.max.delay.ms, rather than move twice.",
-    "left": "The group notices a killed worker at its session timeout, at once when its host's "
-    "daemon sees it die. Its tasks stand still until they are placed again.",
+    "died": "Its tasks had not been stopped. The group notices a killed worker at its session "
+    "timeout, at once when its host's daemon sees it die. They stand still until placed again.",
+    "left": "It was stopped in order: its tasks, if it had any, had stopped before it went.",
     "stable": "Only what had to move moved: all other tasks kept running meanwhile.",
 }
 
@@ -79,8 +81,9 @@ class Workers(View):
     )
     ABOUT: ClassVar[str] = (
         "Which worker runs what, and every rebalance with its cause. A lane prints the number of "
-        "tasks only where it changes; X marks a worker that left, and 'wait' how many of its tasks "
-        "wait for its return. BEAT is how long ago the coordinator answered the worker. Enter on a "
+        "tasks only where it changes; a cross (X) marks a worker that died, a square (#) one that left "
+        "in order, a turn (~) one that was back before it was missed; 'wait' is how many tasks wait for "
+        "their worker's return. BEAT is how long ago the coordinator answered the worker. Enter on a "
         "generation lists its moves, on a worker its tasks. 'stopped for' is from a task's stop "
         "until it runs again; of a killed worker's task, since the group noticed."
     )
@@ -155,7 +158,8 @@ class Workers(View):
         for entry in self.rebalances:
             self._rows[str(entry["id"])] = (entry, entry["phase"])
             if entry["left"]:
-                self._rows[f"{entry['id']} left"] = (entry, "left")
+                went = "died" if died(entry) else "left"
+                self._rows[f"{entry['id']} {went}"] = (entry, went)
         wanted = self.filter
         keys = [key for key in self._rows if not wanted.text or wanted.matches(self._fields(key))]
         grid.show(keys)
@@ -192,8 +196,8 @@ class Workers(View):
         self.app.call_later(self.app.show_text, f"gen {entry['gen']}", text)  # type: ignore[attr-defined]
 
     def step(self, by: int) -> None:
-        """Go to an older or newer generation."""
-        self.query_one("#generations", Grid).action_move(by)
+        """Go to the next generation or the one before; the newest stands first."""
+        self.query_one("#generations", Grid).action_move(-by)
 
     def _fields(self, key: str) -> dict[str, object]:
         entry, phase = self._rows[key]
@@ -224,8 +228,11 @@ class Workers(View):
         entry, phase = self._rows[key]
         palette = self.scene.palette
         glyph, plain, word, role = _PHASES.get(phase, ("?", "?", phase, "grey"))
-        left = phase == "left"
-        why = f"{', '.join(entry['left'])} left the group" if left else entry["cause"]["detail"]
+        left = phase in {"died", "left"}
+        # of one that had no tasks nobody can tell whether it stopped them
+        how = "left in order" if entry["lost"] else "left the group"
+        how = "was killed or lost" if phase == "died" else how
+        why = f"{', '.join(entry['left'])} {how}" if left else entry["cause"]["detail"]
         return (
             Cell(str(entry["gen"]), "bold"),
             Cell(time.strftime("%H:%M:%S", time.gmtime(entry["started"] / 1000)), "grey"),
