@@ -42,7 +42,7 @@ class _Step(NamedTuple):
 def died(rebalance: Rebalance) -> bool:
     """Tell whether the workers that went were killed or lost; the daemon says so in the cause's sentence."""
     cause = rebalance["cause"]
-    return cause["kind"] == "left" and cause["detail"].partition(";")[0].endswith(" died")
+    return cause["kind"] == "left" and str(cause["detail"]).partition(";")[0].endswith(" died")
 
 
 def lanes(scene: Scene, rebalances: Sequence[Rebalance], now_s: float, width: int) -> Picture:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
 
 from tui.palette import RANK
+from tui.text import several
 
 STEP_S: Final = 5.0
 TREND: Final = 24
@@ -30,6 +31,7 @@ _WAYS: Final = {
 }
 _NEWS: Final = 200
 _CONFIG_PATH: Final = re.compile(r"/connectors/([^/]+)/config")
+_TASK: Final = re.compile(r".+-\d+")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 
 
@@ -444,7 +446,7 @@ class Model:
         return True
 
     def _tell(self, type_: str, body: Mapping[str, Any]) -> None:
-        news = sentence(type_, body)
+        news = sentence(type_, body, self.connectors)
         if news is not None:
             self.news.appendleft(news)
 
@@ -468,16 +470,19 @@ def _connector(entry: Mapping[str, Any]) -> Connector:
     )
 
 
-def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
-    """Give an event in words, None for what needs none."""
+def sentence(type_: str, body: Mapping[str, Any], connectors: Container[str] = ()) -> News | None:
+    """Give an event in words, None for what needs none; `connectors` tells their names from tasks'."""
     ts = int(body.get("ts", 0))
     if type_ in {"task", "connector"}:
         why = reason(body.get("trace")) or ""
         return News(ts, f"{body['key']} {body['to']} {why}".rstrip(), str(body["to"]))
     if type_ == "rebalance":
-        moved = len(body.get("assigned", ()))
-        text = f"gen {body.get('generation')} +{moved} {body.get('cause') or ''}"
-        return News(ts, text.rstrip(), "REBALANCE")
+        placed = [str(name) for name in body.get("assigned", ())]
+        whole = sum(name in connectors or _TASK.fullmatch(name) is None for name in placed)
+        counts = (several(whole, "connector"), several(len(placed) - whole, "task"))
+        told = [count for count in counts if not count.startswith("0 ")]
+        text = " ".join([f"gen {body.get('generation')}", *(f"+{count}" for count in told)])
+        return News(ts, f"{text} {body.get('cause') or ''}".rstrip(), "REBALANCE")
     if type_ == "config":
         what = "deleted" if body.get("config") is None else "config changed"
         return News(ts, f"{body['key']} {what}", "CONFIG")

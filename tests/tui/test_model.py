@@ -77,6 +77,23 @@ def test_snapshot_is_asked_for_when_events_cannot_tell():
     assert not model.apply(10, "resync", {})
 
 
+@pytest.mark.parametrize(
+    ("assigned", "told"),
+    [
+        (["orders-0", "orders-0-0", "orders-0-1"], "gen 43 +1 connector +2 tasks w left"),
+        (["orders-0-1"], "gen 43 +1 task w left"),
+        (["gone"], "gen 43 +1 connector w left"),
+        ([], "gen 43 w left"),
+    ],
+)
+def test_rebalance_counts_connectors_and_tasks_when_work_is_placed(assigned, told):
+    """A connector, one that is no longer known too, does not count as a task."""
+    model = loaded()
+    body = {"ts": 1, "generation": 43, "cause": "w left", "assigned": assigned}
+    model.apply(9, "rebalance", body)
+    assert model.news[0].text == told
+
+
 def test_problems_stand_first_when_tasks_are_listed():
     """Failed tasks come before those that run; names and numbers order the rest."""
     model = loaded(failed=0)
