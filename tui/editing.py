@@ -14,6 +14,7 @@ from tui.diff import put_changes
 from tui.plans import put_plan
 from tui.revisions import changes, restored
 from tui.screens.dialogs import Ask, Choice
+from tui.text import several
 
 if TYPE_CHECKING:
     from tui.handlers import Handlers
@@ -125,13 +126,20 @@ class Editing:
         if console.actions.refuses(plan):
             return False
         text.append("\n")
+        known = model.connectors.get(name)
+        rests = known is not None and known.state in {"PAUSED", "STOPPED"}
         if plan is not None:
-            put_plan(text, console.scene, plan, console.size.width)
-        else:
-            tasks = len(model.tasks_of(name))
-            text.append(
-                f"The connector and its {tasks} task{'' if tasks == 1 else 's'} start again with it.\n"
+            put_plan(
+                text,
+                console.scene,
+                {**plan, "restarts": []} if rests else plan,
+                console.size.width,
             )
+        if known is not None and rests:
+            text.append(f"{name} is {known.state.lower()}: no task starts with it until resume.\n")
+        elif plan is None:
+            tasks = several(len(model.tasks_of(name)), "task")
+            text.append(f"The connector and its {tasks} start again with it.\n")
         text.append(f"\n{call}\n", palette.grey)
         if not await console.actions.confirmed(1, f"Apply to {name}", text, name):
             return False
