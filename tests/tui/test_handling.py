@@ -6,9 +6,12 @@ import asyncio
 from functools import partial
 
 import pytest
+from textual.geometry import Region
+from textual.widgets import Static
 
 from tests.tui.still import (
     NOW_MS,
+    W1,
     StillClient,
     opened,
     planned,
@@ -219,6 +222,24 @@ async def test_apply_promises_a_restart_only_when_tasks_run(state):
         text = app.screen.text.plain
         assert ("restarts" in text) == (state == "RUNNING")
         assert ("until resume" in text) == (state != "RUNNING")
+
+
+async def test_head_keeps_both_lines_when_a_connector_has_many_topics():
+    """What is too long is cut: rate and lag stay in the second line; whose worker is told is said."""
+    app = still(DARK, opened())
+    model = app.scene.model
+    topics = tuple(f"orders-of-a-long-name-{number}" for number in range(20))
+    known = model.connectors["orders-0"]._replace(topics=topics, worker=W1)
+    model.connectors["orders-0"] = known
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0")
+        await settled(pilot)
+        head = app.view.query_one("#detail-head", Static).render_lines(Region(0, 0, 80, 2))
+        first, second = (strip.text for strip in head)
+        assert "connector on w1" in first
+        assert "topics orders-of" in first
+        assert "rec/s" in second
 
 
 async def test_table_takes_other_keys_when_they_are_given():

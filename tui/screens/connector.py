@@ -166,20 +166,26 @@ class Detail(Vertical):
         text.append(
             f"{glyph} {model.way_of(known.name)} {running}/{len(tasks)}", palette.style(role)
         )
-        text.append(f"  {versioned(known)}  on {short_worker(model, known.worker)}", palette.grey)
-        if known.topics:
-            text.append(f"  topics {','.join(known.topics)}", palette.grey)
+        where = f"connector on {short_worker(model, known.worker)}"
+        text.append(f"  {versioned(known)}  {where}", palette.grey)
         if known.error:
             text.append(f"  {known.error}", palette.style("red"))
-        self._put_flow(text, known)
-        return text
+        if known.topics:
+            text.append(f"  topics {','.join(known.topics)}", palette.grey)
+        # each is one line: what is too long would push the other one out
+        width = self.size.width or self.app.size.width
+        flow = self._flow(known)
+        for line in (text, flow):
+            line.truncate(width, overflow="ellipsis")
+        return text.append("\n").append_text(flow)
 
-    def _put_flow(self, text: Text, known: Connector) -> None:
-        """Append the second line: rate with its last minutes, lag, and when the configuration changed."""
+    def _flow(self, known: Connector) -> Text:
+        """Give the second line: rate with its last minutes, lag, and when the configuration changed."""
+        text = Text(style=self.scene.palette.text)
         model, palette = self.scene.model, self.scene.palette
         rate = sum(task.rate or 0 for task in model.tasks_of(known.name))
         sign = direction(known.kind, palette)
-        text.append(f"\n {sign.text} ", sign.role)
+        text.append(f" {sign.text} ", sign.role)
         text.append(f"{count(rate)} rec/s ", "bold")
         line = recent(model.trend_of(known.name), TREND, ascii=palette.ascii)
         text.append(f"{line} ", sign.role)
@@ -190,3 +196,4 @@ class Detail(Vertical):
         if known.changed is not None:
             since = changed(known, self.scene.clock())
             text.append(f"  rev {known.revision}, changed {since}", palette.grey)
+        return text
