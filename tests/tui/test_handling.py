@@ -242,6 +242,39 @@ async def test_head_keeps_both_lines_when_a_connector_has_many_topics():
         assert "rec/s" in second
 
 
+@pytest.mark.parametrize("size", [(80, 24), (120, 36)])
+async def test_form_shows_all_groups_and_answers_digits_and_help(size):
+    """A digit goes to its group, ? and F1 explain; in a field both signs are typed, and F1 explains still."""
+    app = still(DARK, opened())
+    async with app.run_test(size=size) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "e")
+        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+        form = app.screen
+        assert isinstance(form, Form)
+        form._groups = [f"Group {number}" for number in range(1, 10)]
+        form.paint()
+        await pilot.press("7")
+        line = str(form.query_one("#groups", Static).content)
+        assert " 7 Group 7 " in line
+        assert [number for number in range(1, 10) if f" {number} " not in line] == []
+        hints = str(form.query_one("#hints", Static).content).splitlines()
+        assert "C command" in hints[-1]
+        assert max(map(len, hints)) <= form.query_one("#hints").size.width
+        for key in ("question_mark", "f1"):
+            await pilot.press(key)
+            await until(lambda: isinstance(app.screen, TextScreen))
+            await pilot.press("escape")
+            await until(lambda: app.screen is form)
+        await form.validate()
+        await pilot.press("n")
+        name = form.query_one(Grid).key or ""
+        await pilot.press("enter", "7", "question_mark")
+        assert form.values[name].endswith("7?")
+        await pilot.press("f1")
+        await until(lambda: isinstance(app.screen, TextScreen))
+
+
 async def test_table_takes_other_keys_when_they_are_given():
     """Moving in a table is remapped like any other action."""
     app = still(DARK)

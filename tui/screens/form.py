@@ -31,7 +31,7 @@ from tui.scene import Scene
 from tui.screens.connectiontest import Tested, put_finding
 from tui.screens.dialogs import Dialog, TextScreen
 from tui.veil import is_secret, veiled
-from tui.widgets.frame import Pane, frame, is_narrow, retitle, subtitle
+from tui.widgets.frame import Pane, frame, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 VALIDATE_S: Final = 0.4
@@ -52,21 +52,23 @@ _COLUMNS: Final = (Column("", 4), Column("KEY", 0), Column("VALUE", 18), Column(
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
 
-_HINTS: Final = (
-    "ctrl+s save",
-    "Esc leave",
-    "Enter edit",
-    "t test connection",
-    "/ search",
-    "[ ] group",
-    "n error",
-    "x unset",
-    "+ low",
-    "E $EDITOR",
-    "y JSON",
-    "C command",
+_KEYS: Final = (
+    ("ctrl+s", "save", "validate, show what changes and what follows, save"),
+    ("Esc", "leave", "leave the line, the search, the form; q too"),
+    ("Enter", "edit", "edit the field"),
+    ("t", "test connection", "have the daemon try the places that the options name"),
+    ("/", "search", "search names and texts of all groups"),
+    ("1..9", "group", "go to a group"),
+    ("?", "help", "this help; F1 too, while a field is edited as well"),
+    ("n", "error", "the next field that is wrong"),
+    ("x", "unset", "take the option away: its default counts"),
+    ("+", "low", "options of low importance too, or not"),
+    ("[ ]", "", "the group before, the next one"),
+    ("E", "$EDITOR", "edit all as JSON in $EDITOR"),
+    ("y", "JSON", "show all as JSON"),
+    ("C", "command", "copy as a command of ingest-appliance"),
 )
-"""In the order in which they stay where there is no room for all."""
+"""Key, word for the line of keys or none, and what it does; the first ones stay where there is no room."""
 
 
 class Form(Dialog):
@@ -85,12 +87,15 @@ class Form(Dialog):
         Binding("n", "next_error", show=False),
         Binding("t", "test", show=False),
         Binding("E", "editor", show=False),
+        Binding("question_mark", "help", show=False),
+        Binding("f1", "help", show=False, priority=True),
+        *(Binding(str(number), f"go({number})", show=False) for number in range(1, 10)),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     Form > .panel { width: 98%; max-width: 160; height: 96%; max-height: 100%; }
     Form #fields { width: 1fr; height: 1fr; } Form #doc { width: 38; height: 1fr; }
     Form #groups { height: 1; } Form #value { margin: 0; }
-    Form #hints { height: 1; }
+    Form #hints { height: 2; }
     Form.narrow #doc { width: 100%; height: 8; }
     Form.narrow Horizontal { layout: vertical; }
     """
@@ -167,18 +172,8 @@ class Form(Dialog):
 
     def paint(self) -> None:
         """Show groups, fields and the text."""
-        palette = self.scene.palette
-        groups = Text(no_wrap=True, overflow="ellipsis")
         bad = self.errors
-        for at, name in enumerate(self._groups):
-            here = at == self._group
-            if is_narrow(self) and abs(at - self._group) > 1:
-                continue
-            on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
-            wrong = any(self._group_of(key) == name for key in bad)
-            groups.append(f" {at + 1} {name} ", on if here else palette.text)
-            groups.append("X " if wrong else " ", palette.style("red"))
-        self.query_one("#groups", Static).update(groups)
+        self._put_groups(bad)
         grid = self.query_one(Grid)
         grid.show(self._fields())
         grid.refresh()
@@ -192,15 +187,44 @@ class Form(Dialog):
         hint = f"Enter keeps {self._editing}, Esc leaves it as it was"
         editing = self._editing not in (None, "/")
         subtitle(panel, self.problem or self._note or (hint if editing else ""))
-        line = self.query_one("#hints", Static)
-        room = line.size.width or self.app.size.width
-        shown = ""
-        for hint in _HINTS:
-            if len(shown) + len(hint) > room:
-                break
-            shown += f"{hint}  "
-        line.update(Text(shown, palette.grey, no_wrap=True))
+        self._put_hints()
         self._put_doc()
+
+    def _put_groups(self, bad: Mapping[str, Sequence[str]]) -> None:
+        """Show the numbers of all groups, and the names of those near the present one that fit."""
+        palette, line = self.scene.palette, self.query_one("#groups", Static)
+        wrong = {self._group_of(key) for key in bad}
+        room = line.size.width or self.app.size.width
+        room -= sum(len(f" {at + 1}  ") + (name in wrong) for at, name in enumerate(self._groups))
+        named = set()
+        for at in sorted(range(len(self._groups)), key=lambda at: abs(at - self._group)):
+            room -= len(self._groups[at]) + 1
+            if room < 0:
+                break
+            named.add(at)
+        text = Text(no_wrap=True)
+        on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
+        for at, name in enumerate(self._groups):
+            shown = f" {at + 1} {name} " if at in named else f" {at + 1} "
+            text.append(shown, on if at == self._group else palette.text)
+            text.append("X " if name in wrong else " ", palette.style("red"))
+        line.update(text)
+
+    def _put_hints(self) -> None:
+        """Show as many keys as there is room for, whole ones."""
+        palette, line = self.scene.palette, self.query_one("#hints", Static)
+        width = line.size.width or self.app.size.width
+        lines = [""]
+        for key, word, _ in _KEYS:
+            if not word:
+                continue
+            hint = f"{key} {word}"
+            if lines[-1] and len(lines[-1]) + 2 + len(hint) > width:
+                if len(lines) == max(1, line.size.height):
+                    break
+                lines.append("")
+            lines[-1] += f"{'  ' if lines[-1] else ''}{hint}"
+        line.update(Text("\n".join(lines), palette.grey, no_wrap=True))
 
     def _group_of(self, key: str) -> str:
         entry = self._entries.get(key)
@@ -398,6 +422,21 @@ class Form(Dialog):
         if self._groups:
             self._group = (self._group + by) % len(self._groups)
             self.paint()
+
+    def action_go(self, number: int) -> None:
+        """Go to a group by its number; ends a search, which is over all groups."""
+        if number <= len(self._groups):
+            self._group, self._filter = number - 1, Filter()
+            self.paint()
+
+    def action_help(self) -> None:
+        """Say what each key does."""
+        palette = self.scene.palette
+        text = Text(style=palette.text)
+        for key, _, words in _KEYS:
+            text.append(f"  {key:<8}", palette.accent)
+            text.append(f"{words}\n")
+        self.app.push_screen(TextScreen(self.scene, "Keys of this form", text))
 
     def action_fold(self) -> None:
         """Show fields of low importance, or fold them."""
