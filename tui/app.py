@@ -368,6 +368,15 @@ class Console(Handlers):
             self.go(view)
             view.open(name, tab, key)
 
+    def open_topic(self, name: str) -> None:
+        """Open a topic's records in their view."""
+        from tui.screens.topics import Topics
+
+        view = next((view for view in self.views if isinstance(view, Topics)), None)
+        if view is not None:
+            self.go(view)
+            view.open(name)
+
     def action_last_view(self) -> None:
         """Go back to the view before."""
         self.go(self._before)

@@ -17,6 +17,7 @@ from tests.tui.still import (
     planned,
     settled,
     still,
+    topics,
     until,
 )
 from tui import keys
@@ -27,6 +28,7 @@ from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
+from tui.widgets.frame import Pane
 from tui.widgets.grid import Grid
 
 
@@ -273,6 +275,23 @@ async def test_form_shows_all_groups_and_answers_digits_and_help(size):
         assert form.values[name].endswith("7?")
         await pilot.press("f1")
         await until(lambda: isinstance(app.screen, TextScreen))
+
+
+async def test_topic_of_a_connector_is_told_and_opened():
+    """Below the tab's list stands what the cluster knows of the topic; Enter goes to its records."""
+    used = {"/connectors/orders-0/topics": {"orders-0": {"topics": ["gone", "orders"]}}}
+    app = still(DARK, {**opened(), **topics(), **used})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0", "Topics")
+        pane = app.view.query_one("#detail-text", Pane)
+        await until(lambda: "no such topic" in pane.text)
+        await pilot.press("j")
+        await until(lambda: "partitions  6" in pane.text)
+        assert "read by     orders-0" in pane.text
+        await pilot.press("enter")
+        await until(lambda: app.view.NAME == "Topics")
+        await until(lambda: len(app.view.query_one("#records-grid", Grid).keys) > 1)
 
 
 async def test_table_takes_other_keys_when_they_are_given():

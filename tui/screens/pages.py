@@ -17,7 +17,7 @@ from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints
-from tui.text import ago, count, lag, seconds
+from tui.text import ago, count, lag, seconds, size
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -297,19 +297,50 @@ class OffsetsPage(Page):
 
 
 class TopicsPage(Page):
-    """What its tasks have used."""
+    """What its tasks have used, and what the cluster knows of it."""
 
     TITLE = "Topics"
+    HINTS = (("Enter", "records"),)
     COLUMNS = (Column("TOPIC", 0),)
     EMPTY = "None used yet"
 
     async def load(self, client: Asker) -> None:
         """Fetch the topics."""
         found = await client.get(f"{self._path}/topics")
-        self.rows = {topic: {"topic": topic} for topic in found[self.name]["topics"]}
+        known = [] if self.scene.stock else await client.get(f"{PREFIX}/topics")
+        told = {entry["topic"]: entry for entry in known}
+        self.rows = {
+            topic: told.get(topic, {"topic": topic}) for topic in found[self.name]["topics"]
+        }
 
     def cells(self, key: str) -> Sequence[Cell]:
         return (Cell(key),)
+
+    def about(self, key: str | None) -> tuple[str, Text]:
+        row, palette = self.rows.get(key or ""), self.scene.palette
+        text = Text(style=palette.text)
+        if row is None or self.scene.stock:
+            return "Topic", text
+        if "partitions" not in row:
+            return "Topic", text.append("The cluster has no such topic any more.", palette.grey)
+        for word, value in (
+            ("partitions", str(row["partitions"])),
+            ("records", count(row["records"])),
+            ("size", size(row.get("size_bytes"))),
+            ("written by", ", ".join(row["written_by"]) or "-"),
+            ("read by", ", ".join(row["read_by"]) or "-"),
+        ):
+            text.append(f"{word:<12}", palette.grey)
+            text.append(f"{value}\n")
+        return "Topic", text.append("\nEnter shows its records", palette.grey)
+
+    def enter(self, key: str) -> bool:
+        """Show the topic's records in the view of topics."""
+        if self.scene.stock or "partitions" not in self.rows.get(key, {}):
+            return False
+        app = self.grid.app
+        app.call_later(app.open_topic, key)  # type: ignore[attr-defined]
+        return True
 
 
 class ErrorsPage(Page):

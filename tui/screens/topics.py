@@ -52,6 +52,10 @@ _PEEK: Hints = (
 
 
 _KEPT: Final = 500
+_NO_RECORD: Final = (
+    "The record under the cursor is shown here. t chooses where to read from: newest, oldest, an offset, "
+    "time:MS; F follows what comes."
+)
 
 
 def _payload_cell(text: str | None) -> Cell:
@@ -285,6 +289,8 @@ class Topics(View):
             for name, value in record["headers"]:
                 text.append(f"{name:<24}", self.scene.palette.grey)
                 text.append(f"{value}\n")
+        else:
+            text.append(_NO_RECORD, self.scene.palette.grey)
         return text
 
     def _record_fields(self, key: str) -> dict[str, object]:
