@@ -34,11 +34,12 @@ class Bar(Widget):
 
     def render_lines(self, crop: Region) -> list[Strip]:
         """Give the line, drawn once for each text and width."""
-        width = self.size.width
+        # a bar is as wide as what is asked for; its size would have to be looked for
+        width = crop.right
         if self._line is None or self._line.cell_length != width:
             ground = Style(bgcolor=self._ground or None)
             segments = Segment.apply_style(self._text.render(self.app.console), ground)
             self._line = Strip(segments).adjust_cell_length(width, ground)
             for line_filter in self.get_line_filters():
                 self._line = self._line.apply_filter(line_filter, self.background_colors[1])
-        return [self._line.crop(crop.x, crop.right)]
+        return [self._line.crop(crop.x, width)]

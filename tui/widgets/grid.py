@@ -187,11 +187,14 @@ class Grid(ScrollView, can_focus=True):
 
     def repaint(self, keys: Iterable[str]) -> None:
         """Repaint the rows of `keys` that are visible and look different."""
+        rows = [(self._places[key], key) for key in keys if key in self._places]
+        if not rows:
+            # asking a widget for its size has Textual look for it on the screen: not for nothing
+            return
         top = int(self.scroll_y)
         height = self.size.height - 1
-        for key in keys:
-            at = self._places.get(key)
-            if at is not None and top <= at < top + height and self._differs(key):
+        for at, key in rows:
+            if top <= at < top + height and self._differs(key):
                 self._repaint_row(at)
 
     def renew(self) -> None:
