@@ -245,6 +245,7 @@ class Host:
             member = self._herder.member
             try:
                 if member is not None:
+                    self._herder.expect_rebalance("a worker of this daemon died")
                     member.leave_group(member_id, "its process died", _LEAVE_S)
                     _LOG.warning(
                         "A worker of this daemon died; it is out of the group and is started again. "

@@ -127,17 +127,11 @@ class Editing:
             return False
         text.append("\n")
         known = model.connectors.get(name)
-        rests = known is not None and known.state in {"PAUSED", "STOPPED"}
         if plan is not None:
-            put_plan(
-                text,
-                console.scene,
-                {**plan, "restarts": []} if rests else plan,
-                console.size.width,
-            )
-        if known is not None and rests:
+            put_plan(text, console.scene, plan, console.size.width)
+        elif known is not None and known.state in {"PAUSED", "STOPPED"}:
             text.append(f"{name} is {known.state.lower()}: no task starts with it until resume.\n")
-        elif plan is None:
+        else:
             tasks = several(len(model.tasks_of(name)), "task")
             text.append(f"The connector and its {tasks} start again with it.\n")
         text.append(f"\n{call}\n", palette.grey)

@@ -40,9 +40,8 @@ class _Step(NamedTuple):
 
 
 def died(rebalance: Rebalance) -> bool:
-    """Tell whether the workers that went were killed or lost; the daemon says so in the cause's sentence."""
-    cause = rebalance["cause"]
-    return cause["kind"] == "left" and str(cause["detail"]).partition(";")[0].endswith(" died")
+    """Tell whether the workers that went were killed or lost."""
+    return bool(rebalance["cause"]["kind"] == "died")
 
 
 def lanes(scene: Scene, rebalances: Sequence[Rebalance], now_s: float, width: int) -> Picture:

@@ -205,6 +205,10 @@ class AbstractHerder(abc.ABC):
         """Give the membership, None before `start`."""
         return self._tick.member if self._tick.has_member else None
 
+    def expect_rebalance(self, cause: str) -> None:
+        """Name the cause of a rebalance that another worker will ask for soon; any thread."""
+        self._tick.expect(cause)
+
     def snapshot(self, *, whole: bool = True) -> HerderSnapshot:
         """Give everything for the console, at once and without the tick; see `Herder.snapshot`."""
         return herder_snapshot(

@@ -68,7 +68,8 @@ class JournalSink(Protocol):
 
         Members: `generation`, `leader_url`, `is_leader`, `cause` (what began it, a sentence),
         `changed` (what work came or went since the last one, "" for nothing), `started_ms`, `took_ms`,
-        `assigned`, `revoked` (texts of connectors and task ids), `lost` (leader only), `delay_ms`,
+        `assigned`, `revoked` (texts of connectors and task ids), `connectors` (those of all texts that name
+        connectors), `lost` and `owned` (leader only), `delay_ms`,
         `standstill_ms` (text of task id -> ms from its stop here to its start here).
         """
 

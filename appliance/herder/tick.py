@@ -140,6 +140,10 @@ class Tick:
         self._rejoin_cause = cause
         self.member.request_rejoin(cause)
 
+    def expect(self, cause: str) -> None:
+        """Name the cause of a rebalance that is about to come; any thread."""
+        self._rejoin_cause = cause
+
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Say what the tick does meanwhile, for the text of a time-out."""
@@ -365,12 +369,17 @@ class Tick:
             "delay_ms": assignment.delay_ms,
             "standstill_ms": standstill,
         }
+        connectors = {*assignment.work.connectors, *assignment.revoked.connectors}
         if joined.is_leader and round_ is not None:
             event["lost"] = _texts(round_.lost)
             event["owned"] = {
                 self._role.workers.get(member, member): _texts(work)
                 for member, work in round_.owned.items()
             }
+            connectors.update(round_.lost.connectors)
+            for work in round_.owned.values():
+                connectors.update(work.connectors)
+        event["connectors"] = sorted(connectors)
         self._journal.rebalance(event)
 
     # The end, and the lease.

@@ -289,7 +289,7 @@ def waiting_answers() -> dict[str, Any]:
         10,
         (10,),
         phase="waiting",
-        cause={"kind": "left", "worker": W2, "detail": detail},
+        cause={"kind": "died", "worker": W2, "detail": detail},
         left=[W2],
         lost=[f"orders-{at}-{number}" for at in range(4) for number in (1, 3)],
         delay_until=NOW_MS + 50_000,

@@ -199,33 +199,6 @@ async def test_change_is_refused_when_its_plan_says_so():
         assert len(app.screen_stack) == 1
 
 
-@pytest.mark.parametrize("state", ["RUNNING", "PAUSED", "STOPPED"])
-async def test_apply_promises_a_restart_only_when_tasks_run(state):
-    """Tasks of a paused or stopped connector start with the new configuration when it is resumed."""
-    answers = opened()
-    for entry in answers["PUT /connector-plugins/FileStreamSink/config/validate"]["configs"]:
-        entry["value"]["errors"] = []
-    plan = planned()
-    told = {**plan, "stops": [], "lost": [], "notes": [], "restarts": plan["stops"]}
-    app = still(DARK, {**answers, "POST /plan": told})
-    model = app.scene.model
-    model.connectors["orders-0"] = model.connectors["orders-0"]._replace(state=state)
-    async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press("2")
-        grid = app.view.query_one(Grid)
-        await until(lambda: "orders-0" in grid.keys)
-        grid.go_to("orders-0")
-        await pilot.press("e")
-        await until(lambda: isinstance(app.screen, Form) and not app.screen.query_one(Grid).asks)
-        await pilot.press("enter", "x", "enter", "ctrl+s")
-        await until(lambda: isinstance(app.screen, Confirm))
-        assert isinstance(app.screen, Confirm)
-        text = app.screen.text.plain
-        assert ("restarts" in text) == (state == "RUNNING")
-        assert ("until resume" in text) == (state != "RUNNING")
-
-
 async def test_head_keeps_both_lines_when_a_connector_has_many_topics():
     """What is too long is cut: rate and lag stay in the second line; whose worker is told is said."""
     app = still(DARK, opened())

@@ -236,7 +236,7 @@ def test_numbers_are_whole_when_a_worker_has_just_gone_and_come_back():
         assert (lines[0].endswith(wanted[0]), lines[1].endswith(wanted[1])) == (True, True)
 
 
-DIED = {"kind": "left", "worker": W2, "detail": f"{W2} died; its 10 tasks wait 60 s"}
+DIED = {"kind": "died", "worker": W2, "detail": f"{W2} died; its 10 tasks wait 60 s"}
 REJOINED = {"kind": "rejoined", "worker": W2, "detail": f"{W2} was restarted and is back"}
 
 

@@ -330,10 +330,10 @@ async def test_lanes_and_cause_are_shown_when_a_worker_is_killed(daemon, orders)
             return [entry["cause"]["kind"] for entry in later]
 
         # it may be back before the group has made a generation without it
-        await until(lambda: {"left", "rejoined"} & set(kinds()), PATIENCE_S)
-        kind = next(kind for kind in kinds() if kind in {"left", "rejoined"})
+        await until(lambda: {"died", "rejoined"} & set(kinds()), PATIENCE_S)
+        kind = next(kind for kind in kinds() if kind in {"died", "rejoined"})
         await until(lambda: "gen " in text_of(pilot, "lanes"), PATIENCE_S)
-        if kind == "left":
+        if kind == "died":
             await until(lambda: any(row == "died" for _, row in view._rows.values()), PATIENCE_S)
 
 

@@ -266,6 +266,8 @@ class _Plans:
         if known is None:
             plan.notes.append(f"{name} is new; its tasks are placed in the group.")
             self._put_rebalance(plan, seen)
+        elif plan.changes and (state := _state(name, seen)) in {"PAUSED", "STOPPED"}:
+            plan.notes.append(f"{name} is {state.lower()}: no task starts with it until resume.")
         elif plan.changes:
             figures = await self._peers.metrics(seen, request.headers.get("authorization"))
             plan.restarts = _tasks(name, seen, figures)

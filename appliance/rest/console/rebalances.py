@@ -16,6 +16,7 @@ from appliance.journal.journal import Event
 
 _UNSAID: Final = "another worker asked for it"
 _JOINING: Final = "joining the group"
+_DIED: Final = "a worker of this daemon died"
 _EARLY_MS: Final = 500
 
 
@@ -31,6 +32,7 @@ class _Generation:
     causes: dict[str, str] = field(default_factory=dict)
     changed: str = ""
     reporters: set[str] = field(default_factory=set)
+    connectors: set[str] = field(default_factory=set)
     assigned: dict[str, str] = field(default_factory=dict)
     revoked: dict[str, str] = field(default_factory=dict)
     lost: list[str] = field(default_factory=list)
@@ -75,6 +77,7 @@ def _generations(events: Iterable[Event]) -> list[_Generation]:
         last.changed = last.changed or str(body.get("changed", ""))
         last.assigned.update(dict.fromkeys(body.get("assigned", ()), worker))
         last.revoked.update(dict.fromkeys(body.get("revoked", ()), worker))
+        last.connectors.update(body.get("connectors", ()))
         last.delay_ms = max(last.delay_ms, int(body.get("delay_ms", 0)))
         if "owned" in body:
             last.owned = {address(url): work for url, work in body["owned"].items()}
@@ -104,7 +107,7 @@ def _told(
     connectors: Collection[str],
 ) -> dict[str, Any]:
     def is_task(text: str) -> bool:
-        return text not in connectors
+        return text not in connectors and text not in now.connectors
 
     members = None if now.owned is None else set(now.owned)
     past = None if before is None or before.owned is None else set(before.owned)
@@ -112,7 +115,8 @@ def _told(
     joined = sorted(members - past) if changed and members and past else []
     left = sorted(past - members) if changed and members is not None and past else []
     theirs = [task for task, worker in owners.items() if worker in left and is_task(task)]
-    how = "died" if _never_stopped(theirs, moves, now.started_ms) else "left"
+    said = _DIED in now.causes.values()
+    how = "died" if said or _never_stopped(theirs, moves, now.started_ms) else "left"
     stopped = {}
     for task in filter(is_task, now.assigned):
         # one that moved on before it ran stood still until the later move
@@ -123,12 +127,13 @@ def _told(
         if span is not None:
             stopped[task] = span
     lost = [task for task in now.lost if is_task(task)]
+    revoked = {task: worker for task, worker in now.revoked.items() if is_task(task)}
     return {
         "id": now.id,
         "gen": now.number,
         "leader": now.leader,
         "phase": _phase(now, before),
-        "cause": _cause(now, before, past, joined, left, how, lost),
+        "cause": _cause(now, before, past, joined, left, how, lost, revoked),
         "started": now.started_ms,
         "took_ms": now.ended_ms - now.started_ms,
         "delay_until": now.started_ms + now.delay_ms if now.delay_ms else None,
@@ -137,9 +142,7 @@ def _told(
         "workers": {
             worker: sum(map(is_task, work)) for worker, work in sorted((now.owned or {}).items())
         },
-        "revoked": [
-            {"task": task, "from": worker} for task, worker in now.revoked.items() if is_task(task)
-        ],
+        "revoked": [{"task": task, "from": worker} for task, worker in revoked.items()],
         "assigned": [
             {"task": task, "from": owners.get(task), "to": worker}
             for task, worker in now.assigned.items()
@@ -170,23 +173,25 @@ def _cause(
     left: Sequence[str],
     how: str,
     lost: Sequence[str],
+    revoked: Collection[str],
 ) -> dict[str, str | None]:
     also = f"; {now.changed}" if now.changed else ""
     if left:
-        wait = "task waits" if len(lost) == 1 else "tasks wait"
+        wait = f"{_tasks(lost)} wait{'s' if len(lost) == 1 else ''}"
         kept = f"; its {len(lost)} {wait} {now.delay_ms / 1000:g} s" if now.delay_ms else ""
         return {
-            "kind": "left",
+            "kind": how,
             "worker": left[0],
             "detail": f"{', '.join(left)} {how}{kept}{also}",
         }
     if joined:
         detail = f"{', '.join(joined)} joined"
-        if now.revoked:
-            detail += f": {len(now.revoked)} revoked to level the load"
+        if revoked:
+            detail += f": {len(revoked)} {_tasks(revoked)} revoked to level the load"
         return {"kind": "joined", "worker": joined[0], "detail": detail + also}
     reporter, said = next(
-        (told for told in now.causes.items() if told[1] not in {_UNSAID, ""}), (None, _UNSAID)
+        (told for told in now.causes.items() if told[1] not in {_UNSAID, _DIED, ""}),
+        (None, _UNSAID),
     )
     if said == _JOINING and past and reporter in past:
         # it was away for less than a generation: the group never saw it missing
@@ -201,6 +206,10 @@ def _cause(
         return {"kind": "unknown", "worker": None, "detail": said}
     kind = "delay_over" if said.startswith("the delay") else "config"
     return {"kind": kind, "worker": reporter, "detail": said}
+
+
+def _tasks(which: Collection[str]) -> str:
+    return "task" if len(which) == 1 else "tasks"
 
 
 def _never_stopped(

@@ -108,6 +108,15 @@ def test_patch_tells_the_difference_and_its_errors(running):
     assert "pw" not in str(plan)
 
 
+@pytest.mark.parametrize("state", ["PAUSED", "STOPPED"])
+def test_no_restart_is_promised_when_the_connector_rests(running, context, state):
+    """Its tasks take the new configuration when it is resumed."""
+    context.herder.states["in"] = state
+    plan = planned(running, "apply", patch={"topic": "u"})
+    assert plan["restarts"] == []
+    assert plan["notes"] == [f"in is {state.lower()}: no task starts with it until resume."]
+
+
 def test_new_connector_is_planned_by_its_configuration(running):
     """What is not there yet has calls, errors and no tasks."""
     plan = planned(running, "apply", "new", config=SOURCE)

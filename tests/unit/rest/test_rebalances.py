@@ -59,13 +59,33 @@ def test_lost_worker_is_the_cause_when_it_is_no_longer_a_member():
     )
     moved, waiting, _ = found
     assert waiting["phase"] == "waiting"
-    assert waiting["cause"]["kind"] == "left"
+    assert waiting["cause"]["kind"] == "died"
     assert waiting["cause"]["worker"] == W2
     assert waiting["cause"]["detail"] == f"{W2} died; its 1 task waits 3 s"
     assert waiting["delay_until"] == 4000
     assert moved["cause"]["kind"] == "delay_over"
     assert moved["standstill_ms"] == {"a-1": 3200}
     assert moved["stopped_ms"] == {"p50": 3200, "max": 3200}
+
+
+def test_death_is_told_when_the_daemon_saw_it():
+    """Of a worker without tasks only its daemon can tell; connectors that are gone do not count as tasks."""
+    found = history(
+        [
+            seen(1, W1, 0, owned=owned(["a", "old"], [])),
+            seen(
+                2,
+                W1,
+                1000,
+                cause="a worker of this daemon died",
+                owned=owned(["a", "old"]),
+                connectors=["a", "old"],
+            ),
+        ],
+        {"a"},
+    )
+    assert found[0]["cause"] == {"kind": "died", "worker": W2, "detail": f"{W2} died"}
+    assert found[0]["workers"] == {W1: 0}
 
 
 def test_worker_left_when_it_had_stopped_its_tasks():
@@ -98,7 +118,7 @@ def test_second_round_is_told_when_work_was_revoked_before():
         {"a"},
     )
     assert [entry["phase"] for entry in found] == ["assign", "revoke", "stable"]
-    assert found[1]["cause"]["detail"] == f"{W2} joined: 1 revoked to level the load"
+    assert found[1]["cause"]["detail"] == f"{W2} joined: 1 task revoked to level the load"
     assert found[0]["assigned"] == [{"task": "a-1", "from": W1, "to": W2}]
     assert found[0]["standstill_ms"] == {"a-1": 190}
 
