@@ -245,13 +245,13 @@ class Host:
             member = self._herder.member
             try:
                 if member is not None:
-                    self._herder.expect_rebalance("a worker of this daemon died")
-                    member.leave_group(member_id, "its process died", _LEAVE_S)
-                    _LOG.warning(
-                        "A worker of this daemon died; it is out of the group and is started again. "
-                        "member=%s",
-                        member_id,
-                    )
+                    # one that had left by itself is no member any more
+                    if member.leave_group(member_id, "its process died", _LEAVE_S):
+                        self._herder.expect_rebalance("a worker of this daemon died")
+                        _LOG.warning(
+                            "A worker of this daemon died and was taken out of the group. member=%s",
+                            member_id,
+                        )
                     return
             except RetriableError as error:
                 _LOG.debug("A dead worker is not out of the group yet. error=%s", error)

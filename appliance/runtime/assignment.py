@@ -114,6 +114,8 @@ class Assignment:
         self._all_paused = False
         self._paused_by_task: frozenset[TopicPartition] = frozenset()
         self._seeks: dict[TopicPartition, int] = {}
+        self._sought: dict[TopicPartition, int] = {}
+        """Where the task had reading begin, until the first record from there has come."""
         self._committing_since_s: float | None = None
         self._error: BaseException | None = None
         self._closed = False
@@ -213,7 +215,27 @@ class Assignment:
                 self._check(error)
             messages = [message for message in messages if message.error() is None]
         self.messages = self._by_partition(messages)
+        if self._sought:
+            self._check_sought()
         return self.messages
+
+    def _check_sought(self) -> None:
+        """Raise when reading began before where the task had it begin: its topic is another one by now.
+
+        The library reads on by `auto.offset.reset` where the topic ends before, as Java's does; a task that
+        knows what it has written would take those records for written.
+        """
+        for partition, messages in self.messages.items():
+            wanted = self._sought.pop(partition, 0)
+            found = messages[0].offset() if messages else wanted
+            if found < wanted:
+                raise ConnectError(
+                    f"reading {partition} on from offset {wanted}: the topic ended before that, and its next "
+                    f"record has offset {found}. It was made anew, or lost records, after this task had "
+                    f"written what it held up to offset {wanted - 1}; the new records would be taken for "
+                    "written. Move away what was written of the former topic (a file sink's folders of it in "
+                    "topics.dir and in logs.dir), then restart the task."
+                )
 
     def _by_partition(self, messages: list[Any]) -> dict[TopicPartition, list[Any]]:
         """Give the messages of our partitions, in order within each."""
@@ -308,7 +330,7 @@ class Assignment:
         for partition, offset in seeks.items():
             if partition in self.partitions:
                 self._consumer.seek(Place(*partition, offset))
-                self._consumed[partition] = offset
+                self._consumed[partition] = self._sought[partition] = offset
 
     def rewind(self) -> None:
         """Read again from the last committed offsets."""
@@ -317,6 +339,7 @@ class Assignment:
             if offset is not None:
                 self._consumer.seek(Place(*partition, offset))
                 self._consumed[partition] = offset
+                self._sought.pop(partition, None)
 
     # committing
 
@@ -405,7 +428,7 @@ class Assignment:
         partition = TopicPartition(place.topic, place.partition)
         offset = self._seeks.pop(partition, None)
         if offset is not None:
-            self._consumed[partition] = offset
+            self._consumed[partition] = self._sought[partition] = offset
             return Place(place.topic, place.partition, offset)
         return Place(place.topic, place.partition, place.offset)
 
@@ -437,6 +460,7 @@ class Assignment:
         for partition in gone:
             self._consumed.pop(partition, None)
             self._stored.pop(partition, None)
+            self._sought.pop(partition, None)
         if self._cooperative:
             consumer.incremental_unassign(places)
         else:

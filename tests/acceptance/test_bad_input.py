@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 from confluent_kafka import Producer
+from confluent_kafka.admin import AdminClient
 
 from deploy.parts import Broker, Hdfs, MariaDb, free_ports
 from tests.acceptance.pipelines import payloads
@@ -394,6 +395,34 @@ def test_trace_names_the_record_when_a_file_format_cannot_take_it(site, unique_n
     name = site.create(text, {**config, "topics": text, "format.class": parquet})
     found = site.trace(name)
     assert f"writing {text} as Parquet: values have to be Structs with a schema" in found
+    site.delete(name)
+
+
+def test_task_fails_when_its_topic_was_made_anew(site, unique_name, tmp_path):
+    """Its files say more than the topic holds: new records would be taken for written ones and be lost."""
+    site.send(unique_name, '{"n": 1}', '{"n": 2}', '{"n": 3}')
+    config = files_sink(f"file://{tmp_path}", unique_name)
+    name = site.create(unique_name, config)
+    written = tmp_path / "topics" / unique_name
+    wait_until(lambda: len(list(written.rglob("*.json"))) == 3, "a file per record")
+    site.ask("PUT", f"/connectors/{name}/stop")
+    wait_until(lambda: not site.ask("GET", f"/connectors/{name}/status")[1]["tasks"], "it stops")
+    admin = AdminClient({"bootstrap.servers": site.bootstrap})
+    admin.delete_topics([unique_name])[unique_name].result(30)
+    wait_until(
+        lambda: unique_name not in admin.list_topics(timeout=10).topics, "the topic is gone"
+    )
+    site.send(unique_name, '{"n": 4}')
+    site.ask("PUT", f"/connectors/{name}/resume")
+    found = site.trace(name)
+    assert f"reading {unique_name}-0 on from offset 3" in found
+    assert "folders of it in topics.dir and in logs.dir), then restart the task." in found
+    written.rename(tmp_path / "former")
+    (tmp_path / "logs" / unique_name).rename(tmp_path / "former-logs")
+    site.ask("POST", f"/connectors/{name}/restart?includeTasks=true")
+    wait_until(
+        lambda: [file.read_text() for file in written.rglob("*.json")] == ['{"n":4}\n'], "4"
+    )
     site.delete(name)
 
 

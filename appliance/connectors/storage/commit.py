@@ -94,13 +94,18 @@ class Committer:
         """Create the marker of the next epoch; give it and the older ones."""
         while True:
             epochs = self._epochs()
-            epoch = (epochs[-1] if epochs else 0) + 1
+            epoch = (epochs[-1] if epochs else self._last_staged()) + 1
             if self._store.create(f"{self._logs}/epoch-{epoch}", b""):
                 return epoch, epochs
 
     def _epochs(self) -> list[int]:
         names = [entry.name for entry in self._store.list(self._logs)]
         return sorted(int(name[6:]) for name in names if re.fullmatch(r"epoch-\d+", name))
+
+    def _last_staged(self) -> int:
+        """Give the last epoch that staged files: of a partition whose folder in `logs.dir` was taken away."""
+        names = [entry.name for entry in self._store.list(self._staging)]
+        return max((int(name[1:]) for name in names if re.fullmatch(r"e\d+", name)), default=0)
 
     def _fence(self, root: str, older: list[int]) -> list[_Moved]:
         """Rename the folders of older epochs away and put plain files in their place."""

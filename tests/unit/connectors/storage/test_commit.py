@@ -132,6 +132,21 @@ def test_position_is_kept_when_committed_files_are_moved_away(tmp_path: Path) ->
     assert committer(LocalStore(), tmp_path).recover() == 8
 
 
+def test_partition_is_begun_anew_when_its_files_and_log_folder_are_moved_away(
+    tmp_path: Path,
+) -> None:
+    """What was left behind where files are staged does not bar the next owner."""
+    store = LocalStore()
+    for start in (0, 4):
+        write_from(store, tmp_path, start)
+    (tmp_path / "topics" / "shop").rename(tmp_path / "former")
+    (tmp_path / "logs").rename(tmp_path / "former-logs")
+    writer = committer(store, tmp_path)
+    assert writer.recover() is None
+    writer.commit([finished(tmp_path, 0, 0, "a"), finished(tmp_path, 1, 1, "b")])
+    assert visible(tmp_path) == [0, 1]
+
+
 def test_commit_goes_on_when_the_store_fails_for_a_while(tmp_path: Path) -> None:
     """The same files are offered again after a store error and appear once."""
 
