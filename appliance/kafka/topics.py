@@ -38,7 +38,7 @@ def create_topic(
         raise ConnectError(
             f"making topic {topic} with {partitions} partitions and {replication} replicas:"
             f" {kafka_error.str()}"
-        ) from error
+        ) from None
     return True
 
 

@@ -53,7 +53,8 @@ class DeadLetterQueue:
             )
         except ConnectError as error:
             raise ConnectError(
-                f"Could not initialize dead letter queue with topic={self.topic}"
+                f"Could not initialize dead letter queue with topic={self.topic}; its replicas are set by "
+                "errors.deadletterqueue.topic.replication.factor"
             ) from error
         settings = connector_producer(worker, connector, f"connector-dlq-producer-{task}")
         self._producer = Producer({**settings, "on_delivery": self._delivered})
