@@ -46,11 +46,15 @@ class SinkContext:
         self.paused: set[TopicPartition] = set()
         self.reported: list[tuple[int, str]] = []
         self.errant_record_reporter: Any = self
+        self.trouble: str | None = None
 
     def wait(self, timeout_s: float) -> bool:
         return False
 
     def set_metric(self, name: str, value: float) -> None: ...
+
+    def set_trouble(self, trouble: str | None) -> None:
+        self.trouble = trouble
 
     def seek(self, offsets: Mapping[TopicPartition, int]) -> None:
         self.sought.update(offsets)

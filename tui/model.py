@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -388,10 +388,13 @@ class Model:
             entry.get("restarts"),
         )
 
-    def _rates(self, changed: Iterable[tuple[str, float | None, float | None]]) -> None:
-        for key, rate, lag in changed:
+    def _rates(self, changed: Iterable[Sequence[Any]]) -> None:
+        for key, rate, lag, *trouble in changed:
             task = self.tasks.get(key)
             if task is not None:
+                if task.state == "RUNNING":
+                    # what it waits for and tries again
+                    task = task._replace(error=trouble[0] if trouble else None)
                 # a task that has just started had no figures in the snapshot
                 unit = task.unit or ("ms" if task.kind == "source" else "records")
                 self.tasks[key] = task._replace(rate=rate, lag=lag, unit=unit)

@@ -32,6 +32,9 @@ class TaskContext(Protocol):
     def set_metric(self, name: str, value: float) -> None:
         """Publish a figure of the task's own (lag, position); cheap, at most a few times a second."""
 
+    def set_trouble(self, trouble: str | None) -> None:
+        """Say what a task that runs waits for and tries again (a sentence), None when it works again."""
+
 
 class SourceTaskContext(TaskContext, Protocol):
     """What the runtime gives a source task."""

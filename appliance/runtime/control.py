@@ -98,6 +98,10 @@ class Context:
         """Publish a figure of the task's own."""
         self._figures.gauges[name] = value
 
+    def set_trouble(self, trouble: str | None) -> None:
+        """Say what the task waits for and tries again, None when it works again."""
+        self._figures.set_trouble(trouble)
+
 
 class SourceContext(Context):
     """What a source task gets."""

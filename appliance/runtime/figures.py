@@ -97,6 +97,11 @@ class Figures:
         self._sent = values
         return news
 
+    def set_trouble(self, trouble: str | None) -> None:
+        """Note what is tried again, None when it works again."""
+        if trouble or "trouble" in self.gauges:
+            self.gauges["trouble"] = trouble or ""
+
     def values(self, now_s: float) -> dict[str, Value]:
         """Give every attribute."""
         if now_s - self._window_start >= WINDOW_S:

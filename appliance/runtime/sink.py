@@ -253,12 +253,15 @@ class SinkRunner:
             self._held, self._held_next = batches, after
             pause_s = context.take_retry_s(RETRY_PAUSE_S)
             self._retry_at_s = self._clock.monotonic_s() + pause_s
+            self.figures.set_trouble(str(error))
             log.warning(
                 "%s: put failed and is repeated in %.1f s: %s", self._start.id, pause_s, error
             )
             return False
         except Exception as error:
             raise ConnectError("Exiting WorkerSinkTask due to unrecoverable exception.") from error
+        if self._held is not None:
+            self.figures.set_trouble(None)
         if batches:
             records = sum(map(len, batches))
             self.figures.totals["sink-record-send-total"] += records

@@ -88,6 +88,7 @@ class SourceRunner:
         self._shown: State | None = None
         self._hold_known = False
         self._undelivered = False
+        self._troubled = False
         self._task: SourceTask | None = None
 
     def run(self) -> None:
@@ -162,8 +163,13 @@ class SourceRunner:
             batches = task.poll()
         except RetriableError as error:
             log.warning("%s: poll failed and is repeated: %s", self._start.id, error)
+            self._figures.set_trouble(str(error))
+            self._troubled = True
             self._control.wait(RETRY_PAUSE_S)
             return
+        if self._troubled:
+            self._troubled = False
+            self._figures.set_trouble(None)
         if batches:
             self._count_poll(batches, before)
             self._send(batches, pipeline, delivery)

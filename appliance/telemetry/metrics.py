@@ -83,6 +83,10 @@ def task_samples(
     for attribute, value in figures.items():
         if attribute.startswith("_") or attribute == "partitions":
             continue
+        if attribute == "trouble":
+            # its text is new each time: whether there is any
+            yield Sample("ingest_appliance_task_trouble", labels, int(bool(value)))
+            continue
         if attribute == "status":
             yield Sample("kafka_connect_connector_status", (*labels, ("status", str(value))), 1)
             continue

@@ -80,6 +80,13 @@ class Site:
         wait_until(lambda: self.task(name).get("state") == "FAILED", f"the task of {name} fails")
         return str(self.task(name)["trace"])
 
+    def trouble(self, name: str) -> str | None:
+        """Give what a console shows as wrong with the connector's task."""
+        _, seen = self.ask("GET", "/appliance/v1/snapshot")
+        (task,) = (task for task in seen["tasks"] if task["id"] == f"{name}:0")
+        error: str | None = task["error"]
+        return error
+
     def delete(self, name: str) -> None:
         """Delete a connector."""
         self.ask("DELETE", f"/connectors/{name}")
@@ -507,10 +514,14 @@ def test_files_come_when_the_full_disk_has_room_again(site, unique_name, small_d
     assert "No space left on device" in line or "Permission denied" in line
     assert "trying again" in line
     assert site.task(name)["state"] == "RUNNING"
+    wait_until(
+        lambda: str(small_disk) in (site.trouble(name) or ""), "the trouble is told to consoles"
+    )
     small_disk.chmod(0o755)
     (small_disk / "filler").unlink(missing_ok=True)
     folder = small_disk / "topics" / unique_name
     wait_until(lambda: len(list(folder.rglob("*.json"))) == 4, "all four files")
+    wait_until(lambda: site.trouble(name) is None, "there is no trouble any more")
     site.delete(name)
     wait_until(lambda: name not in site.ask("GET", "/connectors")[1], "the sink is gone")
 

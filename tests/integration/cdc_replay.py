@@ -40,6 +40,8 @@ class Context:
     def set_metric(self, name, value):
         self.metrics[name] = value
 
+    def set_trouble(self, trouble): ...
+
 
 class Replay:
     """One task and everything it sent: `topics` to lists of [key, value, headers, offset]."""

@@ -36,6 +36,8 @@ class Context:
     def set_metric(self, name, value):
         self.metrics[name] = value
 
+    def set_trouble(self, trouble): ...
+
     def offsets(self, partitions):
         return [self.offset for _ in partitions]
 

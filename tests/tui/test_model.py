@@ -77,6 +77,18 @@ def test_snapshot_is_asked_for_when_events_cannot_tell():
     assert not model.apply(10, "resync", {})
 
 
+def test_trouble_is_shown_until_it_is_over():
+    """A task that runs says what it waits for with its rates; a failed one keeps its reason."""
+    model = loaded()
+    key = next(key for key, task in model.tasks.items() if task.state == "RUNNING")
+    failed = next(key for key, task in model.tasks.items() if task.state == "FAILED")
+    reason = model.tasks[failed].error
+    model.apply(None, "rates", {"tasks": [[key, 0.0, 5.0, "no space"], [failed, 0.0, None]]})
+    assert (model.tasks[key].error, model.tasks[failed].error) == ("no space", reason)
+    model.apply(None, "rates", {"tasks": [[key, 1.0, 0.0]]})
+    assert model.tasks[key].error is None
+
+
 @pytest.mark.parametrize(
     ("assigned", "told"),
     [

@@ -171,9 +171,12 @@ class StorageSinkTask(SinkTask):
         if writer.paused:
             writer.paused = False
             self._context.resume([writer.partition])
+            if not any(other.paused for other in self._writers.values()):
+                self._context.set_trouble(None)
 
     def _trouble(self, writer: PartitionWriter, error: StoreError) -> None:
         writer.failed(error)
+        self._context.set_trouble(str(error))
         if not writer.paused:
             writer.paused = True
             self._context.pause([writer.partition])

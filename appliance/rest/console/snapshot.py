@@ -185,7 +185,7 @@ def _task(
     metrics: Mapping[str, Figures],
     now_ms: int,
 ) -> dict[str, Any]:
-    """Give one task; rate and lag are null where its worker is another one."""
+    """Give one task; rate, lag and trouble are null where its worker does not answer."""
     figures = metrics.get(f"{connector}-{number}", {})
     lag, unit = lag_of(figures, now_ms)
     return {
@@ -195,8 +195,14 @@ def _task(
         "rate": rate_of(figures),
         "lag": lag,
         "unit": unit,
-        "error": None if known.trace is None else reason(known.trace),
+        "error": trouble_of(figures) if known.trace is None else reason(known.trace),
     }
+
+
+def trouble_of(figures: Figures) -> str | None:
+    """Give what a task that runs waits for and tries again."""
+    trouble = figures.get("trouble")
+    return str(trouble) if trouble else None
 
 
 def reason(trace: str) -> str:
@@ -225,9 +231,17 @@ def lag_of(figures: Figures, now_ms: int) -> tuple[float | None, str | None]:
 
 
 def rates(metrics: Mapping[str, Figures], now_ms: int) -> list[Any]:
-    """Give [task, rate, lag] of every task with figures."""
+    """Give [task, rate, lag] of every task with figures, and what it waits for, if there is such."""
     found = []
     for text, figures in sorted(metrics.items()):
         connector, _, number = text.rpartition("-")
-        found.append([f"{connector}:{number}", rate_of(figures), lag_of(figures, now_ms)[0]])
+        trouble = trouble_of(figures)
+        found.append(
+            [
+                f"{connector}:{number}",
+                rate_of(figures),
+                lag_of(figures, now_ms)[0],
+                *([] if trouble is None else [trouble]),
+            ]
+        )
     return found

@@ -22,7 +22,7 @@ RATES_S: Final = 1.0
 async def events(
     journal: Journal, last_id: int | None, rates: Callable[[], Awaitable[list[Any]]]
 ) -> AsyncGenerator[bytes, None]:
-    """Give the stream; `rates` tells (task, records per second, lag) of every task that has figures."""
+    """Give the stream; `rates` tells of every task with figures what `snapshot.rates` does."""
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
     overflow = asyncio.Event()

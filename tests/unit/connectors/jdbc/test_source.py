@@ -43,6 +43,8 @@ class Context:
     def set_metric(self, name: str, value: float) -> None:
         self.metrics[name] = value
 
+    def set_trouble(self, trouble: str | None) -> None: ...
+
     def client_config(self, prefix: str) -> dict[str, Any]:
         return {}
 
