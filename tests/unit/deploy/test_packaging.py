@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config.connectorfile import read_connector_file
 from appliance.config.properties import load_properties, parse_properties
 from appliance.config.worker import WorkerConfig
 from appliance.ids import State
@@ -39,6 +40,15 @@ def test_shipped_worker_file_changes_nothing():
     config = WorkerConfig(parse_properties(options), "run")
     assert config.unknown == ()
     assert config.bootstrap_servers == "127.0.0.1:9092"
+
+
+def test_shipped_connector_file_is_the_readme_s():
+    """Whoever copies it into connectors.d has what README.md shows."""
+    path = PACKAGING / "employees.json"
+    shown = read_connector_file(path)
+    assert (shown.name, shown.target) == ("employees", None)
+    indented = "".join(f"    {line}\n" for line in path.read_text().splitlines())
+    assert indented in (ROOT / "README.md").read_text()
 
 
 def test_broker_syncs_before_offsets_are_stored():
