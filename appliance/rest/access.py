@@ -10,6 +10,8 @@ import asyncio
 import base64
 import binascii
 import ipaddress
+import logging
+import math
 import socket
 from pathlib import Path
 from typing import Final
@@ -18,6 +20,7 @@ from urllib.parse import urlsplit
 from starlette.requests import Request
 from starlette.responses import Response
 
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.config.worker import WorkerConfig
 from appliance.rest.answers import json_response
 from appliance.rest.basicauth import BasicAuth, is_internal
@@ -26,17 +29,28 @@ from appliance.rest.reach import OPEN, USERS
 from appliance.rest.trust import CALLER, FORWARDED, Key, signed_caller
 from appliance.rest.users import Principal, Role, UsersFile, common_name
 
+_LOG = logging.getLogger(__name__)
 CERTIFICATE: Final = "appliance.certificate"
 """Member of a request's scope: the subject of the caller's certificate, where there is one."""
 HOSTS: Final = "appliance.rest.hosts"
 _CHALLENGE: Final = 'Basic realm="ingest-appliance", charset="UTF-8"'
+_QUIET_S: Final = 1.0
+_MOST_ADDRESSES: Final = 10_000
+_LONGEST_SHOWN: Final = 100
 _SAFE: Final = ("GET", "HEAD", "OPTIONS")
 
 
 class Access:
     """Finds out who calls; one for each worker and kind of listener."""
 
-    def __init__(self, config: WorkerConfig, key: Key, *, main: bool = True) -> None:
+    def __init__(
+        self,
+        config: WorkerConfig,
+        key: Key,
+        *,
+        main: bool = True,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
         """Read what is configured; `key` gives the group's session key. Raises ConfigError.
 
         Connect's own passwords count at the `main` listeners alone, as there.
@@ -46,6 +60,7 @@ class Access:
         self._basic = BasicAuth(config, on=main)
         self._key = key
         self._hosts = _Hosts(config)
+        self._failures = _Failures(clock)
         # wrong passwords wait for each other, and nobody else for them
         self._hashing = asyncio.Lock()
 
@@ -66,7 +81,10 @@ class Access:
         known = await self._known(request)
         if known is not None:
             return known
-        return self._unsigned() if CALLER in request.headers else self._refused()
+        if CALLER in request.headers:
+            return self._unsigned()
+        self._failures.tell(request)
+        return self._refused()
 
     @property
     def _asks(self) -> bool:
@@ -115,6 +133,34 @@ class Access:
         )
         answer.headers["www-authenticate"] = _CHALLENGE
         return answer
+
+
+class _Failures:
+    """Tells of logins that failed, once a second for each address; not of who said nothing."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._told_s: dict[str, float] = {}
+
+    def tell(self, request: Request) -> None:
+        """Log who could not be known, by what he said of himself and never his secret."""
+        said = _said(request)
+        if said is None:
+            return
+        address = request.client.host if request.client is not None else "-"
+        now_s = self._clock.monotonic_s()
+        if now_s < self._told_s.get(address, -math.inf) + _QUIET_S:
+            return
+        if len(self._told_s) >= _MOST_ADDRESSES:
+            self._told_s.clear()
+        self._told_s[address] = now_s
+        _LOG.warning(
+            "A login failed: REST answered 401. address=%s %s method=%s path=%s",
+            address,
+            said,
+            request.method,
+            _shown(request.url.path),
+        )
 
 
 class _Hosts:
@@ -175,6 +221,24 @@ def _is_address(name: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def _said(request: Request) -> str | None:
+    """Give what a caller said of himself without its secret, None for nothing."""
+    scheme, _, value = request.headers.get("authorization", "").strip().partition(" ")
+    if scheme.lower() == "basic":
+        pair = _pair(value.strip())
+        return "user=(unreadable)" if pair is None else f"user={_shown(pair[0])}"
+    if scheme:
+        # the rest of it is a secret, or is it the whole line
+        return "by=token" if scheme.lower() == "bearer" else "by=(unknown scheme)"
+    subject = request.scope.get(CERTIFICATE, ())
+    return f"certificate={_shown(common_name(subject) or '-')}" if subject else None
+
+
+def _shown(text: str) -> str:
+    """Give a text of a stranger's as what fits into a line and writes no other one."""
+    return "".join(one if one.isprintable() else "?" for one in text[:_LONGEST_SHOWN])
 
 
 def _pair(value: str) -> tuple[str, str] | None:

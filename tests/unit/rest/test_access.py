@@ -82,6 +82,36 @@ def test_caller_has_the_role_of_the_file(users):
     assert (known["principal"], known["role"], known["read_only"]) == ("olga", "operate", False)
 
 
+def test_failed_login_is_told_once_a_second_for_an_address(users, caplog):
+    """With the name that was given and no secret; who says nothing, and who is known, is not told of."""
+    clock = ManualClock()
+    config = WorkerConfig({**DISTRIBUTED, "appliance.rest.users.file": str(users[0])}, "run")
+    app = RegistryApp(
+        lambda: pytest.fail("the registry is not opened"),
+        Access(config, lambda: None, clock=clock),
+    )
+    far = TestClient(app, base_url="https://localhost", client=("10.0.0.9", 4711))
+    other = TestClient(app, base_url="https://localhost", client=("10.0.0.8", 4711))
+
+    def ask(client, headers, status=401):
+        assert client.get("/schemas/types", headers=headers).status_code == status
+
+    ask(far, {})
+    ask(far, basic("olga", "op"), 200)
+    assert caplog.messages == []
+    ask(far, basic("olga\nx", "s3:wrong"))
+    ask(far, basic("olga", "s3:wrong"))
+    ask(other, {"authorization": "Bearer s3:wrong"})
+    clock.advance(1100)
+    ask(far, basic("ada", "s3:wrong"))
+    told = [message.partition("401. ")[2] for message in caplog.messages]
+    assert told == [
+        "address=10.0.0.9 user=olga?x method=GET path=/schemas/types",
+        "address=10.0.0.8 by=token method=GET path=/schemas/types",
+        "address=10.0.0.9 user=ada method=GET path=/schemas/types",
+    ]
+
+
 def test_certificate_names_a_principal_when_all_its_attributes_fit(users):
     """What the file names must all be in the subject; more may be there."""
     options = {"appliance.rest.users.file": str(users[0])}
