@@ -1,7 +1,8 @@
 """Words between the supervisor and its workers: one JSON object a line on a socket pair.
 
 Down: `accept` (serve the public sockets), `leave` (take a dead sibling's member out of the group), `stop`,
-`reload` (apply the folder of connector files). Up: `ready`, `member` (this id waits for the group), `tick`
+`reload` (apply the folder of connector files), `problems` (how many there are in it, for the worker whose
+`/metrics` says so). Up: `ready`, `member` (this id waits for the group), `tick`
 (the herder made progress; member and problem with it), `failed` (why a start gave up, and the exit code for
 it), `reloaded` (problems with it).
 """

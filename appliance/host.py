@@ -106,6 +106,7 @@ class Host:
         self._types: dict[str, ConnectorType] = {}
         self._stopping = threading.Event()
         self._trends = Trends()
+        self._daemon_figures: dict[str, int] = {}
         worker_id = url.rsplit("://", maxsplit=1)[-1].rstrip("/")
         inbox = Inbox()
         self._logs: LogClients | None = None
@@ -150,6 +151,7 @@ class Host:
             ConnectionTest(config, spawner),
             OffsetPreviews(config, spawner),
             self._trends,
+            daemon_figures=lambda: self._daemon_figures,
             task_pids=self._worker.process_ids,
         )
         self._server = RestServer(create_app(context), config)
@@ -232,6 +234,8 @@ class Host:
                     threading.Thread(
                         target=self._leave_for, args=(member_id,), name="leave", daemon=True
                     ).start()
+                case "problems":
+                    self._daemon_figures = {"connector_file_problems": word["count"]}
                 case "reload":
                     threading.Thread(target=self._reload, name="reload", daemon=True).start()
                 case "stop":

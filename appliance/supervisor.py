@@ -312,6 +312,7 @@ class Supervisor:
         for slot in candidates:
             if slot.line is not None and slot.line.send("accept"):
                 self._accepting = slot
+                slot.line.send("problems", count=self._file_problems)
                 return
 
     def _say_ready(self) -> None:
@@ -441,6 +442,8 @@ class Supervisor:
         if self._reloading is not slot:
             return
         self._reloading, self._file_problems = None, len(problems)
+        if self._accepting is not None and self._accepting.line is not None:
+            self._accepting.line.send("problems", count=self._file_problems)
         self._tell_status("READY=1")
 
     def _begin_stop(self) -> None:

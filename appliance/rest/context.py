@@ -53,7 +53,7 @@ class Context:
         [Mapping[str, str | None], Sequence[OffsetChange]], list[OffsetPreview]
     ]
     trends: Trends = dataclasses.field(default_factory=Trends)
-    restarts: Callable[[], dict[str, int]] = dict
+    daemon_figures: Callable[[], Mapping[str, int]] = dict
     task_pids: Callable[[], list[int]] = list
 
     @property

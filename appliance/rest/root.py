@@ -41,7 +41,7 @@ def routes(context: Context) -> list[Route]:
         return json_response({"status": "healthy", "message": message})
 
     async def metrics(_request: Request, _members: Mapping[str, str]) -> Response:
-        text = prometheus_text(samples(context.herder.snapshot(), context.restarts()))
+        text = prometheus_text(samples(context.herder.snapshot(), context.daemon_figures()))
         return Response(text, media_type=_PROMETHEUS)
 
     return [

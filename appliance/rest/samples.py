@@ -21,14 +21,14 @@ from appliance.telemetry.metrics import (
 )
 
 
-def samples(snapshot: HerderSnapshot, restarts: Mapping[str, int]) -> Iterator[Sample]:
-    """Give what `/metrics` shows of this worker."""
+def samples(snapshot: HerderSnapshot, daemon: Mapping[str, int]) -> Iterator[Sample]:
+    """Give what `/metrics` shows of this worker, and of its daemon where that tells it."""
     yield Sample("kafka_connect_version_info", (("version", KAFKA_VERSION),), 1)
     here = next((worker for worker in snapshot.workers if worker.here), None)
     for attribute, figure in snapshot.worker_figures.items():
         yield worker_sample(attribute, figure)
-    for name, restarted in restarts.items():
-        yield Sample(f"ingest_appliance_{name}", (), restarted)
+    for name, figure in daemon.items():
+        yield Sample(f"ingest_appliance_{name}", (), figure)
     yield from _group_samples(snapshot)
     for part in ("connectors", "tasks"):
         count: float = snapshot.worker_figures.get(f"{part[:-1]}-count", 0)
