@@ -11,6 +11,7 @@ Raises ConnectError; a restore that fails may be run again once the topics that 
 from __future__ import annotations
 
 import base64
+import contextlib
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -37,31 +38,40 @@ _SESSION_KEY: Final = b"session-key"
 def back_up(config: WorkerConfig, path: Path) -> Mapping[str, int]:
     """Write the group's state to the file at `path`; give the number of records by topic."""
     _refuse_standalone(config)
+    scratch = path.with_name(f"{path.name}.partial")
+    try:
+        handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(handle, "w", encoding="utf-8") as out:
+            counts = _saved(config, out)
+            out.flush()
+            os.fsync(out.fileno())
+        scratch.rename(path)
+    except OSError as error:
+        raise ConnectError(f"Writing {path}: {error.strerror}.") from error
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink()
+    return counts
+
+
+def _saved(config: WorkerConfig, out: Any) -> Mapping[str, int]:
     cluster = _connected(config)
     counts: dict[str, int] = {}
-    scratch = path.with_name(f"{path.name}.partial")
-    handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w", encoding="utf-8") as out:
-        _write(out, _head(config, cluster))
-        histories: set[str] = set()
-        for kind in (*_STORES, "history"):
-            names = (
-                sorted(histories) if kind == "history" else [config.text(f"{kind}.storage.topic")]
-            )
-            for name in names:
-                records = cluster.records(name)
-                if kind != "history":
-                    records = _kept(records)
-                if kind == "config":
-                    records = [record for record in records if record.key != _SESSION_KEY]
-                    histories = _histories(records)
-                _write(out, {"topic": name, "kind": kind, **_shape(cluster, name)})
-                for record in records:
-                    _write(out, _line(name, record))
-                counts[name] = len(records)
-        out.flush()
-        os.fsync(out.fileno())
-    scratch.rename(path)
+    _write(out, _head(config, cluster))
+    histories: set[str] = set()
+    for kind in (*_STORES, "history"):
+        names = sorted(histories) if kind == "history" else [config.text(f"{kind}.storage.topic")]
+        for name in names:
+            records = cluster.records(name)
+            if kind != "history":
+                records = _kept(records)
+            if kind == "config":
+                records = [record for record in records if record.key != _SESSION_KEY]
+                histories = _histories(records)
+            _write(out, {"topic": name, "kind": kind, **_shape(cluster, name)})
+            for record in records:
+                _write(out, _line(name, record))
+            counts[name] = len(records)
     return counts
 
 

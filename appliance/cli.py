@@ -3,7 +3,7 @@
 Exit codes: 0 stopped; under `run` 78 for a configuration that will not do (systemd then leaves the daemon
 down) and 1 for everything else; `distributed` and `standalone` as Kafka Connect: 1 usage, 2 the worker
 failed, 3 a connector of the command line failed; `doctor` 1 a problem, 2 warnings alone; `backup` and
-`restore` 1 failed; the verbs as `appliance.verbs` says.
+`restore` 1 failed; the verbs as `appliance.verbs` says; 141 when the reader of the output went away.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ EXIT_VERB_USAGE: Final = 2
 EXIT_FAILED: Final = 1
 EXIT_WORKER: Final = 2
 EXIT_CONFIG: Final = 78
+EXIT_PIPE: Final = 141
 
 
 class _Parser(argparse.ArgumentParser):
@@ -53,14 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if ended.code == EXIT_USAGE and words and words[0] in verbs:
             raise SystemExit(EXIT_VERB_USAGE) from ended
         raise
-    if "act" in options:
-        from appliance.verbs import run
-
-        return run(options)
-    if options.command in ("doctor", "backup", "restore"):
-        return _care(options)
-    if options.command == "user":
-        return _user(options)
+    if options.command not in DAEMON:
+        return _aside(options)
     mode: Mode = options.command
     try:
         config = _load(options.file, mode)
@@ -83,6 +78,23 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ConnectError as error:
         logging.getLogger(__name__).error("The daemon cannot start. error=%s", error)
         return 1 if mode == "run" else EXIT_WORKER
+
+
+def _aside(options: argparse.Namespace) -> int:
+    """Run what is not the daemon; whoever reads its output may go away."""
+    try:
+        if "act" in options:
+            from appliance.verbs import run
+
+            code = run(options)
+        else:
+            code = _user(options) if options.command == "user" else _care(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # what is left would be written again at the end of the process
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_PIPE
+    return code
 
 
 def _care(options: argparse.Namespace) -> int:

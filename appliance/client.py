@@ -15,6 +15,10 @@ from urllib.parse import quote, urlencode, urlsplit
 DEFAULT_URL = "http://127.0.0.1:8083"
 TIMEOUT_S = 95.0
 SILENCE_S = 12.0
+_CAFILE = "Name who signed it: --cafile FILE, or cafile in a context (ingest-appliance ctx set)."
+_NAMES = "Ask by a name or address that stands in it."
+# OpenSSL's X509_V_ERR_*: self-signed, unknown issuer; another host or address
+_REMEDIES = {18: _CAFILE, 19: _CAFILE, 20: _CAFILE, 21: _CAFILE, 62: _NAMES, 64: _NAMES}
 
 
 class ClientError(Exception):
@@ -156,13 +160,26 @@ class Client:
     def _connection(self, timeout_s: float) -> http.client.HTTPConnection:
         host, port = self._parts.hostname or "127.0.0.1", self._parts.port
         if self._parts.scheme == "https":
-            context = ssl.create_default_context(cafile=self._cafile)
-            if self._certfile is not None:
-                context.load_cert_chain(self._certfile, self._keyfile)
+            context = self._context()
             return http.client.HTTPSConnection(host, port, timeout=timeout_s, context=context)
         return http.client.HTTPConnection(host, port, timeout=timeout_s)
 
+    def _context(self) -> ssl.SSLContext:
+        file = self._cafile
+        try:
+            context = ssl.create_default_context(cafile=file)
+            if self._certfile is not None:
+                file = self._certfile
+                context.load_cert_chain(file, self._keyfile)
+        except OSError as error:
+            raise ClientError(f"Reading {file}: {error.strerror or error}.") from error
+        return context
+
     def _unreachable(self, error: Exception) -> str:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            told = f"The certificate of {self.url} is not trusted: {error.verify_message}."
+            remedy = _REMEDIES.get(error.verify_code)
+            return f"{told} {remedy}" if remedy else told
         return f"Cannot reach {self.url}: {error}. Is the daemon running, and is this its address?"
 
 

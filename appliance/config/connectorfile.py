@@ -74,11 +74,18 @@ def _json(path: Path) -> dict[str, Any] | None:
         raise ConfigError(
             f"Reading {path}: {error.strerror}. Check the path and who may read it."
         ) from error
-    except ValueError:
+    except ValueError as error:
         if path.suffix == ".json":
-            raise ConfigError(f"Reading {path}: it is not JSON.") from None
+            raise ConfigError(f"Reading {path}: {not_json(error)}") from None
         return None
     return found if isinstance(found, dict) else None
+
+
+def not_json(error: ValueError) -> str:
+    """Say what is wrong with a text that was read as JSON, and where."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"it is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+    return f"it is not JSON: {error}."
 
 
 def _name(path: Path, name: Any) -> str:

@@ -1,7 +1,8 @@
 """Verbs of the command line that speak to a running daemon: look at it and act on it, for people and scripts.
 
 Standard output is data, standard error is talk. Exit codes: 0 done, 1 failed or found, 2 usage, 3 cannot be
-reached or worth trying again (409, 503), 4 refused by the daemon, 130 interrupted.
+reached or worth trying again (409, 503), 4 refused: unknown (404), 401, 403, another 4xx or a read-only
+context, 130 interrupted.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import sys
 from typing import Any, Final
 
 from appliance.client import AnswerError, Client, ClientError, UnreachableError
+from appliance.errors import ConnectError
 from appliance.verbs import (
     change,
     complete,
@@ -23,7 +25,7 @@ from appliance.verbs import (
     settings,
     show,
 )
-from appliance.verbs.address import RefusedError, client_of
+from appliance.verbs.address import RefusedError, UnknownError, client_of
 
 _VERBS: Final = (
     show,
@@ -58,9 +60,11 @@ def run(options: argparse.Namespace) -> int:
     except (UnreachableError, AnswerError) as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
         return _exit_code(error)
-    except (ClientError, OSError, ValueError) as error:
+    except BrokenPipeError:
+        raise
+    except (ClientError, ConnectError, OSError, ValueError) as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
-        return EXIT_REFUSED if isinstance(error, RefusedError) else EXIT_FAILED
+        return EXIT_REFUSED if isinstance(error, (RefusedError, UnknownError)) else EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
     return int(code)

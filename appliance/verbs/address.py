@@ -23,6 +23,10 @@ class RefusedError(ClientError):
     """The context is read-only."""
 
 
+class UnknownError(ClientError):
+    """There is nothing of that name, as the daemon's other answers show."""
+
+
 def address_options() -> argparse.ArgumentParser:
     """Give the options that every verb takes, as a parent parser."""
     parent = argparse.ArgumentParser(add_help=False)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import contextlib
 import json
 import re
 import sys
@@ -13,10 +12,12 @@ from pathlib import Path
 from typing import Any, Final
 
 from appliance.client import AnswerError, Client
+from appliance.config.connectorfile import SUFFIXES, not_json
 from appliance.config.properties import load_properties
+from appliance.errors import ConfigError
 from appliance.verbs.address import address_options
 from appliance.verbs.output import print_diff, print_json, print_sections
-from appliance.verbs.show import expanded
+from appliance.verbs.show import NOT_FOUND, expanded
 
 WAIT_S: Final = 60.0
 _WANTED: Final = {"pause": "PAUSED", "resume": "RUNNING", "stop": "STOPPED", "restart": "RUNNING"}
@@ -67,7 +68,12 @@ def add_to(commands: Any) -> None:
         else:
             command.add_argument("--wait", action="store_true", help=f"until done, {WAIT_S:.0f} s")
         if verb == "restart":
-            command.add_argument("--tasks", choices=("none", "failed", "all"), default="none")
+            command.add_argument(
+                "--tasks",
+                choices=("all", "failed", "none"),
+                default="all",
+                help="with all its tasks, which is the default; what failed; or the connector alone",
+            )
             command.add_argument("--task", type=int, metavar="N", help="this task alone")
 
 
@@ -83,6 +89,8 @@ def _dry_run(command: argparse.ArgumentParser) -> None:
 def _planned(client: Client, action: str, target: object, options: argparse.Namespace) -> int:
     """Print what the daemon says a change would do; 1 when a configuration is wrong, 4 when refused."""
     asked = {"action": action, "target": target}
+    if getattr(options, "task", None) is not None:
+        raise ValueError("--dry-run tells of whole connectors: leave --task away")
     if action == "restart":
         asked |= {"includeTasks": options.tasks != "none", "onlyFailed": options.tasks == "failed"}
     elif action == "apply":
@@ -95,16 +103,39 @@ def _planned(client: Client, action: str, target: object, options: argparse.Name
     return 4 if plan["refused"] else 1 if plan["errors"] else 0
 
 
-def check_all(client: Client, places: Iterable[str]) -> None:
-    """Have the connectors of files checked. Raises ValueError with the findings of the first bad one."""
+def check_all(client: Client, places: Iterable[str]) -> bool:
+    """Have the connectors of files checked, say what is wrong with each; give whether all are valid."""
+    bad = False
     for place in places:
-        for name, config in configs_of(place):
-            check(client, name, config)
+        for file in _files(place):
+            try:
+                for name, config in _read(file):
+                    bad |= not _checked(client, file, name, config)
+            except (ConfigError, OSError, ValueError) as error:
+                _say(str(error))
+                bad = True
+    return not bad
+
+
+def _checked(client: Client, file: str, name: str, config: Config) -> bool:
+    try:
+        check(client, name, config)
+    except ValueError as error:
+        _say(f"{file}: {error}")
+        return False
+    except AnswerError as error:
+        # another file may be better, but nobody's login is
+        if error.status in (401, 403) or error.retriable:
+            raise
+        _say(f"{file}: {name} cannot be checked: {error}")
+        return False
+    return True
 
 
 def _apply(client: Client, options: argparse.Namespace) -> int:
     if options.dry_run:
-        check_all(client, options.file)
+        if not check_all(client, options.file):
+            return 1
         if not options.diff:
             return 0
     found = [item for place in options.file for item in configs_of(place)]
@@ -153,24 +184,39 @@ def _current(client: Client, name: str) -> Config | None:
 
 def configs_of(place: str) -> Iterator[tuple[str, Config]]:
     """Give name and options of each connector of a file, folder or standard input."""
-    if place == "-":
-        yield from _from_json(json.load(sys.stdin), "standard input")
-        return
+    for file in _files(place):
+        yield from _read(file)
+
+
+def _files(place: str) -> list[str]:
     path = Path(place)
-    paths = sorted(path.iterdir()) if path.is_dir() else [path]
-    for file in paths:
-        if file.suffix == ".json":
-            yield from _from_json(json.loads(file.read_text(encoding="utf-8")), file.stem)
-        elif file.suffix == ".properties" or not path.is_dir():
-            config = load_properties(file)
-            yield config.get("name") or file.stem, config
+    if place == "-" or not path.is_dir():
+        return [place]
+    return [str(file) for file in sorted(path.iterdir()) if file.suffix in SUFFIXES]
 
 
-def _from_json(value: Any, name: str) -> Iterator[tuple[str, Config]]:
+def _read(file: str) -> Iterator[tuple[str, Config]]:
+    """Give the connectors of one file. Raises ValueError, ConfigError or OSError that names it."""
+    path = Path(file)
+    if file != "-" and path.suffix != ".json":
+        config = load_properties(path)
+        yield config.get("name") or path.stem, config
+        return
+    try:
+        text = sys.stdin.read() if file == "-" else path.read_text(encoding="utf-8-sig")
+        value = json.loads(text)
+    except ValueError as error:
+        raise ValueError(f"Reading {file}: {not_json(error)}") from error
+    yield from _from_json(value, "standard input" if file == "-" else path.stem, file)
+
+
+def _from_json(value: Any, name: str, file: str) -> Iterator[tuple[str, Config]]:
     if isinstance(value, list):
         for item in value:
-            yield from _from_json(item, name)
+            yield from _from_json(item, name, file)
         return
+    if not isinstance(value, dict) or not isinstance(value.get("config", value), dict):
+        raise ConfigError(f"Reading {file}: it holds no JSON object with a connector's options.")
     config = value.get("config", value)
     yield value.get("name") or config.get("name") or name, config
 
@@ -200,9 +246,13 @@ def _act(client: Client, options: argparse.Namespace) -> int:
         return 1
     if options.dry_run:
         return _planned(client, options.verb, names, options)
-    if options.verb == "delete" and not options.yes and not _confirmed(client, names):
-        _say("nothing deleted")
-        return 1
+    if options.verb == "delete" and not options.yes:
+        refused = _refused(client, names)
+        if refused is not None:
+            _say(refused)
+            return 4
+        if not _confirmed(names):
+            return 1
     for name in names:
         _ACTIONS[options.verb](client, name, options)
     if options.verb != "delete" and options.wait:
@@ -219,15 +269,31 @@ def _chosen(client: Client, options: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _confirmed(client: Client, names: list[str]) -> bool:
-    if not sys.stdin.isatty():
-        return False
-    with contextlib.suppress(AnswerError):
-        # Kafka Connect itself has no plan to show
+def _refused(client: Client, names: list[str]) -> str | None:
+    """Say why the daemon would not delete them; show what it would do to somebody who is then asked."""
+    try:
         plan = client.post("appliance", "v1", "plan", body={"action": "delete", "target": names})
+    except AnswerError as error:
+        if error.status != NOT_FOUND:
+            raise
+        # Kafka Connect itself has no plan to show
+        return None
+    if plan["refused"]:
+        return str(plan["refused"])
+    if sys.stdin.isatty():
         print_sections({key: value for key, value in plan.items() if value}, _say)
+    return None
+
+
+def _confirmed(names: list[str]) -> bool:
+    if not sys.stdin.isatty():
+        _say("nothing deleted: without a terminal give --yes")
+        return False
     _say(f"Delete {', '.join(names)}? Their offsets stay. y/N ", end="")
-    return sys.stdin.readline().strip().lower() == "y"
+    if sys.stdin.readline().strip().lower() == "y":
+        return True
+    _say("nothing deleted")
+    return False
 
 
 def _restart(client: Client, name: str, options: argparse.Namespace) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from appliance.client import Client
-from appliance.verbs.address import address_options
+from appliance.verbs.address import UnknownError, address_options
 from appliance.verbs.change import check, configs_of
 from appliance.verbs.output import Row, output_option, print_diff, print_rows
 from tui.revisions import changes, restored
@@ -112,7 +112,7 @@ def _revisions(client: Client, name: str) -> list[dict[str, Any]]:
         "appliance", "v1", "connectors", name, "history", limit=1000
     )
     if not found:
-        raise ValueError(f"{name}: the journal knows no revision of it")
+        raise UnknownError(f"{name}: the journal knows no revision of it")
     return found
 
 
@@ -185,6 +185,7 @@ def _rollback(client: Client, options: argparse.Namespace) -> int:
 
 def _agreed(question: str, *, default: bool) -> bool:
     if not sys.stdin.isatty():
+        _say("nobody can be asked without a terminal: see --yes")
         return False
     print(f"{question} {'Y/n' if default else 'y/N'} ", end="", file=sys.stderr, flush=True)
     answer = sys.stdin.readline().strip().lower()

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from appliance.client import Client
-from appliance.verbs.address import address_options
+from appliance.verbs.address import UnknownError, address_options
 from appliance.verbs.output import print_json, print_sections
+from appliance.verbs.show import tell_health
 
 _CONSOLE: Final = ("appliance", "v1")
 
@@ -25,7 +26,7 @@ def add_to(commands: Any) -> None:
     )
     describe.add_argument("of", nargs="*", metavar="NAME", help="a task: its connector, number")
     describe.add_argument(
-        "-o", "--output", choices=("json", "text"), default="json", help="form of the answer"
+        "-o", "--output", choices=("text", "json"), default="text", help="form of the answer"
     )
     describe.set_defaults(act=_describe)
 
@@ -45,6 +46,7 @@ def _describe(client: Client, options: argparse.Namespace) -> int:
         print_json(found)
     else:
         print_sections(found)
+    tell_health(client)
     return 0
 
 
@@ -74,7 +76,7 @@ def _worker(client: Client, name: str) -> Mapping[str, Any]:
     seen = client.get(*_CONSOLE, "snapshot")
     worker = next((one for one in seen["workers"] if one["id"] == name), None)
     if worker is None:
-        raise ValueError(
+        raise UnknownError(
             f"no worker {name}; there are {', '.join(w['id'] for w in seen['workers'])}"
         )
     return {

@@ -61,22 +61,27 @@ def print_json(value: Any, out: Callable[[str], object] = print) -> None:
 
 
 def print_sections(value: Row, out: Callable[[str], object] = print) -> None:
-    """Print a document for people: members, then a section for each list and mapping, traces last."""
-    traces: list[tuple[str, str]] = []
-    _put_section("", value, out, traces)
-    for where, trace in traces:
+    """Print a document for people: members, then a section for each list and mapping, long texts last."""
+    texts: list[tuple[str, str]] = []
+    _put_section("", value, out, texts)
+    for what, text in texts:
         out("")
-        out(f"trace of {where}:")
-        out(trace.rstrip())
+        out(f"{what}:")
+        out(text.rstrip())
+
+
+def _is_long(key: str, item: Any) -> bool:
+    """Whether it stands by itself: a trace, or what else has lines."""
+    return isinstance(item, str) and bool(item) and (key == "trace" or "\n" in item.rstrip())
 
 
 def _put_section(
-    title: str, value: Row, out: Callable[[str], object], traces: list[tuple[str, str]]
+    title: str, value: Row, out: Callable[[str], object], texts: list[tuple[str, str]]
 ) -> None:
     nested = {key: item for key, item in value.items() if isinstance(item, (list, Mapping))}
     plain = {key: item for key, item in value.items() if key not in nested and key != "trace"}
-    if value.get("trace"):
-        traces.append((f"{title} {value.get('id', '')}".strip() or "it", str(value["trace"])))
+    texts.extend(_long_texts(title, value))
+    plain = {key: item for key, item in plain.items() if not _is_long(key, item)}
     width = max(map(len, plain), default=0)
     for key, item in plain.items():
         out(f"  {key.ljust(width)}  {_cell(item)}")
@@ -84,13 +89,10 @@ def _put_section(
         out("")
         out(f"{key}:" if item else f"{key}: none")
         if isinstance(item, Mapping):
-            _put_section(key, item, out, traces)
+            _put_section(key, item, out, texts)
         elif item and all(isinstance(one, Mapping) for one in item):
-            traces.extend(
-                (f"{key} {one.get('id', '')}".strip(), str(one["trace"]))
-                for one in item
-                if one.get("trace")
-            )
+            for one in item:
+                texts.extend(_long_texts(key, one))
             columns = [
                 name for name in dict.fromkeys(k for one in item for k in one) if name != "trace"
             ]
@@ -98,6 +100,13 @@ def _put_section(
         else:
             for one in item:
                 out(f"  {_cell(one)}")
+
+
+def _long_texts(title: str, value: Row) -> Iterator[tuple[str, str]]:
+    where = f"{title} {value.get('id', '')}".strip() or "it"
+    for key, item in value.items():
+        if _is_long(key, item):
+            yield f"{key} of {where}", item
 
 
 def print_diff(
@@ -135,6 +144,9 @@ def _yaml(value: Any, first: str, other: str) -> Iterator[str]:
 def _cell(value: Any) -> str:
     if value is None:
         return "-"
+    if isinstance(value, list) and not any(isinstance(one, (dict, list)) for one in value):
+        return ", ".join(map(_cell, value)) or "-"
     if isinstance(value, (dict, list)):
         return json.dumps(value, ensure_ascii=False)
-    return str(value)
+    # of a text with lines a table has room for the first
+    return str(value).partition("\n")[0]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.client import Client, ClientError
@@ -33,6 +34,13 @@ def add_to(commands: Any) -> None:
     peek.add_argument("--follow", action="store_true", help="those that come from now on")
     peek.add_argument("--as", dest="form", default="auto", help="how payloads are read")
     peek.add_argument("-q", "--query", help="only records that hold this")
+    peek.add_argument(
+        "-o",
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="text: place, time, key and value, cut to the terminal; json: whole records, one a line",
+    )
     peek.set_defaults(act=_peek)
     logs = commands.add_parser("logs", parents=[parent], help="log lines of all workers")
     logs.add_argument("-f", "--follow", action="store_true", help="and those that come")
@@ -124,10 +132,9 @@ def _show(client: Client, options: argparse.Namespace) -> int:
 
 def _row(letter: Mapping[str, Any]) -> Row:
     origin = letter["origin"]
-    stamp = time.gmtime((letter["ts"] or 0) / 1000)
     return {
         "place": f"{letter['partition']}@{letter['offset']}",
-        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", stamp),
+        "time": _time(letter["ts"]),
         "origin": f"{origin['topic']}/{origin['partition']}@{origin['offset']}"
         if origin
         else None,
@@ -185,7 +192,8 @@ def _purge(client: Client, options: argparse.Namespace) -> int:
     told = client.post(*path, body={**body, "dry_run": True})
     if not options.dry_run:
         if not options.yes and not _named(topic, told["count"]):
-            print("nothing deleted", file=sys.stderr)
+            asked = "" if sys.stdin.isatty() else ": without a terminal give --yes"
+            print(f"nothing deleted{asked}", file=sys.stderr)
             return 1
         # what has come since is not deleted unseen
         told = client.post(*path, body={"before": told["before"]})
@@ -204,16 +212,49 @@ def _peek(client: Client, options: argparse.Namespace) -> int:
     path = (*_CONSOLE, "topics", options.topic, "records")
     query: dict[str, Any] = {"as": options.form}
     query |= {"partition": options.partition, "q": options.query}
+    shown = _whole if options.output == "json" else _readable
     if options.follow:
-        return _follow(client, path, query, options.limit)
+        # a topic that does not exist is told of at once
+        client.get(*path, limit=1)
+        return _follow(client, path, query, options.limit, shown)
     query |= {"from": options.start, "limit": options.limit or 10}
     for record in client.get(*path, **query):
-        print(json.dumps(record, ensure_ascii=False))
+        print(shown(record))
     return 0
 
 
+def _whole(record: Mapping[str, Any]) -> str:
+    return json.dumps(record, ensure_ascii=False)
+
+
+def _readable(record: Mapping[str, Any]) -> str:
+    """Give place, time, key and value in a line, cut where a terminal shows it."""
+    place, stamp = f"{record['partition']}@{record['offset']}", _time(record["ts"])
+    texts = (_one_line(record[side]["text"]) for side in ("key", "value"))
+    line = "  ".join((place, stamp, *texts))
+    if not sys.stdout.isatty():
+        return line
+    width = shutil.get_terminal_size().columns
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+def _one_line(text: str | None) -> str:
+    if text is None:
+        return "-"
+    shown = "".join(one if one.isprintable() else " " for one in text)
+    return " ".join(shown.split())
+
+
+def _time(ts: int | None) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((ts or 0) / 1000))
+
+
 def _follow(
-    client: Client, path: tuple[str, ...], query: Mapping[str, Any], limit: int | None
+    client: Client,
+    path: tuple[str, ...],
+    query: Mapping[str, Any],
+    limit: int | None,
+    shown: Callable[[Mapping[str, Any]], str],
 ) -> int:
     """Print records as they come, until there were `limit` of them."""
     count = 0
@@ -223,7 +264,7 @@ def _follow(
         if event.type != "record":
             print("some records were left out: they came too fast", file=sys.stderr)
             continue
-        print(json.dumps(event.data, ensure_ascii=False), flush=True)
+        print(shown(event.data), flush=True)
         count += 1
         if count == limit:
             break
@@ -238,7 +279,7 @@ def _logs(client: Client, options: argparse.Namespace) -> int:
         query = {"level": options.level, "connector": options.connector, "after": after}
         for line in client.get(*_CONSOLE, "logs", "recent", limit=limit, **query):
             places[line["worker"]] = max(line["id"], places.get(line["worker"], 0))
-            stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(line["ts"] / 1000))
+            stamp = _time(line["ts"])
             context = f"[{line['context']}] " if line["context"] else ""
             print(f"{stamp} {line['level']} {line['worker']} {context}{line['message']}")
         if not options.follow:

@@ -39,8 +39,7 @@ def add_to(commands: Any) -> None:
 
 
 def _validate(client: Client, options: argparse.Namespace) -> int:
-    check_all(client, options.file)
-    return 0
+    return 0 if check_all(client, options.file) else 1
 
 
 def _plugin(client: Client, options: argparse.Namespace) -> int:

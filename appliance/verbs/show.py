@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
-from appliance.client import AnswerError, Client
+from appliance.client import AnswerError, Client, ClientError
 from appliance.verbs.address import address_options
 from appliance.verbs.output import Row, output_option, print_rows
 
@@ -38,11 +38,34 @@ def _get(client: Client, options: argparse.Namespace) -> int:
         return _watch(client, options)
     find, columns = _RESOURCES[options.what]
     rows = list(find(client, options.name))
+    if not rows and options.name is not None and options.what in _OF_CONNECTOR:
+        # the daemon's answer says that there is none
+        client.get("connectors", options.name)
     if options.state is not None:
         rows = [row for row in rows if str(row.get("state")).lower() == options.state.lower()]
     print_rows(rows, columns, options.output)
-    return _watch(client, options) if options.watch else 0
+    if options.watch:
+        return _watch(client, options)
+    if options.what in _RUNNING:
+        tell_health(client)
+    return 0
 
+
+def tell_health(client: Client) -> None:
+    """Say so when the daemon is not healthy: what it tells of its tasks may be old."""
+    sys.stdout.flush()
+    try:
+        client.get("health")
+    except AnswerError as error:
+        if error.status >= 500:
+            print(f"The daemon is not healthy, states may be old: {error}", file=sys.stderr)
+    except ClientError:
+        # it has answered before: this is a hint alone
+        pass
+
+
+_RUNNING: Final = ("connectors", "tasks")
+_OF_CONNECTOR: Final = (*_RUNNING, "topics")
 
 _WATCHED: Final[Mapping[str, frozenset[str] | None]] = {
     "events": None,

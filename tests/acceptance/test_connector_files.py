@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import signal
 import socket
+import urllib.request
 
 import pytest
 
+from appliance import cli
 from appliance.client import AnswerError
 from appliance.config.properties import render_properties
 from deploy.parts import free_ports
@@ -15,7 +17,7 @@ from tests.waiting import wait_until
 
 
 def test_connectors_follow_their_files_when_the_daemon_reloads(
-    broker, unique_name, tmp_path, monkeypatch
+    broker, unique_name, tmp_path, monkeypatch, capsys
 ):
     """Made at the start, changed and removed on SIGHUP; REST names the file; systemd hears of it all."""
     notified = tmp_path / "notify"
@@ -45,6 +47,8 @@ def test_connectors_follow_their_files_when_the_daemon_reloads(
             with pytest.raises(AnswerError, match=r"lines\.properties") as refused:
                 client.delete("connectors", "lines")
             assert refused.value.status == 409
+            assert cli.main(["delete", "lines", "--url", daemon.url]) == 4
+            assert "lines.properties" in capsys.readouterr().err
 
             sink = {"connector.class": "FileStreamSink", "topics": unique_name, "file": str(out)}
             (folder / "out.properties").write_text(render_properties({**sink, "name": "out"}))
@@ -62,5 +66,7 @@ def test_connectors_follow_their_files_when_the_daemon_reloads(
             heard: list[bytes] = []
             while not heard or b"1 problems" not in heard[-1]:
                 heard.append(systemd.recv(4096))
+            with urllib.request.urlopen(f"{daemon.url}/metrics", timeout=10) as answer:
+                assert b"\ningest_appliance_connector_file_problems 1" in answer.read()
         words = b"\n".join(heard)
         assert words.index(b"READY=1") < words.index(b"RELOADING=1\nMONOTONIC_USEC=")

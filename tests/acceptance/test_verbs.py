@@ -100,8 +100,9 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     assert verb("offsets", "alter", "in", stdin=shown)[0] == 0
     assert json.loads(verb("offsets", "reset", "in", "--preview")[1])["offsets"][0]["to"] is None
     assert verb("patch", "in", "--set", "batch.size=7")[0] == 0
-    assert json.loads(verb("describe", "in")[1])["config"]["batch.size"] == "7"
-    assert verb("delete", "in")[0] == 1, "it asks, and nobody answers"
+    assert json.loads(verb("describe", "in", "-o", "json")[1])["config"]["batch.size"] == "7"
+    code, _, err = verb("delete", "in", stdin="y\n")
+    assert (code, err) == (1, "nothing deleted: without a terminal give --yes\n")
     assert verb("delete", "--yes", "in")[0] == 0
     assert verb("get", "connectors", "-o", "name") == (0, "", "")
 
@@ -205,21 +206,26 @@ def test_everything_is_told_when_things_are_described(daemon, verb, unique_name,
     """A connector, its task, the worker that holds it, its plugin, a rebalance; records as they come."""
     lines = Path(start_source(daemon, tmp_path, unique_name)["file"])
 
-    task = json.loads(verb("describe", "task", "in", "0")[1])
+    task = json.loads(verb("describe", "task", "in", "0", "-o", "json")[1])
     worker = task["status"]["worker_id"]
     assert task["config"]["file"] == str(lines)
-    held = json.loads(verb("describe", "worker", worker)[1])["task_instances"]
+    held = json.loads(verb("describe", "worker", worker, "-o", "json")[1])["task_instances"]
     assert [one["id"] for one in held] == ["in:0"]
-    options = json.loads(verb("describe", "plugin", "FileStreamSource")[1])["options"]
+    options = json.loads(verb("describe", "plugin", "FileStreamSource", "-o", "json")[1])[
+        "options"
+    ]
     assert "topic" in [option["name"] for option in options]
     newest = json.loads(verb("get", "rebalances", "-o", "json")[1])[0]["id"]
-    assert json.loads(verb("describe", "rebalance", str(newest))[1])["id"] == newest
-    assert "RUNNING" in verb("describe", "connector", "in", "-o", "text")[1]
+    assert json.loads(verb("describe", "rebalance", str(newest), "-o", "json")[1])["id"] == newest
+    assert "RUNNING" in verb("describe", "connector", "in")[1]
     assert verb("describe", "nothing", "in")[0] == 1
     assert verb("restart", "in", "--task", "0", "--wait")[0] == 0
+    planned = json.loads(verb("restart", "in", "--dry-run", "-o", "json")[1])
+    assert [one["task"] for one in planned["restarts"]] == ["in:0"]
 
     with lines.open("a") as out, ThreadPoolExecutor(1) as pool:
-        following = pool.submit(verb, "topic", "peek", unique_name, "--follow", "--limit", "1")
+        followed = ("topic", "peek", unique_name, "--follow", "--limit", "1", "-o", "json")
+        following = pool.submit(verb, *followed)
 
         def came() -> bool:
             # the follower stands at the end a moment after it was started
@@ -229,6 +235,10 @@ def test_everything_is_told_when_things_are_described(daemon, verb, unique_name,
 
         wait_until(came, "a record is printed", 80.0, every_s=0.5)
     assert "more" in json.loads(following.result()[1])["value"]["text"]
+    shown = verb("topic", "peek", unique_name, "--from", "oldest", "--limit", "1")[1]
+    assert shown.startswith("0@0  20")
+    assert "one" in shown
+    assert len(shown) < 200
 
 
 def test_exit_code_tells_refused_from_unreachable_when_a_verb_fails(verb, tmp_path):
@@ -236,10 +246,25 @@ def test_exit_code_tells_refused_from_unreachable_when_a_verb_fails(verb, tmp_pa
     code, out, err = verb("describe", "nobody")
     assert (code, out) == (4, "")
     assert "Connector nobody not found" in err
+    for words in (
+        ("get", "connectors", "nobody"),
+        ("get", "tasks", "nobody"),
+        ("get", "topics", "nobody"),
+        ("topic", "peek", "nothing"),
+        ("describe", "worker", "nobody"),
+        ("config", "history", "nobody"),
+    ):
+        code, out, err = verb(*words)
+        assert (code, out) == (4, ""), words
+        assert "no" in err
     bad = tmp_path / "bad.properties"
     bad.write_text("name=bad\nconnector.class=FileStreamSink\n")
-    code, _, err = verb("validate", str(bad))
+    worse = tmp_path / "worse.json"
+    worse.write_text('{"name": "worse",\n "file": }')
+    code, _, err = verb("validate", str(worse), str(bad))
     assert code == 1
+    assert f"{worse}: it is not JSON: Expecting value at line 2, column 10" in err
+    assert f"{bad}: bad is not valid" in err
     assert "topics" in err
     port = free_ports(1)[0]
     lake = tmp_path / "lake.json"

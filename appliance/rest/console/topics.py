@@ -8,7 +8,7 @@ from typing import Any, Final
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
-from appliance.errors import BadRequestError
+from appliance.errors import BadRequestError, NotFoundError
 from appliance.herder.entities import HerderSnapshot
 from appliance.rest.answers import json_response
 from appliance.rest.console.payloads import FORMS
@@ -126,6 +126,8 @@ class _Topics:
         payloads = self._records.payloads(self._user(topic))
         kind, _, number = start.rpartition(":")
         with self._records.reader() as reader:
+            if topic not in reader.topics():
+                raise NotFoundError(f"Topic {topic} not found")
             if start == "newest":
                 raws = reader.newest(topic, limit, partition)
             elif start == "oldest":

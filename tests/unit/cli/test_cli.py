@@ -26,6 +26,27 @@ def test_version_is_told_when_asked_for(capsys):
     assert capsys.readouterr().out.strip() == appliance.__version__
 
 
+def test_command_ends_quietly_when_its_reader_goes_away():
+    """As `head` does: no words, and the code of a process that a closed pipe ended."""
+    command = [sys.executable, "-m", "appliance", "completion", "bash"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        told = running.stderr.read()
+    assert (running.returncode, told) == (141, b"")
+
+
+def test_backup_says_in_a_sentence_that_its_folder_is_missing(tmp_path, capsys):
+    """Before the broker is asked."""
+    worker = tmp_path / "worker.properties"
+    worker.write_text("bootstrap.servers=127.0.0.1:1\n")
+    path = tmp_path / "none" / "file"
+    assert cli.main(["backup", "--worker", str(worker), str(path)]) == 1
+    told = capsys.readouterr().err
+    assert told == f"ingest-appliance: Writing {path}: No such file or directory.\n"
+
+
 def test_usage_error_ends_with_connects_code(capsys):
     """No command, an unknown one, or a missing file argument: 1."""
     for arguments in ([], ["fly"], ["distributed"]):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -9,7 +10,7 @@ from typing import ClassVar
 
 import pytest
 
-from appliance.client import AnswerError, Client, ServerEvent, UnreachableError
+from appliance.client import AnswerError, Client, ClientError, ServerEvent, UnreachableError
 
 STREAM = (
     b": stream\nretry: 1000\n\n"
@@ -80,6 +81,24 @@ def test_events_are_parsed_when_streamed(client):
         ServerEvent(None, "rates", {"tasks": []}),
     ]
     assert Handler.seen[0][3] == "6"
+
+
+@pytest.mark.parametrize(
+    ("code", "remedy"), [(19, "--cafile FILE"), (62, "name or address"), (10, "expired.")]
+)
+def test_remedy_is_told_when_a_certificate_is_not_trusted(code, remedy):
+    """Whoever does not know the authority is told how to name it."""
+    error = ssl.SSLCertVerificationError()
+    error.verify_code, error.verify_message = code, "expired" if code == 10 else "no"
+    told = Client("https://h:1")._unreachable(error)
+    assert told.startswith("The certificate of https://h:1 is not trusted: ")
+    assert remedy in told
+
+
+def test_file_is_named_when_authorities_cannot_be_read(tmp_path):
+    """Before anything is sent."""
+    with pytest.raises(ClientError, match=r"Reading .*none\.pem: No such file"):
+        Client("https://h:1", cafile=str(tmp_path / "none.pem")).get("connectors")
 
 
 def test_address_is_named_when_nobody_answers():

@@ -39,6 +39,7 @@ def offered(*words: str) -> list[str]:
         (["pause", "orders-cdc", "orders-h"], ["orders-hdfs"]),
         (["pause", "--wa"], ["--wait"]),
         (["restart", "x", "--tasks", "f"], ["failed"]),
+        (["topic", "peek", "orders", "-o", "j"], ["json"]),
         (["get", "conn"], ["connectors"]),
         (["get", "offsets", "orders-c"], ["orders-cdc"]),
         (["describe", "orders-cdc", ""], []),

@@ -65,3 +65,20 @@ def test_difference_is_by_option_when_two_configurations_are_compared():
     assert print_diff({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}, lines.append)
     assert lines == ["- b=2", "+ b=4", "- c=3", "+ d=5"]
     assert not print_diff({"a": "1"}, {"a": "1"}, lines.append)
+
+
+def test_names_stand_in_a_cell_when_a_member_is_a_list_of_them():
+    """Cells are for people, whole members for programs; of lines a cell holds the first."""
+    lines: list[str] = []
+    row = {"topic": "t", "by": ["a", "b"], "to": [], "why": "Boom\n\tat x"}
+    print_rows([row], tuple(row), "table", lines.append)
+    assert lines[1].split() == ["t", "a,", "b", "-", "Boom"]
+
+
+def test_long_text_stands_by_itself_when_it_has_lines():
+    """Whatever its name; a trace in any case."""
+    lines: list[str] = []
+    print_sections({"status": {"trace": "Boom", "error": "a\nb"}, "note": "x\n"}, lines.append)
+    assert lines == [
+        "  note  x", "", "status:", "", "trace of status:", "Boom", "", "error of status:", "a\nb",
+    ]  # fmt: skip

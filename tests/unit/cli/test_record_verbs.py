@@ -60,6 +60,18 @@ def url():
         thread.join()
 
 
+def test_records_are_a_line_each_when_peeked_at(url, capsys):
+    """For people what can be read, for programs everything."""
+    value = {"as": "json", "text": '{"a": 1,\n "b": "\x1b[2J"}', "bytes_b64": "AAAA", "size": 9}
+    record = {"partition": 1, "offset": 7, "ts": 0, "key": {"text": None}, "value": value}
+    Console.answers = {"topics/t/records": [record]}
+    assert cli.main(["topic", "peek", "t", "--url", url]) == 0
+    shown = '1@7  1970-01-01T00:00:00Z  -  {"a": 1, "b": " [2J"}\n'
+    assert capsys.readouterr().out == shown
+    assert cli.main(["topic", "peek", "t", "-o", "json", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out) == record
+
+
 def test_letters_are_a_table_when_shown(url, capsys):
     """One line per letter: place, time, origin, stage and cause."""
     Console.answers = {"dlq/dlq.t/records": [LETTER]}

@@ -37,7 +37,7 @@ def test_initial_state_and_numbers_are_kept_when_given(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("a.json", "{", "it is not JSON"),
+        ("a.json", "{", "it is not JSON: .* at line 1, column 2"),
         ("a.properties", "topic=t", "names no connector"),
         ("a.json", '{"name":"x","config":{"name":"y"}}', r"\(y\) is not x"),
         ("a.json", '{"name":"x","config":{"a":[1]}}', "value of a is not a text"),
