@@ -20,6 +20,7 @@ from appliance.verbs.output import print_diff, print_json, print_sections
 from appliance.verbs.show import NOT_FOUND, expanded
 
 WAIT_S: Final = 60.0
+_SETTLE_S: Final = 2.0
 _WANTED: Final = {"pause": "PAUSED", "resume": "RUNNING", "stop": "STOPPED", "restart": "RUNNING"}
 
 Config = Mapping[str, str | None]
@@ -257,7 +258,9 @@ def _act(client: Client, options: argparse.Namespace) -> int:
         _ACTIONS[options.verb](client, name, options)
     if options.verb != "delete" and options.wait:
         wanted = _WANTED[options.verb]
-        return 0 if all(_awaited(client, name, wanted) for name in names) else 1
+        # what is restarted runs for a moment more
+        since_s = time.monotonic() + (_SETTLE_S if options.verb == "restart" else 0.0)
+        return 0 if all(_awaited(client, name, wanted, since_s) for name in names) else 1
     return 0
 
 
@@ -318,21 +321,25 @@ _ACTIONS: Final[Mapping[str, Callable[[Client, str, argparse.Namespace], object]
 }
 
 
-def _awaited(client: Client, name: str, wanted: str) -> bool:
+def _awaited(client: Client, name: str, wanted: str, since_s: float) -> bool:
+    """Wait until all of a connector is in a state; until `since_s` what it was in at first does not count."""
     deadline = time.monotonic() + WAIT_S
+    first: list[str] | None = None
     while True:
         status = expanded(client).get(name, {}).get("status")
         if status is not None:
-            states = {task["state"] for task in status["tasks"]}
-            if "FAILED" in states or status["connector"]["state"] == "FAILED":
-                _say(f"{name}: FAILED; see `ingest-appliance describe {name}`")
-                return False
-            if states | {status["connector"]["state"]} == {wanted}:
-                return True
+            states = [part["state"] for part in (status["connector"], *status["tasks"])]
+            first = first or states
+            if states != first or time.monotonic() >= since_s:
+                if "FAILED" in states:
+                    _say(f"{name}: FAILED; see `ingest-appliance describe {name}`")
+                    return False
+                if set(states) == {wanted}:
+                    return True
         if time.monotonic() > deadline:
             _say(f"{name}: not {wanted} within {WAIT_S:.0f} s")
             return False
-        time.sleep(0.3)
+        time.sleep(0.1)
 
 
 def _say(text: str, end: str = "\n") -> None:

@@ -220,6 +220,11 @@ def test_everything_is_told_when_things_are_described(daemon, verb, unique_name,
     assert "RUNNING" in verb("describe", "connector", "in")[1]
     assert verb("describe", "nothing", "in")[0] == 1
     assert verb("restart", "in", "--task", "0", "--wait")[0] == 0
+    before = json.loads(verb("describe", "task", "in", "0", "-o", "json")[1])["transitions"]
+    assert verb("restart", "in", "--wait")[0] == 0
+    after = json.loads(verb("describe", "task", "in", "0", "-o", "json")[1])
+    assert after["status"]["state"] == "RUNNING"
+    assert len(after["transitions"]) > len(before)
     planned = json.loads(verb("restart", "in", "--dry-run", "-o", "json")[1])
     assert [one["task"] for one in planned["restarts"]] == ["in:0"]
 
