@@ -142,11 +142,14 @@ def _user(options: argparse.Namespace) -> int:
 def _doctor(config: WorkerConfig, options: argparse.Namespace) -> int:
     from appliance.doctor.examine import examine
     from appliance.doctor.findings import Finding, exit_code, json_text, text_lines
+    from appliance.doctor.service import installed_service
 
     # the checks say what is wrong; the libraries' own lines would only stand in between
     logging.disable(logging.CRITICAL)
+    packaged = options.worker == DEFAULT_FILE and options.mode == "run"
+    service = installed_service() if packaged else None
     found: list[Finding] = []
-    for finding in examine(config, options.connectors):
+    for finding in examine(config, options.connectors, service):
         found.append(finding)
         if not options.json:
             print(*text_lines([finding]), sep="\n", flush=True)

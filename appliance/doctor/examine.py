@@ -9,9 +9,11 @@ from typing import Final, Literal
 from appliance.config.connectorfile import read_connector_file
 from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
+from appliance.connectors.files.connector import UNWRITABLE
 from appliance.doctor import broker, machine
 from appliance.doctor.findings import Finding, Level, ok, problem
 from appliance.doctor.places import Places, resolved
+from appliance.doctor.service import Service
 from appliance.errors import ConfigError, ConnectError
 from appliance.kafka.cluster import Cluster
 from appliance.worker.plugins import Plugins
@@ -22,12 +24,18 @@ _SAID_IN_DETAIL: Final = (
     "the user lacks ",
     "Unable to connect: ",
     "Could not connect to database. ",
+    UNWRITABLE,
 )
 """Errors of validation that the checks of the places tell with their remedy."""
 
 
-def examine(config: WorkerConfig, connectors: Iterable[Path]) -> Iterator[Finding]:
-    """Give what is found, each as soon as it is known."""
+def examine(
+    config: WorkerConfig, connectors: Iterable[Path], service: Service | None = None
+) -> Iterator[Finding]:
+    """Give what is found, each as soon as it is known.
+
+    `service`: the unit that runs on this configuration, for whom files and folders are judged.
+    """
     yield from machine.examine_machine(config)
     try:
         cluster = broker.open_cluster(config)
@@ -38,7 +46,7 @@ def examine(config: WorkerConfig, connectors: Iterable[Path]) -> Iterator[Findin
     for finding in broker.examine_broker(config, cluster):
         reachable = reachable and (finding.subject, finding.level) != ("broker", Level.PROBLEM)
         yield finding
-    checker = _Connectors(config, cluster if reachable else None)
+    checker = _Connectors(config, cluster if reachable else None, service)
     for path in connectors:
         yield from checker.examine(path)
 
@@ -46,11 +54,13 @@ def examine(config: WorkerConfig, connectors: Iterable[Path]) -> Iterator[Findin
 class _Connectors:
     """Checks connector files with the worker's plugins and providers."""
 
-    def __init__(self, config: WorkerConfig, cluster: Cluster | None) -> None:
+    def __init__(
+        self, config: WorkerConfig, cluster: Cluster | None, service: Service | None
+    ) -> None:
         self._plugins = Plugins.discover(config["plugin.path"] or ())
         self._providers = Providers.from_config(config.originals)
         self._checker = ConfigChecker(config, self._plugins, self._providers)
-        self._places = Places(config, cluster)
+        self._places = Places(config, cluster, service)
 
     def examine(self, path: Path) -> Iterator[Finding]:
         """Give how one connector stands."""

@@ -1,28 +1,38 @@
-"""Local files and folders: whether they can be read or written, and their room."""
+"""Local files and folders: whether the service can read or write them, and their room. Nothing is made."""
 
 from __future__ import annotations
 
+import errno
+import os
+import shlex
 import shutil
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from appliance.connectors.files.writable import UNIT, nearest, obstacle, write_cure
 from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.doctor.service import Service, closed_folder
 
 SCARCE_BYTES: Final = 1 << 30
 
 
-def examine_target(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
+def examine_target(
+    name: str, config: Mapping[str, str], service: Service | None = None
+) -> Iterator[Finding]:
     """Give whether a sink's folder, or that of its file, can be written."""
     if url := config.get("store.url"):
         path = Path(url.removeprefix("file://").removeprefix("file:"))
-        yield folder(name, path, "store.url")
+        yield folder(name, path, "store.url", service)
     elif file := config.get("file"):
-        yield folder(name, Path(file).parent, "file")
+        yield folder(name, Path(file).parent, "file", service)
 
 
-def examine_followed(name: str, path: Path) -> Finding:
+def examine_followed(name: str, path: Path, service: Service | None = None) -> Finding:
     """Give whether a file that a source follows can be read."""
+    found = unreadable(name, path, "file", service)
+    if found is not None:
+        return found
     try:
         with path.open("rb"):
             return ok(name, f"{path} can be read", "file")
@@ -33,21 +43,81 @@ def examine_followed(name: str, path: Path) -> Finding:
         return problem(name, f"{path} cannot be read: {error.strerror}", remedy, "file")
 
 
-def folder(name: str, path: Path, option: str = "") -> Finding:
+def unreadable(subject: str, path: Path, option: str, service: Service | None) -> Finding | None:
+    """Give the problem of a file that is there and that the service cannot read, None for any other."""
+    if service is None or not os.path.lexists(path):
+        return None
+    quoted = shlex.quote(str(path))
+    switch = service.hides(path)
+    if switch is not None:
+        text = f"{path} is not there for the service: it has a folder of its own there ({switch})"
+        return problem(subject, text, _copied(path, service, option), option)
+    if service.may(path, "r"):
+        return None
+    text = f"the service (user {service.user}) cannot read {path}: {os.strerror(errno.EACCES)}"
+    closed = closed_folder(path, service)
+    if closed is not None:
+        remedy = f"setfacl -m u:{service.user}:x {shlex.quote(str(closed))}"
+        text += f" to {closed}"
+    else:
+        group = service.group or service.user
+        remedy = f"chgrp {group} {quoted}; chmod 640 {quoted}"
+    return problem(subject, text, remedy, option)
+
+
+def folder(name: str, path: Path, option: str = "", service: Service | None = None) -> Finding:
     """Give whether a local folder can be written, and its room."""
-    existing = next(found for found in (path, *path.parents) if found.exists())
-    try:
-        probe = existing / ".ingest-doctor"
-        probe.touch()
-        probe.unlink()
-    except OSError as error:
-        text = f"{path} cannot be written: {error.strerror}"
-        remedy = (
-            f"mkdir -p {path} && chown ingest:ingest {path}\n"
-            f"systemctl edit ingest-appliance  # [Service] ReadWritePaths={path}"
+    fault = _fault(path, service)
+    if fault is not None:
+        text, remedy = fault
+        return problem(name, f"{path} cannot be written: {text}", remedy, option)
+    if service is not None and (switch := service.hides(path)):
+        text = (
+            f"{path} is the service's own ({switch}): nobody else sees what it writes there, and it goes "
+            "when the service stops"
         )
-        return problem(name, text, remedy, option)
+        return warning(name, text, f"name a folder in {option} such as /srv/{path.name}", option)
+    existing = nearest(path)
     free = shutil.disk_usage(existing).free
     if free < SCARCE_BYTES:
         return warning(name, f"{free / 1e9:.1f} GB free for {path}", f"df -h {existing}", option)
     return ok(name, f"{path} can be written, {free / 1e9:.1f} GB free", option)
+
+
+def _fault(path: Path, service: Service | None) -> tuple[str, str] | None:
+    """Give why a folder cannot be written, and what mends it."""
+    reason = obstacle(path)
+    if service is None:
+        # the daemon asks for itself, or no sandbox is known
+        return None if reason is None else (reason, write_cure(path))
+    existing = nearest(path)
+    if not existing.is_dir():
+        return reason or os.strerror(errno.ENOTDIR), f"ls -ld {shlex.quote(str(existing))}"
+    switch = service.hides(path)
+    if switch is not None and switch.startswith("ProtectHome"):
+        text = f"the service has its own {existing.parts[1]} folder ({switch})"
+        return text, f"name a folder elsewhere, such as /srv/{path.name}"
+    if switch is not None:
+        return None
+    denied = not service.may(existing, "w", "x")
+    if not service.lets_write(path):
+        text = (
+            f"the sandbox of the service has it read-only (ProtectSystem={service.protect_system})"
+        )
+        return text, write_cure(path, service.user)
+    if denied:
+        text = f"the service (user {service.user}) may not: {os.strerror(errno.EACCES)}"
+        return text, write_cure(path, service.user, sandboxed=False)
+    if service.has_read_only(path):
+        text = "the sandbox of the running service is older than its ReadWritePaths= or the folder"
+        return text, f"systemctl restart {UNIT}"
+    if reason == os.strerror(errno.EROFS):
+        return reason, f"mount -o remount,rw {shlex.quote(str(existing))}"
+    return None
+
+
+def _copied(path: Path, service: Service, option: str) -> str:
+    target = f"/etc/{UNIT}/{path.name}"
+    group = service.group or service.user
+    copy = f"install -m 640 -g {group} {shlex.quote(str(path))} {shlex.quote(target)}"
+    return f"{copy}  # and name that in {option}"

@@ -15,6 +15,7 @@ from appliance.doctor.files import examine_followed, examine_target
 from appliance.doctor.findings import Finding, problem
 from appliance.doctor.reach import unreachable
 from appliance.doctor.registry import examine_registry
+from appliance.doctor.service import Service
 from appliance.errors import ConnectError
 from appliance.kafka.cluster import Cluster
 from appliance.telemetry.logs import blotted
@@ -32,9 +33,15 @@ Config = Mapping[str, str]
 class Places:
     """Looks at the places of connectors with the worker's own options beneath theirs."""
 
-    def __init__(self, worker: WorkerConfig, cluster: Cluster | None) -> None:
-        """Take the worker's configuration and its brokers, None while they cannot be reached."""
+    def __init__(
+        self, worker: WorkerConfig, cluster: Cluster | None, service: Service | None = None
+    ) -> None:
+        """Take the worker's configuration, its brokers while they can be reached, and whom to judge for.
+
+        Without a service it is this process that reads and writes files.
+        """
         self._worker = worker
+        self._service = service
         self._cluster = cluster
 
     def examine(
@@ -60,11 +67,11 @@ class Places:
         elif java_class.startswith("io.confluent.connect.hdfs"):
             from appliance.doctor.stores import examine_hdfs
 
-            yield from examine_hdfs(name, config)
+            yield from examine_hdfs(name, config, self._service)
         elif java_class.endswith((".FilesSinkConnector", "FileStreamSinkConnector")):
-            yield from examine_target(name, config)
+            yield from examine_target(name, config, self._service)
         elif java_class.endswith(".FileStreamSourceConnector") and config.get("file"):
-            yield examine_followed(name, Path(config["file"]))
+            yield examine_followed(name, Path(config["file"]), self._service)
 
     def _history(self, name: str, config: Config) -> Iterator[Finding]:
         topic = config.get(f"{_HISTORY}.topic")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -18,10 +19,12 @@ from appliance.connectors.hdfs.connector import (
     address_of,
     store_url,
 )
+from appliance.connectors.hdfs.store import HdfsStore
 from appliance.connectors.storage.config import STORE_URL, TOPICS_DIR
 from appliance.connectors.storage.store import StoreError
 from appliance.doctor.files import SCARCE_BYTES, folder
 from appliance.doctor.findings import Finding, Level, ok, problem, warning
+from appliance.doctor.service import Service
 from appliance.errors import ConfigError
 
 _OPTIONS: Final = ConfigDef(
@@ -31,13 +34,15 @@ _TIMEOUT_S: Final = 5
 _STATE: Final = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
 
 
-def examine_hdfs(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
+def examine_hdfs(
+    name: str, config: Mapping[str, str], service: Service | None = None
+) -> Iterator[Finding]:
     """Give how the HDFS (or local folder) of sink `name` stands; `config` is resolved."""
     try:
         parsed = _OPTIONS.parse(config)
         url = store_url(parsed)
         if url.startswith("file:"):
-            yield folder(name, Path(local_root(url)), STORE_URL)
+            yield folder(name, Path(local_root(url)), STORE_URL, service)
             return
         address = address_of(parsed)
     except ConfigError as error:
@@ -51,7 +56,9 @@ def examine_hdfs(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
         answers = answers or found[-1].level is not Level.PROBLEM
         yield from found
     if answers:
-        yield from _permission(name, address.urls, f"{address.root}/{parsed[TOPICS_DIR]}")
+        user = os.environ.get("HADOOP_USER_NAME") or (service.user if service else None)
+        store = HdfsStore(address.urls, user)
+        yield from _permission(name, store, f"{address.root}/{parsed[TOPICS_DIR]}")
 
 
 def _namenode(name: str, web: str, option: str) -> Iterator[Finding]:
@@ -79,15 +86,14 @@ def _namenode(name: str, web: str, option: str) -> Iterator[Finding]:
         yield warning(name, text, "hdfs dfsadmin -report", option)
 
 
-def _permission(name: str, urls: tuple[str, ...], path: str) -> Iterator[Finding]:
-    from appliance.connectors.hdfs.store import HdfsStore
-
-    store = HdfsStore(urls)
+def _permission(name: str, store: HdfsStore, path: str) -> Iterator[Finding]:
     # a folder of the topic's name is made by the sink; here only up to it
     target = path.split("$", maxsplit=1)[0].rstrip("/") or "/"
-    probe = f"{target}/.ingest-doctor"
     try:
-        store.make_folders(target)
+        existing = target
+        while existing != "/" and store.length(existing) is None:
+            existing = existing.rpartition("/")[0] or "/"
+        probe = f"{existing.rstrip('/')}/.ingest-doctor"
         store.create(probe, b"x")
         store.delete(probe)
     except StoreError as error:

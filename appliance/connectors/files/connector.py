@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 from appliance.config.define import NO_DEFAULT, ConfigDef, ConfigKey, Importance, Width
 from appliance.config.types import ConfigType
 from appliance.connectors.files.store import LocalStore
+from appliance.connectors.files.writable import obstacle
 from appliance.connectors.storage import config as keys
 from appliance.connectors.storage.connector import StorageSinkConnector
 from appliance.connectors.storage.store import Store
@@ -27,6 +28,7 @@ _URL: Final = ConfigKey(
     width=Width.LONG,
     display_name="Store URL",
 )
+UNWRITABLE: Final = "writing to the folder "
 CONFIG_DEF: Final = ConfigDef(
     [_URL, *keys.common_keys("io.confluent.connect.hdfs.json.JsonFormat")]
 )
@@ -50,17 +52,13 @@ class FilesSinkConnector(StorageSinkConnector):
     version: ClassVar[str] = "0.1.0"
 
     def check_store(self, parsed: Mapping[str, Any]) -> dict[str, str]:
-        """Find out whether the folder can be written."""
+        """Find out whether the folder can be written, or made; the task makes it."""
+        url = parsed[keys.STORE_URL]
         try:
-            root = Path(local_root(parsed[keys.STORE_URL]))
-            root.mkdir(parents=True, exist_ok=True)
+            found = obstacle(Path(local_root(url)))
         except ConfigError as error:
             return {keys.STORE_URL: str(error)}
-        except OSError as error:
-            return {
-                keys.STORE_URL: f"making the folder {parsed[keys.STORE_URL]}: {error.strerror}"
-            }
-        return {}
+        return {} if found is None else {keys.STORE_URL: f"{UNWRITABLE}{url}: {found}"}
 
 
 class FilesSinkTask(StorageSinkTask):

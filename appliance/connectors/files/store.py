@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from appliance.connectors.files.writable import READ_ONLY
 from appliance.connectors.storage.store import (
     Entry,
     SourceMissingError,
@@ -24,7 +25,7 @@ def _translated(doing: str) -> Iterator[None]:
     except OSError as error:
         remedy = {
             errno.ENOSPC: "free some space",
-            errno.EROFS: "mount the file system for writing",
+            errno.EROFS: READ_ONLY,
             errno.EACCES: "give the daemon's user the right to write there",
             errno.EXDEV: "staging and final folder must be on one file system",
         }.get(error.errno or 0, "correct the cause; it is tried again")

@@ -84,7 +84,7 @@ def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):
     blocked.touch()
     found = files.folder("lake", blocked / "below")
     assert found.level is Level.PROBLEM
-    assert "ReadWritePaths=" in found.remedy
+    assert f"ReadWritePaths=-{blocked}/below" in found.remedy
 
 
 def test_memory_is_a_warning_when_little_is_left(tmp_path):

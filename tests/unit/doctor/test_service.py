@@ -1,0 +1,89 @@
+"""The doctor judges as the service would: by its user and by what its sandbox lets it write and see."""
+
+from __future__ import annotations
+
+import getpass
+from pathlib import Path
+
+import pytest
+
+from appliance.connectors.files.connector import FilesSinkConnector
+from appliance.doctor import files
+from appliance.doctor.findings import Level
+from appliance.doctor.service import Service, mounts_of, service_of
+
+SHOWN = """\
+LoadState=loaded
+ActiveState=active
+MainPID=0
+User=ingest
+Group=ingest
+ReadWritePaths=-/srv/lake /data
+StateDirectory=ingest-appliance
+RuntimeDirectory=ingest-appliance
+ProtectSystem=strict
+ProtectHome=yes
+PrivateTmp=yes
+LimitNOFILE=65536
+"""
+
+
+def hardened(**other) -> Service:
+    """Give a service of this process's own user, whose sandbox has everything read-only."""
+    service = service_of(SHOWN)
+    assert service is not None
+    own = service._replace(user=getpass.getuser(), group="", private_tmp=False)
+    return own._replace(**{"protect_home": "no", **other})
+
+
+def test_service_is_as_systemd_tells_it():
+    """User, limits, and what it may write: its own folders and the drop-ins'."""
+    service = service_of(SHOWN)
+    assert service is not None
+    assert (service.user, service.open_files) == ("ingest", 65536)
+    assert service.state_dir == Path("/var/lib/ingest-appliance")
+    assert Path("/srv/lake") in service.writable
+    assert service.hides(Path("/tmp/lake")) == "PrivateTmp=yes"
+    assert service.hides(Path("/home/me/lake")) == "ProtectHome=yes"
+    assert service_of("LoadState=not-found\nActiveState=inactive\n") is None
+
+
+def test_folder_is_read_only_when_the_sandbox_does_not_name_it(tmp_path):
+    """The drop-in has the minus sign; nothing is made, also by validation."""
+    lake = tmp_path / "lake"
+    found = files.folder("lake", lake, "store.url", hardened())
+    assert found.level is Level.PROBLEM
+    assert f"ReadWritePaths=-{lake}" in found.remedy
+    assert found.remedy.splitlines()[0].startswith("install -d -o ")
+    config = {"store.url": str(lake), "topics": "t", "flush.size": "1", "name": "lake"}
+    errors = {v.name: v.errors for v in FilesSinkConnector().validate(config) if v.errors}
+    assert "store.url" not in errors
+    assert not lake.exists()
+
+
+def test_folder_is_well_when_the_sandbox_names_it(tmp_path):
+    """A folder that is named and there; one that is missing is part of no sandbox."""
+    lake = tmp_path / "lake"
+    service = hardened(writable=(lake,))
+    assert files.folder("lake", lake, "store.url", service).level is Level.PROBLEM
+    lake.mkdir()
+    assert files.folder("lake", lake / "new", "store.url", service).level is not Level.PROBLEM
+
+
+def test_restart_is_the_remedy_when_the_running_sandbox_is_older(tmp_path):
+    """What the daemon has mounted counts, not what the unit says by now."""
+    mounts = mounts_of("1 0 0:1 / / ro,relatime shared:1 - ext4 /dev/vda rw\n")
+    found = files.folder("lake", tmp_path, "", hardened(writable=(tmp_path,), mounts=mounts))
+    assert found.remedy == "systemctl restart ingest-appliance"
+
+
+@pytest.mark.parametrize(
+    ("switches", "level"),
+    [({"private_tmp": True}, Level.WARNING), ({"protect_home": "yes"}, Level.PROBLEM)],
+)
+def test_own_folder_of_the_service_is_told_of_when_a_sink_writes_there(switches, level):
+    """Nobody would find what is written below /tmp, and /home is not there."""
+    path = Path("/tmp/lake" if "private_tmp" in switches else "/home/lake")
+    found = files.folder("lake", path, "store.url", hardened(**switches))
+    assert found.level is level
+    assert "/srv/lake" in found.remedy
