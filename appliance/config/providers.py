@@ -12,7 +12,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Final, NamedTuple, Protocol
 
 from appliance.config.properties import parse_properties
 from appliance.config.secrets import hide_in_logs
@@ -21,6 +21,19 @@ from appliance.errors import ConfigError
 _LOG = logging.getLogger("org.apache.kafka.common.config.ConfigTransformer")
 _REFERENCE: Final = re.compile(r"\$\{([^}]*?):(([^}]*?):)?([^}]*?)\}")
 _PACKAGE: Final = "org.apache.kafka.common.config.provider."
+
+
+class Reference(NamedTuple):
+    """What `${alias:path:key}` names; `path` may be empty."""
+
+    alias: str
+    path: str
+    key: str
+
+
+def references(value: str) -> list[Reference]:
+    """Give what a value refers to."""
+    return [Reference(m[1], m[3] or "", m[4]) for m in _REFERENCE.finditer(value)]
 
 
 class Provider(Protocol):

@@ -11,6 +11,7 @@ from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
 from appliance.connectors.files.connector import UNWRITABLE
 from appliance.doctor import broker, machine
+from appliance.doctor.files import examine_named, unreadable
 from appliance.doctor.findings import Finding, Level, ok, problem
 from appliance.doctor.places import Places, resolved
 from appliance.doctor.service import Service
@@ -37,6 +38,7 @@ def examine(
     `service`: the unit that runs on this configuration, for whom files and folders are judged.
     """
     yield from machine.examine_machine(config)
+    yield from examine_named("worker", config.originals, service)
     try:
         cluster = broker.open_cluster(config)
     except ConnectError as error:
@@ -57,6 +59,9 @@ class _Connectors:
     def __init__(
         self, config: WorkerConfig, cluster: Cluster | None, service: Service | None
     ) -> None:
+        self._service = service
+        # a file from elsewhere reaches the daemon through REST
+        self._folder = Path(config.text("appliance.connectors.dir"))
         self._plugins = Plugins.discover(config["plugin.path"] or ())
         self._providers = Providers.from_config(config.originals)
         self._checker = ConfigChecker(config, self._plugins, self._providers)
@@ -72,6 +77,10 @@ class _Connectors:
             yield problem(path.name, str(error), f"editor {path}")
             return
         name = file.name
+        if path.absolute().parent == self._folder:
+            closed = unreadable(name, path.absolute(), "", self._service)
+            yield from () if closed is None else (closed,)
+        yield from examine_named(name, given, self._service)
         yield from unresolved
         try:
             plugin = self._plugins.find_connector(config.get("connector.class", ""))

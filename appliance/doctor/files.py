@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
+from appliance.config.providers import references
 from appliance.connectors.files.writable import UNIT, nearest, obstacle, write_cure
 from appliance.doctor.findings import Finding, ok, problem, warning
 from appliance.doctor.service import Service, closed_folder
@@ -43,6 +44,29 @@ def examine_followed(name: str, path: Path, service: Service | None = None) -> F
         return problem(name, f"{path} cannot be read: {error.strerror}", remedy, "file")
 
 
+def examine_named(
+    subject: str, config: Mapping[str, str], service: Service | None
+) -> Iterator[Finding]:
+    """Give which files that options name, or take their values from, the service cannot read.
+
+    `config` is as it was written. What a sink writes or a source follows is looked at by its own name.
+    """
+    seen: set[Path] = set()
+    for option, value in config.items():
+        named = {Path(value)} if value.startswith("/") and option != "file" else set()
+        named |= {
+            path
+            for reference in references(value)
+            for path in (Path(reference.path), Path(reference.path, reference.key))
+            if path.is_absolute()
+        }
+        for path in sorted(named - seen):
+            seen.add(path)
+            found = unreadable(subject, path, option, service) if _is_file(path) else None
+            if found is not None:
+                yield found
+
+
 def unreadable(subject: str, path: Path, option: str, service: Service | None) -> Finding | None:
     """Give the problem of a file that is there and that the service cannot read, None for any other."""
     if service is None or not os.path.lexists(path):
@@ -63,6 +87,13 @@ def unreadable(subject: str, path: Path, option: str, service: Service | None) -
         group = service.group or service.user
         remedy = f"chgrp {group} {quoted}; chmod 640 {quoted}"
     return problem(subject, text, remedy, option)
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def folder(name: str, path: Path, option: str = "", service: Service | None = None) -> Finding:

@@ -87,3 +87,37 @@ def test_own_folder_of_the_service_is_told_of_when_a_sink_writes_there(switches,
     found = files.folder("lake", path, "store.url", hardened(**switches))
     assert found.level is level
     assert "/srv/lake" in found.remedy
+
+
+def test_file_is_told_of_when_the_service_cannot_read_it(tmp_path):
+    """A trust store, and the file that a secret comes from; each once, with what opens it."""
+    store, secrets = tmp_path / "trust.pem", tmp_path / "db.properties"
+    for path in (store, secrets):
+        path.write_text("password=x")
+        path.chmod(0)
+    config = {
+        "ssl.truststore.location": str(store),
+        "database.user": f"${{file:{secrets}:user}}",
+        "database.password": f"${{file:{secrets}:password}}",
+        "file": str(store),
+    }
+    service = Other(**hardened(user="nobody", group="nogroup")._asdict())
+    found = list(files.examine_named("orders", config, service))
+    assert [f.option for f in found] == ["ssl.truststore.location", "database.user"]
+    assert found[0].remedy == f"chgrp nogroup {store}; chmod 640 {store}"
+    assert list(files.examine_named("orders", config, None)) == []
+
+
+class Other(Service):
+    """Another user, who may enter every folder and read no file."""
+
+    def may(self, path, *rights):
+        return path.is_dir()
+
+
+def test_rights_are_those_of_the_services_user():
+    """Whoever calls the doctor: nobody may write where root alone may."""
+    service = hardened(user="nobody", group="")
+    assert service.may(Path("/etc/passwd"), "r")
+    assert not service.may(Path("/etc/passwd"), "w")
+    assert not hardened(user="no-such-user").may(Path("/etc/passwd"), "r")
