@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 from appliance.config.listeners import Listener
@@ -71,12 +72,21 @@ def _failure(listener: Listener, error: OSError) -> ConnectError:
 
 def port_owner(port: int) -> str | None:
     """Give name and pid of the process that listens on a port, None where it cannot be seen."""
-    inodes = _listening(port)
-    for process in Path("/proc").glob("[0-9]*"):
-        if _holds(process, inodes):
-            name = (process / "comm").read_text(encoding="utf-8").strip()
-            return f"{name} (pid {process.name})"
+    for pid in port_pids(port):
+        try:
+            name = Path(f"/proc/{pid}/comm").read_text(encoding="utf-8").strip()
+        except OSError:
+            continue
+        return f"{name} (pid {pid})"
     return None
+
+
+def port_pids(port: int) -> Iterator[int]:
+    """Give the processes that hold the sockets which listen on a port, where they can be seen."""
+    inodes = _listening(port)
+    for process in Path("/proc").glob("[0-9]*") if inodes else ():
+        if _holds(process, inodes):
+            yield int(process.name)
 
 
 def _listening(port: int) -> set[str]:

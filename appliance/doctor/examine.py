@@ -37,7 +37,7 @@ def examine(
 
     `service`: the unit that runs on this configuration, for whom files and folders are judged.
     """
-    yield from machine.examine_machine(config)
+    yield from machine.examine_machine(config, service)
     yield from examine_named("worker", config.originals, service)
     try:
         cluster = broker.open_cluster(config)

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import os
 import resource
 import shutil
+import ssl
 import subprocess
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +18,9 @@ from typing import Final
 from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
 from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.doctor.service import Service, daemon_pid, descends
 from appliance.errors import ConnectError
-from appliance.sockets import bind, port_owner
+from appliance.sockets import bind, port_owner, port_pids
 
 _SCARCE_BYTES: Final = 1 << 30
 _NEEDED_BYTES: Final = 100 << 20
@@ -25,14 +29,15 @@ _NEEDED_FILES: Final = 4096
 _TIMEOUT_S: Final = 5
 
 
-def examine_machine(config: WorkerConfig) -> Iterator[Finding]:
-    """Give how the machine stands."""
+def examine_machine(config: WorkerConfig, service: Service | None = None) -> Iterator[Finding]:
+    """Give how the machine stands, for the service where one runs on this configuration."""
     yield _disk(config.state_dir)
     yield _memory(Path("/proc/meminfo"))
     yield _clock()
     yield _open_files()
-    for listener in config.listeners:
-        yield _port(listener)
+    daemon = daemon_pid(config, service)
+    for listener in (*config.listeners, *config.admin_listeners, *config.registry_listeners):
+        yield _port(listener, daemon)
 
 
 def _disk(folder: Path) -> Finding:
@@ -95,9 +100,11 @@ def _open_files() -> Finding:
     return ok("files", text)
 
 
-def _port(listener: Listener) -> Finding:
+def _port(listener: Listener, daemon: int = 0) -> Finding:
+    """Give who has a port; `daemon` is the main process of ours, 0 where none is seen."""
     address = f"{listener.host or '*'}:{listener.port}"
-    if _serves(listener):
+    ours = daemon > 0 and any(descends(pid, daemon) for pid in port_pids(listener.port))
+    if ours or _serves(listener):
         return ok("port", f"the daemon serves {address}")
     try:
         bind(listener).close()
@@ -109,12 +116,20 @@ def _port(listener: Listener) -> Finding:
 
 
 def _serves(listener: Listener) -> bool:
-    """Tell whether a worker of ours answers there."""
+    """Tell whether a worker of ours answers there, to somebody who has neither name nor certificate."""
     host = listener.host if listener.host not in ("", "0.0.0.0") else "127.0.0.1"  # noqa: S104
     url = f"{listener.scheme}://{host}:{listener.port}/appliance/v1"
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    # whose certificate it is does not matter: nothing is told to the one who answers
+    context = ssl.create_default_context()
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    opener = urllib.request.build_opener(
+        urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+    )
     try:
         with opener.open(url, timeout=_TIMEOUT_S) as response:
             return bool(json.load(response).get("product") == "ingest-appliance")
-    except (OSError, ValueError, AttributeError):
+    except urllib.error.HTTPError as error:
+        return 'realm="ingest-appliance"' in error.headers.get("www-authenticate", "")
+    except (OSError, http.client.HTTPException, ValueError, AttributeError):
         return False

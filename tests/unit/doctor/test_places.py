@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import threading
 
 from appliance.config.worker import WorkerConfig
 from appliance.doctor import broker, files, machine
@@ -94,3 +97,37 @@ def test_memory_is_a_warning_when_little_is_left(tmp_path):
     assert machine._memory(path).level is Level.WARNING
     assert machine._memory(tmp_path / "none").level is Level.OK
     assert exit_code([machine._memory(path)]) == 2
+
+
+def test_port_is_ours_when_a_process_of_the_daemon_has_it():
+    """Whatever it answers: with TLS and users it tells nothing to the doctor."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = WorkerConfig({"listeners": f"https://127.0.0.1:{port}"}, "run")
+        child = subprocess.Popen(["sleep", "60"], pass_fds=[taken.fileno()])
+        try:
+            assert machine._port(config.listeners[0], child.pid).level is Level.OK
+            # a parent of the one who holds it is the daemon too
+            assert machine._port(config.listeners[0], os.getpid()).level is Level.OK
+        finally:
+            child.kill()
+            child.wait()
+
+
+def test_owner_is_told_when_another_server_has_the_port():
+    """MariaDB greets in a way that is no HTTP."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+
+        def greet():
+            connection, _ = taken.accept()
+            connection.sendall(b"J\x00\x00\x00\x0a10.11.6-MariaDB\x00\n")
+            connection.close()
+
+        greeter = threading.Thread(target=greet)
+        greeter.start()
+        config = WorkerConfig({"listeners": f"http://127.0.0.1:{port}"}, "run")
+        found = machine._port(config.listeners[0])
+        greeter.join()
+    assert found.level is Level.PROBLEM
+    assert f"pid {os.getpid()}" in found.remedy
