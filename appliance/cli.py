@@ -12,7 +12,7 @@ import argparse
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -99,10 +99,10 @@ def _aside(options: argparse.Namespace) -> int:
 
 def _care(options: argparse.Namespace) -> int:
     """Run a command that looks at a daemon's world rather than being the daemon."""
+    if options.command == "doctor":
+        return _doctor(options)
     try:
         config = _load(options.worker, options.mode)
-        if options.command == "doctor":
-            return _doctor(config, options)
         from appliance.backup import back_up, restore
 
         act = back_up if options.command == "backup" else restore
@@ -139,17 +139,30 @@ def _user(options: argparse.Namespace) -> int:
     return 0
 
 
-def _doctor(config: WorkerConfig, options: argparse.Namespace) -> int:
+def _doctor(options: argparse.Namespace) -> int:
     from appliance.doctor.examine import examine
+    from appliance.doctor.files import unreadable
     from appliance.doctor.findings import Finding, exit_code, json_text, text_lines
-    from appliance.doctor.service import installed_service
+    from appliance.doctor.service import Service, installed_service
+    from appliance.doctor.start import examine_start, refused
+    from appliance.supervisor import check_start
+
+    def findings(service: Service | None) -> Iterator[Finding]:
+        try:
+            closed = unreadable("worker", options.worker, "", service)
+            yield from () if closed is None else (closed,)
+            config = _load(options.worker, options.mode)
+            yield from examine_start(config, service, check_start)
+            yield from examine(config, options.connectors, service)
+        except ConnectError as error:
+            yield from refused(error)
 
     # the checks say what is wrong; the libraries' own lines would only stand in between
     logging.disable(logging.CRITICAL)
     packaged = options.worker == DEFAULT_FILE and options.mode == "run"
     service = installed_service() if packaged else None
     found: list[Finding] = []
-    for finding in examine(config, options.connectors, service):
+    for finding in findings(service):
         found.append(finding)
         if not options.json:
             print(*text_lines([finding]), sep="\n", flush=True)

@@ -105,7 +105,8 @@ class Supervisor:
         Raises ConfigError when another daemon has the folder or another process a port, ConnectError when a
         port cannot be had for another reason.
         """
-        _check_rest(self._config)
+        for text in check_start(self._config):
+            _LOG.warning("%s", text)
         # what a process holds when it dies, secrets among it, is not written to a disk
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if self._lock is not None:
@@ -467,10 +468,12 @@ def _daemon_lock(config: WorkerConfig) -> DaemonLock | None:
     return DaemonLock(config.runtime_dir / f"worker-{port}.lock")
 
 
-def _check_rest(config: WorkerConfig) -> None:
-    """Raise ConfigError for settings of REST that no worker could start with, or should."""
-    for problem in check_reach(config):
-        _LOG.warning("%s", problem)
+def check_start(config: WorkerConfig) -> Sequence[str]:
+    """Give a sentence for what is served to everybody on purpose.
+
+    Raises ConfigError for settings of REST that no worker could start with, or should.
+    """
+    problems = check_reach(config)
     served = [*config.listeners, *config.admin_listeners, *config.registry_listeners]
     if (
         any(listener.scheme == "https" for listener in served)
@@ -482,6 +485,7 @@ def _check_rest(config: WorkerConfig) -> None:
         from appliance.rest.preflight import check_rest
 
         check_rest(config)
+    return problems
 
 
 def _url(scheme: str, host: str, port: int) -> str:

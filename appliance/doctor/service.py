@@ -21,6 +21,7 @@ _TIMEOUT_S: Final = 5
 _PROPERTIES: Final = (
     "LoadState",
     "ActiveState",
+    "SubState",
     "MainPID",
     "User",
     "Group",
@@ -148,7 +149,10 @@ def service_of(shown: str) -> Service | None:
     return Service(
         user=told.get("User") or "root",
         group=told.get("Group", ""),
-        active=told.get("ActiveState") in ("active", "activating", "reloading"),
+        active=(
+            told.get("ActiveState") in ("active", "activating", "reloading")
+            and told.get("SubState") != "auto-restart"
+        ),
         main_pid=int(told.get("MainPID") or 0),
         open_files=int(limit) if limit.isdigit() else None,
         state_dir=next(iter(directories["StateDirectory"]), Path("/var/lib", UNIT)),
