@@ -7,16 +7,17 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
-from appliance.config.providers import Providers
+from appliance.config.providers import Providers, Reference, references
 from appliance.config.worker import WorkerConfig
 from appliance.connectors.binlog.sqltokens import Dialect
+from appliance.connectors.files.writable import UNIT
 from appliance.doctor import broker
 from appliance.doctor.files import examine_followed, examine_target
 from appliance.doctor.findings import Finding, problem
 from appliance.doctor.reach import unreachable
 from appliance.doctor.registry import examine_registry
 from appliance.doctor.service import Service
-from appliance.errors import ConnectError
+from appliance.errors import ConfigError, ConnectError
 from appliance.kafka.cluster import Cluster
 from appliance.telemetry.logs import blotted
 from appliance.worker.plugins import Plugins
@@ -25,6 +26,7 @@ _BINLOG: Final[Mapping[str, Dialect]] = {
     "io.debezium.connector.mysql.": "mysql",
     "io.debezium.connector.mariadb.": "mariadb",
 }
+_SECRETS: Final = Path("/etc/ingest-appliance/secrets")
 _HISTORY: Final = "schema.history.internal.kafka"
 
 Config = Mapping[str, str]
@@ -96,24 +98,47 @@ def _listening(name: str, servers: str, option: str) -> Iterator[Finding]:
 
 
 def resolved(
-    name: str, config: Config, providers: Providers
+    name: str, config: Config, providers: Providers, secrets: Path = _SECRETS
 ) -> tuple[dict[str, str], list[Finding]]:
     """Give a configuration with what providers put into it, and the references that none resolves.
 
     Raises ConfigError.
     """
-    found = providers.resolve(dict(config))
-    remedy = (
-        "name the provider in config.providers of the worker file; files under /run/credentials "
-        "are there for the service alone"
-    )
+    try:
+        found = providers.resolve(dict(config))
+    except OSError as error:
+        raise ConfigError(
+            f"Reading {error.filename}: {error.strerror}. Secrets are for root and the service alone: call "
+            "the doctor as root."
+        ) from error
     return found, [
-        problem(
-            name, f"{option} refers to {value}, which no provider resolves here", remedy, option
-        )
+        _unresolved(name, option, value, left[0], secrets)
         for option, value in found.items()
-        if "${" in value and ":" in value.partition("${")[2].partition("}")[0]
+        if (left := references(value))
     ]
+
+
+def _unresolved(
+    name: str, option: str, value: str, reference: Reference, secrets: Path
+) -> Finding:
+    """Tell a provider that is not there from a secret that the running service was not given."""
+    secret = reference.key.removeprefix("secrets_")
+    if not reference.path.endswith(f"/{UNIT}.service") or secret == reference.key:
+        text = f"{option} refers to {value}, which no provider resolves here"
+        remedy = "name the provider in config.providers of the worker file"
+        return problem(name, text, remedy, option)
+    file = secrets / secret
+    restart = f"systemctl restart {UNIT}"
+    try:
+        written = file.is_file()
+    except OSError:
+        text = f"{option} refers to the secret {secret}, which the service was not given"
+        return problem(name, text, f"ls {file} && {restart}  # as root", option)
+    if written:
+        text = f"{option} refers to the secret {secret}, which was written after the service had started"
+        return problem(name, text, restart, option)
+    text = f"{option} refers to the secret {secret}, which there is not"
+    return problem(name, text, f"install -m 600 /dev/stdin {file}; {restart}", option)
 
 
 def examine_connection(
@@ -129,6 +154,9 @@ def examine_connection(
         plugin = plugins.find_connector(texts.get("connector.class", ""))
     except ConnectError as error:
         yield problem(name, str(error), "correct connector.class", "connector.class")
+        return
+    if unresolved:
+        # what asks with a reference in the place of a password finds that alone
         return
     kind: Literal["source", "sink"] = "source" if plugin.kind == "source" else "sink"
     places = Places(worker, _cluster(worker))

@@ -7,8 +7,11 @@ import socket
 import subprocess
 import threading
 
+import pytest
+
+from appliance.config.providers import Providers
 from appliance.config.worker import WorkerConfig
-from appliance.doctor import broker, files, machine
+from appliance.doctor import broker, files, machine, places
 from appliance.doctor.findings import Level, exit_code
 from appliance.errors import ConnectError
 from appliance.kafka.cluster import Topic
@@ -131,3 +134,33 @@ def test_owner_is_told_when_another_server_has_the_port():
         greeter.join()
     assert found.level is Level.PROBLEM
     assert f"pid {os.getpid()}" in found.remedy
+
+
+@pytest.mark.parametrize(
+    ("reference", "remedy"),
+    [
+        ("${dir:/run/credentials/ingest-appliance.service:secrets_db}", "systemctl restart"),
+        ("${dir:/run/credentials/ingest-appliance.service:secrets_no}", "install -m 600"),
+        ("${vault:secret/db:password}", "name the provider in config.providers"),
+    ],
+)
+def test_remedy_fits_when_a_reference_is_not_resolved(reference, remedy, tmp_path):
+    """A secret that was written since the start is there after the next one."""
+    (tmp_path / "db").write_text("x")
+    texts = {"database.password": reference, "pattern": "${topic}"}
+    _, found = places.resolved("orders", texts, Providers({}), tmp_path)
+    assert [f.option for f in found] == ["database.password"]
+    assert found[0].remedy.startswith(remedy)
+
+
+def test_database_is_not_asked_when_its_password_is_not_resolved():
+    """One finding, not also what the server says of a login with a reference."""
+    config = {
+        "name": "orders",
+        "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+        "database.hostname": "nobody.invalid",
+        "database.user": "u",
+        "database.password": "${vault:secret/db:password}",
+    }
+    found = list(places.examine_connection(WorkerConfig({}, "run"), config))
+    assert [f.option for f in found] == ["database.password"]
