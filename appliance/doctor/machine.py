@@ -17,6 +17,7 @@ from typing import Final
 
 from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
+from appliance.connectors.files.writable import UNIT, nearest
 from appliance.doctor.findings import Finding, ok, problem, warning
 from appliance.doctor.service import Service, daemon_pid, descends
 from appliance.errors import ConnectError
@@ -31,20 +32,27 @@ _TIMEOUT_S: Final = 5
 
 def examine_machine(config: WorkerConfig, service: Service | None = None) -> Iterator[Finding]:
     """Give how the machine stands, for the service where one runs on this configuration."""
-    yield _disk(config.state_dir)
+    yield _disk(_state_dir(config, service), service)
     yield _memory(Path("/proc/meminfo"))
     yield _clock()
-    yield _open_files()
+    yield _open_files(service)
     daemon = daemon_pid(config, service)
     for listener in (*config.listeners, *config.admin_listeners, *config.registry_listeners):
         yield _port(listener, daemon)
 
 
-def _disk(folder: Path) -> Finding:
-    existing = next(path for path in (folder, *folder.parents) if path.exists())
+def _state_dir(config: WorkerConfig, service: Service | None) -> Path:
+    if service is None or config.text("appliance.state.dir"):
+        return config.state_dir
+    return service.state_dir
+
+
+def _disk(folder: Path, service: Service | None = None) -> Finding:
+    existing = nearest(folder)
     free = shutil.disk_usage(existing).free
     text = f"{free / 1e9:.1f} GB free for {folder}"
-    if folder.exists() and not os.access(folder, os.W_OK):
+    writable = os.access(folder, os.W_OK) if service is None else service.may(folder, "w", "x")
+    if existing == folder and not writable:
         return problem(
             "disk",
             f"{folder} cannot be written",
@@ -90,9 +98,16 @@ def _clock() -> Finding:
     )
 
 
-def _open_files() -> Finding:
+def _open_files(service: Service | None = None) -> Finding:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     text = f"{soft} open files are allowed here"
+    if service is not None and service.open_files is not None:
+        hard = service.open_files
+        text = f"{hard} open files are allowed to the service"
+        if hard < _NEEDED_FILES:
+            remedy = f"systemctl edit {UNIT}  # [Service] LimitNOFILE={_NEEDED_FILES * 16}"
+            return warning("files", text, remedy)
+        return ok("files", text)
     if hard < _NEEDED_FILES and hard != resource.RLIM_INFINITY:
         return warning(
             "files", text, f"ulimit -n {_NEEDED_FILES * 16}  # or LimitNOFILE= in the unit"

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from appliance.config.worker import WorkerConfig
 from appliance.connectors.files.connector import FilesSinkConnector
 from appliance.doctor import files
 from appliance.doctor.findings import Level
+from appliance.doctor.machine import examine_machine
 from appliance.doctor.service import Service, mounts_of, service_of
 
 SHOWN = """\
@@ -121,3 +123,14 @@ def test_rights_are_those_of_the_services_user():
     assert service.may(Path("/etc/passwd"), "r")
     assert not service.may(Path("/etc/passwd"), "w")
     assert not hardened(user="no-such-user").may(Path("/etc/passwd"), "r")
+
+
+def test_folder_and_limit_are_the_services_when_its_unit_is_installed(tmp_path):
+    """Not those of the shell that calls the doctor."""
+    service = hardened(state_dir=tmp_path / "state", open_files=1024)
+    found = {f.subject: f for f in examine_machine(WorkerConfig({}, "run"), service)}
+    assert str(tmp_path / "state") in found["disk"].text
+    assert found["files"].level is Level.WARNING
+    assert "LimitNOFILE=65536" in found["files"].remedy
+    given = WorkerConfig({"appliance.state.dir": str(tmp_path)}, "run")
+    assert str(tmp_path) in next(examine_machine(given, service)).text
