@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, NamedTuple, Protocol
 
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.connectors.binlog.config import connection_options, split_regexes
@@ -19,7 +19,10 @@ _USER: Final = "database.user"
 _NEEDED: Final = ("database.hostname", _USER)
 _SHORT_RETENTION_S: Final = 3 * 86400
 _CLOCK_MS: Final = 5_000
-_RESTART: Final = "in [mysqld] of the server's configuration, then restart it"
+_FILES: Final[Mapping[Dialect, tuple[str, str]]] = {
+    "mysql": ("/etc/mysql/mysql.conf.d", "mysql"),
+    "mariadb": ("/etc/mysql/mariadb.conf.d", "mariadb"),
+}
 
 
 class Questions(Protocol):
@@ -70,61 +73,103 @@ def examine_binlog(name: str, dialect: Dialect, config: Mapping[str, str]) -> It
         yield problem(name, str(error), f"correct {option}, or the server", option)
 
 
+class _Option(NamedTuple):
+    """One option that is not as it must be; `static`: the server takes it at its start alone."""
+
+    name: str
+    value: str
+    text: str
+    severe: bool = True
+    static: bool = False
+
+
 def settings(name: str, dialect: Dialect, server: Questions) -> Iterator[Finding]:
-    """Give how the server's own settings stand."""
-    if (server.variable("log_bin") or "OFF").upper() != "ON":
-        line = "log_bin=binlog" if dialect == "mysql" else "log_bin"
-        yield problem(name, "the server writes no binlog", f"{line}  # {_RESTART}")
-    persist = "SET PERSIST" if dialect == "mysql" else "SET GLOBAL"
-    kept = "" if dialect == "mysql" else "  -- and {}={} " + _RESTART
-    for option, wanted, severe in (
-        ("binlog_format", "ROW", True),
-        ("binlog_row_image", "FULL", True),
-        ("binlog_row_metadata", "FULL", False),
-    ):
-        actual = server.variable(option)
-        if actual is None or actual.upper() == wanted:
-            continue
-        remedy = f"{persist} {option}='{wanted}';{kept.format(option, wanted)}"
-        if severe:
-            yield problem(name, f"the server has {option}={actual}", remedy)
-        else:
-            text = f"the server has {option}={actual}: names and signs of columns come from its history"
-            yield warning(name, text, remedy)
-    if server.variable("binlog_row_value_options"):
-        yield problem(
-            name,
-            "the server has binlog_row_value_options set: rows hold parts of JSON values alone",
-            f"{persist} binlog_row_value_options='';",
-        )
-    if (server.variable("server_id") or "0") == "0":
-        yield problem(name, "the server has server_id=0", f"server_id=1  # {_RESTART}")
+    """Give how the server's own settings stand.
+
+    What MySQL keeps by itself is a statement each; what a file must hold is one finding with one file.
+    """
+    found = list(_options(server))
+    statements = [one for one in found if dialect == "mysql" and not one.static]
+    for one in statements:
+        yield _level(one)(name, f"the server {one.text}", _persisted(one))
+    lines = [one for one in found if one not in statements]
+    if lines:
+        worst = max(lines, key=lambda one: one.severe)
+        text = "the server " + ", ".join(one.text for one in lines)
+        yield _level(worst)(name, text, _file(dialect, lines))
     if dialect == "mysql" and (server.variable("gtid_mode") or "OFF").upper() != "ON":
         yield warning(
             name,
             "gtid_mode is off: after a failover to a replica the connector cannot go on",
             "SET PERSIST enforce_gtid_consistency=ON; then gtid_mode OFF_PERMISSIVE, ON_PERMISSIVE, ON",
         )
-    yield from _retention(name, persist, server)
+    kept_s = _kept_s(server)
+    if not 0 < kept_s < _SHORT_RETENTION_S:
+        kept = f"kept {kept_s / 86400:.0f} days" if kept_s else "kept for ever"
+        yield ok(name, f"binlog: {kept}")
 
 
-def _retention(name: str, persist: str, server: Questions) -> Iterator[Finding]:
+def _options(server: Questions) -> Iterator[_Option]:
+    if (server.variable("log_bin") or "OFF").upper() != "ON":
+        yield _Option("log_bin", "binlog", "writes no binlog", static=True)
+    if (server.variable("server_id") or "0") == "0":
+        yield _Option("server_id", "1", "has server_id=0", static=True)
+    for option, wanted, severe in (
+        ("binlog_format", "ROW", True),
+        ("binlog_row_image", "FULL", True),
+        ("binlog_row_metadata", "FULL", False),
+    ):
+        actual = server.variable(option)
+        if actual is not None and actual.upper() != wanted:
+            text = f"has {option}={actual}"
+            if not severe:
+                text += ": names and signs of columns come from its history"
+            yield _Option(option, wanted, text, severe)
+    if server.variable("binlog_row_value_options"):
+        text = "has binlog_row_value_options set: rows hold parts of JSON values alone"
+        yield _Option("binlog_row_value_options", "", text)
+    kept_s = _kept_s(server)
+    if 0 < kept_s < _SHORT_RETENTION_S:
+        seconds = server.variable("binlog_expire_logs_seconds")
+        text = (
+            f"keeps its binlog for {kept_s / 3600:.0f} h: a longer standstill needs a new snapshot"
+        )
+        option, value = (
+            ("binlog_expire_logs_seconds", 7 * 86400) if seconds else ("expire_logs_days", 7)
+        )
+        yield _Option(option, str(value), text, severe=False)
+
+
+def _level(option: _Option) -> Callable[[str, str, str], Finding]:
+    return problem if option.severe else warning
+
+
+def _quoted(option: _Option) -> str:
+    return option.value if option.value.isdigit() else f"'{option.value}'"
+
+
+def _persisted(option: _Option) -> str:
+    return f"SET PERSIST {option.name}={_quoted(option)};"
+
+
+def _file(dialect: Dialect, options: Sequence[_Option]) -> str:
+    """Give the file that holds all options, and what makes the server take them."""
+    folder, unit = _FILES[dialect]
+    lines = "".join(f"{one.name}={one.value}\\n" for one in options)
+    file = (
+        f"printf '[mysqld]\\n{lines}' >{folder}/90-ingest-appliance.cnf  # on the server's machine"
+    )
+    if any(one.static for one in options):
+        return f"{file}\nsystemctl restart {unit}"
+    now = "\n".join(f"SET GLOBAL {one.name}={_quoted(one)};" for one in options)
+    return f"{now}\n{file}: after a restart too"
+
+
+def _kept_s(server: Questions) -> int:
+    """Give for how long the binlog is kept, 0 for ever."""
     seconds = server.variable("binlog_expire_logs_seconds")
     days = server.variable("expire_logs_days")
-    kept_s = int(float(seconds or 0)) or int(float(days or 0) * 86400)
-    if 0 < kept_s < _SHORT_RETENTION_S:
-        option = "binlog_expire_logs_seconds" if seconds else "expire_logs_days"
-        value = 7 * 86400 if seconds else 7
-        yield warning(
-            name,
-            f"the binlog is kept for {kept_s / 3600:.0f} h: a longer standstill needs a new snapshot",
-            f"{persist} {option}={value};",
-        )
-    else:
-        yield ok(
-            name,
-            "binlog: " + ("kept for ever" if not kept_s else f"kept {kept_s / 86400:.0f} days"),
-        )
+    return int(float(seconds or 0)) or int(float(days or 0) * 86400)
 
 
 def grants(

@@ -78,6 +78,32 @@ def test_remedy_is_told_when_a_setting_will_not_do(variables, level, remedy):
     assert remedy in found[0].remedy
 
 
+def test_one_file_and_one_restart_are_told_when_several_options_are_missing():
+    """All together, for MariaDB keeps nothing that is set while it runs."""
+    wrong = {
+        "log_bin": "OFF",
+        "server_id": "0",
+        "binlog_format": "MIXED",
+        "binlog_row_metadata": "NO_LOG",
+        "binlog_expire_logs_seconds": "3600",
+    }
+    found = list(binlog.settings("c", "mariadb", FakeServer(wrong)))
+    assert [f.level for f in found] == [Level.PROBLEM]
+    file, restart = found[0].remedy.splitlines()
+    assert "/etc/mysql/mariadb.conf.d/90-ingest-appliance.cnf" in file
+    for line in ("log_bin=binlog", "server_id=1", "binlog_format=ROW", "binlog_row_metadata=FULL"):
+        assert f"{line}\\n" in file
+    assert restart == "systemctl restart mariadb"
+
+
+def test_no_restart_is_told_when_statements_will_do():
+    """The file keeps them for the next start."""
+    found = list(binlog.settings("c", "mariadb", FakeServer({"binlog_format": "MIXED"})))
+    assert found[0].remedy.splitlines()[0] == "SET GLOBAL binlog_format='ROW';"
+    assert "binlog_format=ROW" in found[0].remedy
+    assert "systemctl" not in found[0].remedy
+
+
 def test_statement_is_complete_when_a_privilege_is_missing():
     """It can be run as it stands, with the account as the server knows it."""
     server = with_grants("GRANT SELECT, RELOAD ON *.* TO `ingest`@`10.%`")
