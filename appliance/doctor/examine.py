@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final, Literal
 
 from appliance.config.connectorfile import read_connector_file
 from appliance.config.providers import Providers
+from appliance.config.spelling import meant
 from appliance.config.worker import WorkerConfig
 from appliance.connectors.files.connector import UNWRITABLE
 from appliance.doctor import broker, machine
 from appliance.doctor.files import examine_named, unreadable
-from appliance.doctor.findings import Finding, Level, ok, problem
+from appliance.doctor.findings import Finding, Level, ok, problem, warning
 from appliance.doctor.places import Places, resolved
 from appliance.doctor.service import Service
 from appliance.errors import ConfigError, ConnectError
 from appliance.kafka.cluster import Cluster
 from appliance.worker.plugins import Plugins
-from appliance.worker.validation import ConfigChecker
+from appliance.worker.validation import ConfigChecker, ConfigInfos
 
 _SAID_IN_DETAIL: Final = (
     "the server has ",
@@ -100,8 +101,24 @@ class _Connectors:
         yield from {finding.text: finding for finding in wrong}.values()
         if not wrong:
             yield ok(name, f"its configuration is valid ({plugin.java_class})")
+        yield from misspelt(name, path, given, infos)
         if unresolved:
             # what asks with a reference in the place of a password finds that alone
             return
         kind: Literal["source", "sink"] = "source" if plugin.kind == "source" else "sink"
         yield from self._places.examine(name, kind, plugin.java_class, config)
+
+
+def misspelt(
+    name: str, path: Path, given: Mapping[str, str], infos: ConfigInfos
+) -> Iterator[Finding]:
+    """Give the options that no class knows and that are a letter or two off one that is not given.
+
+    Others that nobody knows pass: a connector may hand them on to its driver.
+    """
+    known = {entry["definition"]["name"] for entry in infos.configs if entry["definition"]}
+    for option in sorted(given.keys() - known):
+        nearest = meant(option, known - given.keys())
+        if nearest is not None:
+            text = f"unknown option {option}, without effect. Did you mean {nearest}?"
+            yield warning(name, text, f"editor {path}", option)

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
 from appliance import cli
+from appliance.config.providers import Providers
 from appliance.config.spelling import meant
 from appliance.config.worker import WorkerConfig
+from appliance.doctor.examine import misspelt
 from appliance.doctor.findings import Level
 from appliance.doctor.start import examine_start
 from appliance.supervisor import check_start
+from appliance.worker.plugins import Plugins
+from appliance.worker.validation import ConfigChecker
 from tests.unit.doctor.test_service import hardened
 
 
@@ -66,3 +71,28 @@ def test_every_finding_is_told_when_the_worker_file_cannot_be_read(tmp_path, cap
 def test_name_is_meant_when_it_is_two_letters_away(name, known, nearest):
     """A swap of two letters is one slip."""
     assert meant(name, known) == nearest
+
+
+@pytest.mark.parametrize(
+    ("slip", "nearest"),
+    [
+        ("tabel.include.list", "table.include.list"),
+        ("transforms.route.replacment", "transforms.route.replacement"),
+        ("database.connectTimeout", None),
+    ],
+)
+def test_option_is_named_when_a_connectors_is_misspelt(slip, nearest):
+    """Of the connector and of what it names; what is handed on to a driver passes."""
+    config = {
+        "name": "orders",
+        "connector.class": "io.debezium.connector.mysql.MySqlConnector",
+        "transforms": "route",
+        "transforms.route.type": "org.apache.kafka.connect.transforms.RegexRouter",
+        "transforms.route.regex": "a",
+        slip: "x",
+    }
+    worker = WorkerConfig({}, "run")
+    checker = ConfigChecker(worker, Plugins.discover(()), Providers({}))
+    found = list(misspelt("orders", Path("f"), config, checker.validate(config)))
+    assert [f.option for f in found] == ([slip] if nearest else [])
+    assert all(f.text.endswith(f"Did you mean {nearest}?") for f in found)
