@@ -84,8 +84,11 @@ def unreadable(subject: str, path: Path, option: str, service: Service | None) -
         remedy = f"setfacl -m u:{service.user}:x {shlex.quote(str(closed))}"
         text += f" to {closed}"
     else:
-        group = service.group or service.user
+        group = service.owner.partition(":")[2]
         remedy = f"chgrp {group} {quoted}; chmod 640 {quoted}"
+        if os.lstat(path).st_gid != 0:
+            # those who have it by its group keep it
+            remedy = f"setfacl -m u:{service.user}:r {quoted}"
     return problem(subject, text, remedy, option)
 
 
@@ -135,10 +138,10 @@ def _fault(path: Path, service: Service | None) -> tuple[str, str] | None:
         text = (
             f"the sandbox of the service has it read-only (ProtectSystem={service.protect_system})"
         )
-        return text, write_cure(path, service.user)
+        return text, write_cure(path, service.owner)
     if denied:
         text = f"the service (user {service.user}) may not: {os.strerror(errno.EACCES)}"
-        return text, write_cure(path, service.user, sandboxed=False)
+        return text, write_cure(path, service.owner, sandboxed=False)
     if service.has_read_only(path):
         text = "the sandbox of the running service is older than its ReadWritePaths= or the folder"
         return text, f"systemctl restart {UNIT}"
@@ -149,6 +152,6 @@ def _fault(path: Path, service: Service | None) -> tuple[str, str] | None:
 
 def _copied(path: Path, service: Service, option: str) -> str:
     target = f"/etc/{UNIT}/{path.name}"
-    group = service.group or service.user
+    group = service.owner.partition(":")[2]
     copy = f"install -m 640 -g {group} {shlex.quote(str(path))} {shlex.quote(target)}"
     return f"{copy}  # and name that in {option}"

@@ -37,8 +37,13 @@ def examine_machine(config: WorkerConfig, service: Service | None = None) -> Ite
     yield _clock()
     yield _open_files(service)
     daemon = daemon_pid(config, service)
-    for listener in (*config.listeners, *config.admin_listeners, *config.registry_listeners):
-        yield _port(listener, daemon)
+    for option, listeners in (
+        ("listeners", config.listeners),
+        ("admin.listeners", config.admin_listeners),
+        ("appliance.registry.listeners", config.registry_listeners),
+    ):
+        for listener in listeners:
+            yield _port(listener, daemon, option)
 
 
 def _state_dir(config: WorkerConfig, service: Service | None) -> Path:
@@ -56,7 +61,7 @@ def _disk(folder: Path, service: Service | None = None) -> Finding:
         return problem(
             "disk",
             f"{folder} cannot be written",
-            f"chown ingest:ingest {folder}; chmod 750 {folder}",
+            f"chown {service.owner if service else 'ingest:ingest'} {folder}; chmod 750 {folder}",
         )
     if free < _NEEDED_BYTES:
         return problem("disk", text, f"du -xh --max-depth=2 {existing} | sort -h | tail")
@@ -115,7 +120,7 @@ def _open_files(service: Service | None = None) -> Finding:
     return ok("files", text)
 
 
-def _port(listener: Listener, daemon: int = 0) -> Finding:
+def _port(listener: Listener, daemon: int = 0, option: str = "listeners") -> Finding:
     """Give who has a port; `daemon` is the main process of ours, 0 where none is seen."""
     address = f"{listener.host or '*'}:{listener.port}"
     ours = daemon > 0 and any(descends(pid, daemon) for pid in port_pids(listener.port))
@@ -125,8 +130,9 @@ def _port(listener: Listener, daemon: int = 0) -> Finding:
         bind(listener).close()
     except ConnectError as error:
         owner = port_owner(listener.port)
+        text = f"{address} is in use by {owner}" if owner else str(error)
         remedy = f"stop {owner}" if owner else f"ss -ltnp 'sport = :{listener.port}'"
-        return problem("port", str(error), f"{remedy}  # or another port in listeners")
+        return problem("port", text, f"{remedy}  # or another port in {option}")
     return ok("port", f"{address} is free")
 
 

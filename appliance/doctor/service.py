@@ -69,6 +69,11 @@ class Service(NamedTuple):
     private_tmp: bool
     mounts: tuple[tuple[Path, bool], ...] = ()
 
+    @property
+    def owner(self) -> str:
+        """Give user and group, as chown takes them."""
+        return f"{self.user}:{self.group or self.user}"
+
     def hides(self, path: Path) -> str | None:
         """Give the switch that puts another folder, or none, in the place of the one where a path lies."""
         if self.private_tmp and _below(path, _TEMPORARY):

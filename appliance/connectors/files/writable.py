@@ -36,13 +36,14 @@ def nearest(path: Path) -> Path:
     return next(found for found in (path, *path.parents) if os.access(found, os.F_OK))
 
 
-def write_cure(path: Path, user: str = "ingest", *, sandboxed: bool = True) -> str:
+def write_cure(path: Path, owner: str = "ingest:ingest", *, sandboxed: bool = True) -> str:
     """Give the commands that let the service write into a folder, one a line.
 
     With the minus sign a folder that is missing does not keep the daemon from starting.
     """
     folder = shlex.quote(str(path))
-    lines = [f"install -d -o {user} -g {user} {folder}"]
+    user, _, group = owner.partition(":")
+    lines = [f"install -d -o {user} -g {group} {folder}"]
     if sandboxed:
         drop_ins = f"/etc/systemd/system/{UNIT}.service.d"
         name = re.sub(r"[^A-Za-z0-9]+", "-", str(path)).strip("-")

@@ -58,14 +58,14 @@ def test_every_finding_is_told_when_the_worker_file_cannot_be_read(tmp_path, cap
     ("name", "known", "nearest"),
     [
         (
-            "tabel.include.list",
+            "tables.includes.list",
             ["database.include.list", "table.include.list"],
             "table.include.list",
         ),
-        ("tasks.maxx", ["tasks.max"], "tasks.max"),
+        ("tasks.mxa", ["tasks.max"], "tasks.max"),
         ("topics", ["topics", "topics.regex"], None),
         ("file", ["mode", "name"], None),
-        ("tabel.includ.lst", ["table.include.list"], None),
+        ("tablex.inclusions.list", ["table.include.list"], None),
     ],
 )
 def test_name_is_meant_when_it_is_two_letters_away(name, known, nearest):
@@ -76,8 +76,8 @@ def test_name_is_meant_when_it_is_two_letters_away(name, known, nearest):
 @pytest.mark.parametrize(
     ("slip", "nearest"),
     [
-        ("tabel.include.list", "table.include.list"),
-        ("transforms.route.replacment", "transforms.route.replacement"),
+        ("tables.includes.list", "table.include.list"),
+        ("transforms.route.replacements", "transforms.route.replacement"),
         ("database.connectTimeout", None),
     ],
 )
