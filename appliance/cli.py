@@ -157,15 +157,18 @@ def _doctor(options: argparse.Namespace) -> int:
         except ConnectError as error:
             yield from refused(error)
 
-    # the checks say what is wrong; the libraries' own lines would only stand in between
-    logging.disable(logging.CRITICAL)
     packaged = options.worker == DEFAULT_FILE and options.mode == "run"
     service = installed_service() if packaged else None
     found: list[Finding] = []
-    for finding in findings(service):
-        found.append(finding)
-        if not options.json:
-            print(*text_lines([finding]), sep="\n", flush=True)
+    # the checks say what is wrong; the libraries' own lines would only stand in between
+    logging.disable(logging.CRITICAL)
+    try:
+        for finding in findings(service):
+            found.append(finding)
+            if not options.json:
+                print(*text_lines([finding]), sep="\n", flush=True)
+    finally:
+        logging.disable(logging.NOTSET)
     if options.json:
         print(json_text(found))
     return exit_code(found)

@@ -7,6 +7,7 @@ the same time has its own. A test that kills a server starts one of its own (`de
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import tempfile
@@ -16,6 +17,13 @@ from pathlib import Path
 import pytest
 
 from tests.servers import BrokerAddress, DatabaseAddress, HdfsAddress, address_of, stop_keepers
+
+
+@pytest.fixture(autouse=True)
+def _logs_stay_on():
+    """Whatever a test calls, the tests after it in the same process find their lines."""
+    yield
+    assert logging.root.manager.disable == logging.NOTSET
 
 
 def main_pid() -> int:
