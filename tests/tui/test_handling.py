@@ -24,7 +24,7 @@ from tui import keys
 from tui.app import Line
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Confirm, TextScreen
+from tui.screens.dialogs import Abandon, Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
@@ -303,3 +303,52 @@ async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_say
         assert form.values[key].endswith("z")
         await pilot.press("ctrl+s")
         await until(lambda: "not saved" in str(form.query_one(".panel").border_subtitle))
+
+
+async def formed(app, pilot) -> Form:
+    """Open the form of the first connector."""
+    await settled(pilot)
+    await pilot.press("2", "e")
+    await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+    form = app.screen
+    assert isinstance(form, Form)
+    return form
+
+
+async def test_form_asks_before_changes_are_lost():
+    """Escape without a change leaves; with one it asks, n goes back to it, a second Escape leaves."""
+    app = still(DARK, opened())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        await pilot.press("enter", "z", "enter", "escape")
+        await until(lambda: isinstance(app.screen, Abandon))
+        question = app.screen.query(Static).first()
+        assert str(question.content) == "1 changed field is not saved: leave it?"
+        await pilot.press("n")
+        await until(lambda: app.screen is form)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Abandon))
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+        form = await formed(app, pilot)
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+
+
+async def test_search_of_the_form_begins_anew_and_says_when_nothing_matches():
+    """What is typed takes the place of the text before; Escape ends the search and shows all."""
+    app = still(DARK, opened())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        grid = form.query_one(Grid)
+        every = list(grid.keys)
+        await pilot.press("slash", *"tasks", "enter")
+        assert grid.keys[0] == "tasks.max"
+        assert " search: tasks " in str(form.query_one("#groups", Static).content)
+        await pilot.press("slash", *"xyz")
+        assert form._filter.text == "xyz"
+        assert 'no option matches "xyz"; Esc shows all' in grid.render_line(1).text
+        await pilot.press("escape")
+        assert grid.keys == every
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)

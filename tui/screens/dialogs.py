@@ -144,6 +144,34 @@ class Confirm(Dialog):
             subtitle(self.query_one(Vertical), f"that is not {self.word}")
 
 
+class Abandon(Dialog):
+    """Asks whether what was typed may go; y and a second Escape say so, anything else goes back to it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,escape", "yes", show=False),
+        Binding("n,enter,q", "leave", show=False),
+    ]
+
+    def __init__(self, scene: Scene, title: str, text: str) -> None:
+        super().__init__(scene, title)
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Give the question."""
+        with Vertical(classes="panel"):
+            yield Static(Text(self._text, self.scene.palette.text))
+            accent = self.scene.palette.accent.removeprefix("bold ")
+            yield Static(Text("\ny or Esc leaves them   N stays", style=f"bold {accent}"))
+
+    def on_mount(self) -> None:
+        """Colour it."""
+        self.dress(self.query_one(Vertical))
+
+    def action_yes(self) -> None:
+        """Let it go."""
+        self.dismiss("yes")
+
+
 class Choice(Dialog):
     """A list to choose from; gives the key of the row."""
 

@@ -29,7 +29,8 @@ from tui.filters import Filter
 from tui.revisions import changes
 from tui.scene import Scene
 from tui.screens.connectiontest import Tested, put_finding
-from tui.screens.dialogs import Dialog, TextScreen
+from tui.screens.dialogs import Abandon, Dialog, TextScreen
+from tui.text import several
 from tui.veil import is_secret, veiled
 from tui.widgets.frame import Pane, frame, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
@@ -54,7 +55,11 @@ Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
 _KEYS: Final = (
     ("ctrl+s", "save", "validate, show what changes and what follows, save"),
-    ("Esc", "leave", "leave the line, the search, the form; q too"),
+    (
+        "Esc",
+        "leave",
+        "leave the line, the search, the form: asks where changes are not saved; q too",
+    ),
     ("Enter", "edit", "edit the field"),
     ("t", "test connection", "have the daemon try the places that the options name"),
     ("/", "search", "search names and texts of all groups"),
@@ -173,10 +178,12 @@ class Form(Dialog):
     def paint(self) -> None:
         """Show groups, fields and the text."""
         bad = self.errors
-        self._put_groups(bad)
         grid = self.query_one(Grid)
         grid.show(self._fields())
+        wanted = self._filter.text
+        grid.say_empty(f'no option matches "{wanted}"; Esc shows all' if wanted else "")
         grid.refresh()
+        self._put_groups(bad)
         left = sum(len(found) for found in bad.values())
         changed = len(changes(self.before, self.values))
         panel = self.query_one(Vertical)
@@ -204,6 +211,12 @@ class Form(Dialog):
             named.add(at)
         text = Text(no_wrap=True)
         on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
+        if self._filter.text:
+            text.append(f" search: {self._filter.text} ", on)
+            found = several(len(self.query_one(Grid).keys), "option")
+            text.append(f"  {found} of all groups; Esc shows all", palette.text)
+            line.update(text)
+            return
         for at, name in enumerate(self._groups):
             shown = f" {at + 1} {name} " if at in named else f" {at + 1} "
             text.append(shown, on if at == self._group else palette.text)
@@ -388,14 +401,23 @@ class Form(Dialog):
         self.paint()
 
     def action_leave(self) -> None:
-        """Leave the line, then the search, then the form."""
-        if self.query_one(Input).display:
+        """Leave the field or the search, then the form; ask first where changes would be lost."""
+        if self._editing == "/" or (self._filter.text and not self.query_one(Input).display):
+            self._filter = Filter()
+            self._end_line()
+        elif self.query_one(Input).display:
             self._give_back()
             self._end_line()
-        elif self._filter.text:
-            self._filter = Filter()
-            self.paint()
+        elif changed := len(changes(self.before, self.values)):
+            one = changed == 1
+            text = f"{several(changed, 'changed field')} {'is' if one else 'are'} not saved: "
+            text += f"leave {'it' if one else 'them'}?"
+            self.app.push_screen(Abandon(self.scene, self.heading, text), self._abandoned)
         else:
+            self.dismiss(None)
+
+    def _abandoned(self, answer: str | None) -> None:
+        if answer == "yes":
             self.dismiss(None)
 
     def _give_back(self) -> None:
@@ -450,8 +472,11 @@ class Form(Dialog):
         line.placeholder, line.suggester = "search all fields", None
         line.password = False
         line.value, line.display = self._filter.text, True
+        # what is typed takes the place of the search before
+        line.select_all()
         self._editing = "/"
         line.focus()
+        self.paint()
 
     def action_next_error(self) -> None:
         """Go to the next field with an error or a place that failed, in whatever group it is."""
