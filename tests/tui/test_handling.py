@@ -24,7 +24,7 @@ from tui import keys
 from tui.app import Line
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Abandon, Confirm, TextScreen
+from tui.screens.dialogs import Abandon, Ask, Confirm, Pick, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
@@ -352,3 +352,31 @@ async def test_search_of_the_form_begins_anew_and_says_when_nothing_matches():
         assert grid.keys == every
         await pilot.press("escape")
         await until(lambda: len(app.screen_stack) == 1)
+
+
+async def test_new_connector_names_its_plugin_when_typing_has_found_it():
+    """Typing filters the plugins; the question for the name and the form tell the class."""
+    classes = ("com.example.AudioSinkConnector", "com.example.VideoSinkConnector")
+    listed = [{"class": name, "type": "sink", "version": "1.0"} for name in classes]
+    plugin = "/connector-plugins/com.example.VideoSinkConnector/config/validate"
+    told = opened()["PUT /connector-plugins/FileStreamSink/config/validate"]
+    app = still(DARK, {"/connector-plugins": listed, f"PUT {plugin}": told})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("A")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press(*"xyz")
+        grid = app.screen.query_one(Grid)
+        assert 'nothing matches "xyz"' in grid.render_line(1).text
+        await pilot.press("enter", *["backspace"] * 3, *"video")
+        await until(lambda: grid.keys == [classes[1]])
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Ask) and app.screen.is_mounted)
+        await pilot.pause()
+        assert f"connector of {classes[1]}" in str(app.screen.query(Static).first().content)
+        await pilot.press(*"clips", "enter")
+        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+        form = app.screen
+        assert isinstance(form, Form)
+        assert "New clips, VideoSink" in str(form.query_one(".panel").border_title)
