@@ -380,3 +380,36 @@ async def test_new_connector_names_its_plugin_when_typing_has_found_it():
         form = app.screen
         assert isinstance(form, Form)
         assert "New clips, VideoSink" in str(form.query_one(".panel").border_title)
+
+
+async def test_restart_is_not_sent_when_the_connector_rests():
+    """What is paused is resumed by p; a failed task of it is restarted after a word on what that means."""
+    app = still(DARK)
+    model = app.scene.model
+    for at, state in ((0, "PAUSED"), (1, "STOPPED")):
+        name = f"orders-{at}"
+        model.connectors[name] = model.connectors[name]._replace(state=state)
+    model.tasks["orders-0:1"] = model.tasks["orders-0:1"]._replace(state="PAUSED")
+    client = app.scene.client
+    assert isinstance(client, StillClient)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert app.view.grid is not None
+        app.view.grid.go_to("orders-0:1")
+        await pilot.press("r")
+        present = "p resumes it (with the present configuration)"
+        await until(lambda: app._said is not None)
+        assert app._said is not None
+        assert app._said[0] == f"orders-0 is paused: {present}"
+        app.view.grid.go_to("orders-1:1")
+        await pilot.press("r")
+        await until(lambda: app._said is not None and "orders-1 is stopped" in app._said[0])
+        assert client.changes == []
+        app.view.grid.go_to("orders-0:0")
+        await pilot.press("r")
+        await until(lambda: isinstance(app.screen, Confirm) and app.screen.is_mounted)
+        assert isinstance(app.screen, Confirm)
+        assert "paused, and stays so" in app.screen.text.plain
+        await pilot.press("y")
+        await until(lambda: client.changes)
+        assert client.changes[0][1] == "/connectors/orders-0/tasks/0/restart"
