@@ -127,7 +127,7 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
     async with opened(daemon) as pilot:
         app = pilot.app
         await choose(pilot, "connectors", name)
-        assert app.scene.model.health(name) == "DEGRADED"
+        assert app.scene.model.health(name) == "FAILED"
         await pilot.press("enter")
         await until(lambda: "Caused by" in text_of(pilot, "detail-text"), PATIENCE_S)
         assert "n/a" in text_of(pilot, "detail-text")

@@ -13,7 +13,7 @@ from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.summary import changed, lag_of, last_error, short_topics, versioned
-from tui.text import count, middle
+from tui.text import cause_first, count, middle
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -59,7 +59,8 @@ class Connectors(View):
     POLL_S: ClassVar[float | None] = 2.0
     EVENTS: ClassVar[frozenset[str]] = frozenset({"config"})
     ABOUT: ClassVar[str] = (
-        "Every connector with its tasks' sum. DEGR: the connector runs, one of its tasks does not. "
+        "Every connector with its tasks' sum. DEGR: the connector runs, some of its tasks do not; "
+        "FAIL: none of them runs. "
         "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
         "records. CHANGED is when its configuration did, and by whom. "
         "DLQ is what came into its dead letter queue in the last hour. In an opened "
@@ -245,5 +246,5 @@ class Connectors(View):
             Cell(versioned(known), "grey"),
             Cell(short_topics(known.topics), "grey"),
             Cell(changed(known, self.scene.clock()), "grey"),
-            Cell(last_error(model, key) or "", "red"),
+            Cell(cause_first(last_error(model, key) or ""), "red"),
         )

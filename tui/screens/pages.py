@@ -17,7 +17,7 @@ from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints
-from tui.text import ago, count, lag, seconds, size
+from tui.text import ago, cause_first, count, lag, seconds, size
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -151,7 +151,7 @@ class TasksPage(Page):
             Cell(count(figures.get("total-record-failures"))),
             Cell(count(task.restarts)),
             Cell(ago(task.since, self.scene.clock()), "grey"),
-            Cell(task.error or "", "red"),
+            Cell(cause_first(task.error or ""), "red"),
         )
 
     def about(self, key: str | None) -> tuple[str, Text]:
