@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.text import Text
 
-from tui.calls import Call, connector, ours, send
+from tui.calls import Call, connector, done_words, ours, send
 from tui.client import AnswerError, ClientError
 from tui.model import RESTART
 from tui.plans import PLAN_S, Plan, put_plan
 from tui.screens.dialogs import Choice, Confirm
 from tui.screens.view import Selection
+from tui.text import several
 
 if TYPE_CHECKING:
     from tui.handlers import Handlers
@@ -223,7 +224,7 @@ class Actions:
         except ClientError as error:
             self._console.say(_failure(call, error), "red")
             return None
-        self._console.say(f"{call}: done", "green")
+        self._console.say(done_words(call), "green")
         return {} if answer is None else answer
 
     async def _send(self, call: Call) -> Any:
@@ -372,12 +373,18 @@ class Actions:
                 scene.model.give_up(key, state)
             else:
                 scene.model.answered(key, state, scene.clock())
-        what = str(calls[0]) if len(calls) == 1 else f"{len(calls)} calls"
+        what = several(len(calls), "connector")
         if failures:
-            more = f"{len(failures)} of {what} failed: " if len(calls) > 1 else ""
+            more = f"{len(failures)} of {len(calls)} calls failed: " if len(calls) > 1 else ""
             console.say(f"{more}{failures[0]}", "red")
         else:
-            console.say(f"{what}: done{hint}", "green")
+            words = [done_words(call) for call in calls]
+            verbs = {word.rpartition(" ")[0] for word in words}
+            said = words[0]
+            if len(calls) > 1:
+                # the same for all of them, or several things
+                said = f"{verbs.pop()} {what}" if len(verbs) == 1 else f"made {len(calls)} changes"
+            console.say(f"{said}{hint}", "green")
         return not failures
 
 

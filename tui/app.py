@@ -19,7 +19,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Click, Resize
+from textual.events import Click, Event, Key, Resize
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
@@ -330,6 +330,15 @@ class Console(Handlers):
         if self.is_running:
             self._paint_chrome(self.scene.clock())
 
+    async def on_event(self, event: Event) -> None:
+        """Give the keys their line back at the next one; what went wrong stays its time."""
+        if isinstance(event, Key) and self._said is not None and self._said[1] != "red":
+            self._unsay()
+        await super().on_event(event)
+
+    def _unsay(self) -> None:
+        self._said, self._chrome_due = None, True
+
     def _said_nothing(self, now_s: float) -> bool:
         return self._said is None or now_s >= self._said[2]
 
@@ -351,6 +360,7 @@ class Console(Handlers):
         """Show `view`, give its first table the keys."""
         if view is not self.view:
             self._before, self.view = self.view, view
+            self._unsay()
         self.query_one("#views", ContentSwitcher).current = view.id
         grid = view.grid
         if grid is not None:

@@ -413,3 +413,24 @@ async def test_restart_is_not_sent_when_the_connector_rests():
         await pilot.press("y")
         await until(lambda: client.changes)
         assert client.changes[0][1] == "/connectors/orders-0/tasks/0/restart"
+
+
+async def test_key_bar_comes_back_when_a_key_is_pressed_or_the_view_changes():
+    """What was done is said in plain words until the next key; what failed until the view changes."""
+    app = still(DARK, {"PUT /connectors/orders-0/pause": {}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert app.view.grid is not None
+        app.view.grid.go_to("orders-0:2")
+        await pilot.press("p")
+        await until(lambda: "paused orders-0  u undoes" in str(app._shown["keys"]))
+        await pilot.press("j")
+        app.flush()
+        assert "Enter open" in str(app._shown["keys"])
+        app.say("it failed", "red")
+        await pilot.press("j")
+        app.flush()
+        assert "it failed" in str(app._shown["keys"])
+        await pilot.press("3")
+        app.flush()
+        assert "Enter open" in str(app._shown["keys"])
