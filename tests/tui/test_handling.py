@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 from textual.geometry import Region
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from tests.tui.still import (
     NOW_MS,
@@ -28,6 +29,7 @@ from tui.screens.dialogs import Abandon, Ask, Confirm, Pick, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
+from tui.widgets.fieldline import FieldLine
 from tui.widgets.frame import Pane
 from tui.widgets.grid import Grid
 
@@ -434,3 +436,82 @@ async def test_key_bar_comes_back_when_a_key_is_pressed_or_the_view_changes():
         await pilot.press("3")
         app.flush()
         assert "Enter open" in str(app._shown["keys"])
+
+
+def offered(**more) -> dict[str, Any]:
+    """Give a form with a switch, an enumeration, a folded group and a number that has a default."""
+    found = opened()
+    path = "PUT /connector-plugins/FileStreamSink/config/validate"
+    one = found[path]["configs"][0]
+    wanted: tuple[tuple[str, str, str, str, str, list[str]], ...] = (
+        ("tasks.max", "INT", "1", "HIGH", "Common", []),
+        ("format", "STRING", "json", "HIGH", "Common", ["json", "avro", "parquet"]),
+        ("tidy", "BOOLEAN", "false", "HIGH", "Common", []),
+        ("page.size", "INT", "3", "LOW", "Rare", []),
+    )
+    configs = [
+        {
+            "definition": {
+                **one["definition"],
+                **dict(zip(("name", "type", "default_value"), (name, type_, value), strict=True)),
+                "importance": importance,
+                "group": group,
+                "order_in_group": at,
+            },
+            "value": {**one["value"], "name": name, "recommended_values": values},
+        }
+        for at, (name, type_, value, importance, group, values) in enumerate(wanted)
+    ]
+    configs[0]["value"]["errors"] = ["at least 1"]
+    for at, errors in more.items():
+        configs[int(at.removeprefix("at"))]["value"]["errors"] = errors
+    found[path] = {"groups": ["Common", "Rare"], "configs": configs}
+    return found
+
+
+async def test_field_offers_its_values_and_tab_goes_on():
+    """Enter opens the list of an enumeration or a switch; a default stands in the line; Tab edits the next."""
+    app = still(DARK, offered())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        grid = form.query_one(Grid)
+        assert grid.keys == ["tasks.max", "format", "tidy"]
+        await pilot.press("enter")
+        assert form.query_one("#value", Input).value == "1"
+        await pilot.press("tab")
+        assert "tasks.max" not in form.values
+        await until(lambda: form._editing == "format")
+        await pilot.press("a")
+        await until(lambda: form.query_one(FieldLine)._suggestion == "avro")
+        await pilot.press("tab")
+        assert form.values["format"] == "avro"
+        await pilot.press("enter", "enter")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press(*"parq", "enter")
+        await until(lambda: app.screen is form)
+        assert form.values["format"] == "parquet"
+        await pilot.press("j", "enter")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press("up", "enter")
+        await until(lambda: app.screen is form)
+        assert form.values["tidy"] == "true"
+
+
+async def test_group_of_low_importance_says_which_key_shows_it():
+    """An empty list names the key; an error in it is shown without that."""
+    app = still(DARK, offered())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        assert form._groups == ["Common", "Rare", "Other keys"]
+        await pilot.press("2")
+        grid = form.query_one(Grid)
+        assert "1 option of low importance: + shows" in grid.render_line(1).text
+        await pilot.press("plus")
+        assert grid.keys == ["page.size"]
+    app = still(DARK, offered(at3=["too small"]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        await pilot.press("2")
+        assert form.query_one(Grid).keys == ["page.size"]

@@ -282,6 +282,7 @@ class Pick(Choice):
             if wanted.matches({"key": key, "word": word, "about": about})
         ]
         typed = event.value.strip()
+        keys.sort(key=lambda key: (key != typed, not key.startswith(typed)))
         if self._free and typed and typed not in self.options:
             self.options[self.TYPED] = (typed, "as it was typed")
             keys.append(self.TYPED)
