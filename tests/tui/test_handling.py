@@ -25,7 +25,7 @@ from tui import keys
 from tui.app import Line
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Abandon, Ask, Confirm, Pick, TextScreen
+from tui.screens.dialogs import Abandon, Ask, Choice, Confirm, Pick, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
@@ -515,3 +515,86 @@ async def test_group_of_low_importance_says_which_key_shows_it():
         form = await formed(app, pilot)
         await pilot.press("2")
         assert form.query_one(Grid).keys == ["page.size"]
+
+
+async def test_level_is_set_on_a_known_logger_and_told_with_its_end():
+    """Loggers that wrote or have a level are offered, DEBUG first; the line says until when."""
+    answers = {
+        "/admin/loggers": {"root": {"level": "INFO", "last_modified": None}},
+        "PUT /loggers/org.apache.kafka.connect.runtime.WorkerTask": {"before": "INFO"},
+    }
+    app = still(DARK, answers)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("9")
+        await settled(pilot)
+        assert "newest last" in str(app.view.query_one("#logs-grid", Grid).border_title)
+        await pilot.press("L")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        dialog = app.screen
+        assert isinstance(dialog, Pick)
+        assert "org.apache.kafka.connect" in dialog.options
+        await pilot.press(*"worktsk", "enter")
+        assert app.screen is dialog
+        await pilot.press(*["backspace"] * 7, *"workertask", "enter")
+        await until(lambda: isinstance(app.screen, Choice) and app.screen is not dialog)
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(lambda: app._said is not None and "at DEBUG until" in app._said[0])
+        assert app._said is not None
+        assert app._said[0].endswith("WorkerTask at DEBUG until 14:23, then INFO")
+
+
+async def test_lower_pane_is_empty_when_no_line_matches():
+    """What the filter leaves nothing of is no longer told below."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("9")
+        await settled(pilot)
+        pane = app.view.query_one("#logline", Pane)
+        await until(lambda: pane.text)
+        app.view.set_filter("level:debug")
+        await until(lambda: not pane.text)
+
+
+async def test_rows_are_written_where_the_user_says(tmp_path):
+    """E asks for the file, and writes over none."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        for said in ("20 rows in ", "writing "):
+            await pilot.press("E")
+            await until(lambda: isinstance(app.screen, Ask) and app.screen.is_mounted)
+            await pilot.pause()
+            line = app.screen.query_one(Input)
+            assert "ingest-overview-" in line.value
+            line.value = str(tmp_path / "rows.jsonl")
+            await pilot.press("enter")
+            await until(partial(says, app, said))
+        assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 20
+
+
+def says(app, text: str) -> bool:
+    return app._said is not None and text in app._said[0]
+
+
+async def test_candidates_stand_beside_the_command_while_it_is_typed():
+    """Views and connectors are shown by the letters so far; a connector's name alone opens it."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", "o")
+        offers = app.query_one("#offers", Static)
+        await until(lambda: "overview  offsets  orders-0" in str(offers.content))
+        await pilot.press(*"rders-2", "enter")
+        await until(lambda: app.view.NAME == "Connectors" and app.view.grid is not None)
+        await until(lambda: app.view.grid is not None and app.view.grid.id == "tab-tasks")
+        await pilot.press("1", "2")
+        assert app.view.grid is not None
+        assert app.view.grid.id == "tab-tasks"
+        await pilot.press("2")
+        await until(lambda: app.view.grid is not None and app.view.grid.id == "connectors-grid")

@@ -280,7 +280,7 @@ async def test_connection_is_tried_from_the_form_when_t_is_pressed(
         )
         stored = daemon.client.get("connectors", unique_name, "config")
         assert stored["database.password"] == "[hidden]"
-        await pilot.press("escape")
+        await pilot.press("escape", "escape")
         form = Form(pilot.app.scene, "Edit", stored, never)
         pilot.app.push_screen(form)
         await until(lambda: form.options.known, PATIENCE_S)
