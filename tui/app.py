@@ -384,6 +384,15 @@ class Console(Handlers):
             self.go(view)
             view.open(name, tab, key)
 
+    def point_at(self, name: str) -> None:
+        """Go to the list of connectors, the cursor on one as soon as it is there."""
+        from tui.screens.connectors import Connectors
+
+        view = next((view for view in self.views if isinstance(view, Connectors)), None)
+        if view is not None:
+            self.go(view)
+            view.point_at(name)
+
     def open_topic(self, name: str) -> None:
         """Open a topic's records in their view."""
         from tui.screens.topics import Topics

@@ -94,7 +94,10 @@ class Editing:
         async def submit(after: dict[str, str]) -> bool:
             return await self._create(name, after)
 
-        await console.push_screen_wait(Form(scene, f"New {name}, {kind}", config, submit))
+        form = Form(scene, f"New {name}, {kind}", config, submit)
+        if await console.push_screen_wait(form) == "saved":
+            console.point_at(name)
+            console.say(f"created {name}", "green")
 
     async def _create(self, name: str, config: dict[str, str]) -> bool:
         palette = self._console.scene.palette

@@ -135,6 +135,10 @@ class Handlers(App[str]):
         """Show a view."""
         raise NotImplementedError
 
+    def point_at(self, name: str) -> None:
+        """Go to the list of connectors, the cursor on one as soon as it is there."""
+        raise NotImplementedError
+
     def action_tasks_of(self, worker: str) -> None:
         """Go to the tasks of a worker."""
         view = self.go_to("tasks")

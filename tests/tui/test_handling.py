@@ -14,6 +14,7 @@ from tests.tui.still import (
     NOW_MS,
     W1,
     StillClient,
+    history,
     opened,
     planned,
     settled,
@@ -598,3 +599,38 @@ async def test_candidates_stand_beside_the_command_while_it_is_typed():
         assert app.view.grid.id == "tab-tasks"
         await pilot.press("2")
         await until(lambda: app.view.grid is not None and app.view.grid.id == "connectors-grid")
+
+
+async def test_cursor_stands_on_a_connector_as_soon_as_it_is_there():
+    """What was just created is pointed at in the list, whatever view it was created from."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        model = app.scene.model
+        app.point_at("orders-9")
+        await until(lambda: app.view.NAME == "Connectors")
+        model.connectors["orders-9"] = model.connectors["orders-0"]._replace(name="orders-9")
+        app.view.refilter()
+        assert app.view.grid is not None
+        assert app.view.grid.key == "orders-9"
+        app.flush()
+        bar = str(app._shown["keys"])
+        assert [
+            key for key in ("e edit", "A add", "D delete", "? ", " q ") if key not in bar
+        ] == []
+
+
+async def test_present_revision_is_not_offered_to_be_applied():
+    """On the newest revision u says that it is so already; an older one is offered."""
+    more = {**opened(), "/connectors/orders-0/history": history()}
+    app = still(DARK, more)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0", "History")
+        pane = app.view.query_one("#detail-text", Pane)
+        await until(lambda: "by  ana" in pane.text)
+        assert "u applies" not in pane.text
+        await pilot.press("u")
+        await until(partial(says, app, "this is the present configuration"))
+        await pilot.press("j")
+        await until(lambda: "u applies this revision" in pane.text)

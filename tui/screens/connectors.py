@@ -62,7 +62,7 @@ class Connectors(View):
         "Every connector with its tasks' sum. DEGR: the connector runs, some of its tasks do not; "
         "FAIL: none of them runs. "
         "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
-        "records. CHANGED is when its configuration did, and by whom. "
+        "records. CHANGED is when its configuration did, and by whom where the daemon asks who one is. "
         "DLQ is what came into its dead letter queue in the last hour. In an opened "
         "connector: [ and ] change the tab, Tab goes to the text below and j k scroll it, e edits "
         "the configuration, u in History applies an older revision."
@@ -79,6 +79,8 @@ class Connectors(View):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.detail = Detail(scene)
+        self.wanted: str | None = None
+        """The connector that the cursor is to stand on as soon as the list has it."""
 
     @property
     def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
@@ -119,6 +121,12 @@ class Connectors(View):
         self.detail.open(name, tab, key)
         self.loaded_s = float("-inf")
 
+    def point_at(self, name: str) -> None:
+        """Show the list, the cursor on a connector that may not be known yet."""
+        self.leave()
+        self.only_problems, self.wanted = False, name
+        self.set_filter("")
+
     def leave(self) -> bool:
         """Close the open connector."""
         if not self.detail.name_shown:
@@ -158,6 +166,9 @@ class Connectors(View):
             total = len(model.connectors)
             shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
             retitle(grid, f"Connectors {shown}")
+            if self.wanted in grid.keys:
+                grid.go_to(str(self.wanted))
+                self.wanted = None
             note = f"  /{self.filter.text}" if self.filter.text else ""
             subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
         grid.repaint({key.rpartition(":")[0] for key in dirty})

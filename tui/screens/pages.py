@@ -418,16 +418,26 @@ class HistoryPage(Page):
             text.append("by  ", self.scene.palette.grey)
             text.append(f"{by}{where}\n")
             put_changes(text, self.scene.palette, row["before"], row["config"] or {})
-            text.append("\nu applies this revision", self.scene.palette.grey)
+            if self._applies(key):
+                text.append("\nu applies this revision", self.scene.palette.grey)
         return "What it changed", text
 
     def on_command(self, command: str) -> bool:
         row = self.rows.get(self.grid.key or "")
         if command != "undo" or row is None or row["config"] is None:
             return False
+        if not self._applies(self.grid.key):
+            self.grid.app.say("this is the present configuration", "grey")  # type: ignore[attr-defined]
+            return True
         app: Any = self.grid.app
         app.act(app.editing.apply(self.name, row["config"]))
         return True
+
+    def _applies(self, key: str | None) -> bool:
+        """Tell whether a revision is another one than the present, which stands first."""
+        row = self.rows.get(key or "")
+        now = next(iter(self.rows.values()), None)
+        return row is not None and row["config"] not in (None, now and now["config"])
 
 
 class LogPage(Page):
