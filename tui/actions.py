@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.text import Text
 
-from tui.calls import Call, connector, ours, send
+from tui.calls import Call, connector, done_words, ours, send
 from tui.client import AnswerError, ClientError
 from tui.model import RESTART
 from tui.plans import PLAN_S, Plan, put_plan
 from tui.screens.dialogs import Choice, Confirm
 from tui.screens.view import Selection
+from tui.text import several
 
 if TYPE_CHECKING:
     from tui.handlers import Handlers
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 OPERATE: Final = "operate"
 ADMINISTER: Final = "administer"
+_RESTING: Final = ("PAUSED", "STOPPED")
 _WAYS: Final = {"PAUSED": "/pause", "RUNNING": "/resume", "STOPPED": "/stop"}
 
 T = TypeVar("T")
@@ -59,9 +61,12 @@ class Actions:
             await self._change(1, "Stop", dict.fromkeys(chosen, "STOPPED"), text)
 
     async def restart(self) -> None:
-        """Restart one task, or what failed of a connector."""
+        """Restart one task, or what failed of a connector; not what rests, unless it has failed."""
         chosen = self._console.view.selection()
         if not chosen or not self.allowed(OPERATE):
+            return
+        chosen = self._not_resting(chosen)
+        if not chosen:
             return
         if len(chosen) == 1 and chosen[0].task is None:
             await self._restart_options(chosen[0].connector)
@@ -74,10 +79,49 @@ class Actions:
             else:
                 calls.append(connector("POST", name, f"/tasks/{task}/restart"))
                 expected[f"{name}:{task}"] = RESTART
-        tier = 0 if len(calls) == 1 else 1
+        note = self._resting_note([name for name, _ in chosen])
+        tier = 0 if len(calls) == 1 and not note else 1
         names = [str(call.path) for call in calls]
-        if await self._confirmed(tier, "Restart", names, calls, "Each commits first."):
+        if await self._confirmed(tier, "Restart", names, calls, note or "Each commits first."):
             await self._run(calls, expected)
+
+    def _not_resting(self, chosen: Sequence[Selection]) -> list[Selection]:
+        """Give what a restart means something for; say of the rest that p resumes it.
+
+        A restart keeps the target state (Kafka Connect 4.3.1, Herder.restartConnectorAndTasks), and a
+        task of a paused connector the configuration that it had: it is of use only after a failure.
+        """
+        model = self._console.scene.model
+        kept: list[Selection] = []
+        resting: dict[str, str] = {}
+        for one in chosen:
+            known = model.connectors.get(one.connector)
+            tasks = model.tasks_of(one.connector)
+            failed = any(
+                task.state == "FAILED" and one.task in {None, task.number} for task in tasks
+            )
+            if known is not None and known.state in _RESTING and not failed:
+                resting[one.connector] = known.state.lower()
+            else:
+                kept.append(one)
+        if len(resting) == 1:
+            name, state = next(iter(resting.items()))
+            present = "it (with the present configuration)"
+            self._console.say(f"{name} is {state}: p resumes {present}", "amber")
+        elif resting:
+            self._console.say(f"{len(resting)} connectors rest: p resumes them", "amber")
+        return kept
+
+    def _resting_note(self, names: Sequence[str]) -> str:
+        """Give what a restart leaves as it is of paused connectors, empty where none is."""
+        known = self._console.scene.model.connectors
+        paused = [name for name in names if name in known and known[name].state in _RESTING]
+        if not paused:
+            return ""
+        return (
+            f"{', '.join(dict.fromkeys(paused))}: paused, and stays so. What is restarted starts with the "
+            "configuration it had when it was paused, and moves no record. p resumes with the present one."
+        )
 
     async def _restart_options(self, name: str) -> None:
         console = self._console
@@ -101,11 +145,12 @@ class Actions:
             console.say(f"nothing of {name} has failed, nothing is restarted", "grey")
             return
         call = _restart(name, tasks=answer != "connector", failed=answer == "failed")
-        tier = 1 if answer == "all" else 0
+        note = self._resting_note([name])
+        tier = 1 if answer == "all" or note else 0
         text = f"All {len(tasks)} tasks commit, stop and start again."
         asked = {"includeTasks": answer != "connector", "onlyFailed": answer == "failed"}
         plan = {"action": "restart", "target": name, **asked}
-        if await self._confirmed(tier, "Restart", [name], [call], text, plan):
+        if await self._confirmed(tier, "Restart", [name], [call], text, plan, note):
             touched = failed if answer == "failed" else len(tasks)
             await self._run([call], {name: RESTART} if touched else {})
 
@@ -179,7 +224,7 @@ class Actions:
         except ClientError as error:
             self._console.say(_failure(call, error), "red")
             return None
-        self._console.say(f"{call}: done", "green")
+        self._console.say(done_words(call), "green")
         return {} if answer is None else answer
 
     async def _send(self, call: Call) -> Any:
@@ -261,12 +306,16 @@ class Actions:
         calls: Sequence[Call],
         about: str,
         asked: Mapping[str, Any] | None = None,
+        note: str = "",
     ) -> bool:
+        """Ask as the tier demands, with the plan for `asked`, else `about`; `note` stands before either."""
         palette = self._console.scene.palette
         text = Text(style=palette.text)
         plan = await self.planned(asked) if asked is not None and self.tier(tier) else None
         if self.refuses(plan):
             return False
+        if note:
+            text.append(f"{note}\n\n", palette.style("amber"))
         if plan is None:
             text.append(f"{about}\n\n")
         else:
@@ -324,12 +373,18 @@ class Actions:
                 scene.model.give_up(key, state)
             else:
                 scene.model.answered(key, state, scene.clock())
-        what = str(calls[0]) if len(calls) == 1 else f"{len(calls)} calls"
+        what = several(len(calls), "connector")
         if failures:
-            more = f"{len(failures)} of {what} failed: " if len(calls) > 1 else ""
+            more = f"{len(failures)} of {len(calls)} calls failed: " if len(calls) > 1 else ""
             console.say(f"{more}{failures[0]}", "red")
         else:
-            console.say(f"{what}: done{hint}", "green")
+            words = [done_words(call) for call in calls]
+            verbs = {word.rpartition(" ")[0] for word in words}
+            said = words[0]
+            if len(calls) > 1:
+                # the same for all of them, or several things
+                said = f"{verbs.pop()} {what}" if len(verbs) == 1 else f"made {len(calls)} changes"
+            console.say(f"{said}{hint}", "green")
         return not failures
 
 

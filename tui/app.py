@@ -19,7 +19,7 @@ from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
-from textual.events import Click, Resize
+from textual.events import Click, Event, Key, Resize
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
@@ -55,6 +55,7 @@ _FRAME = """
 #title, #tabs, #keys { height: 1; }
 #line-bar { height: 1; display: none; } #prompt { width: 3; }
 #line { width: 1fr; height: 1; border: none; padding: 0; }
+#offers { width: 60%; height: 1; display: none; }
 #views { height: 1fr; } #nobody { height: 1fr; display: none; padding: 1 2; }
 Grid { height: 1fr; scrollbar-size: 0 0; }
 Screen.small > * { display: none; } Screen.small > #nobody { display: block; }
@@ -126,6 +127,7 @@ class Console(Handlers):
         with Horizontal(id="line-bar"):
             yield Static(id="prompt")
             yield Line(id="line", compact=True, select_on_focus=False)
+            yield Static(id="offers")
         yield Bar(id="keys")
 
     def get_default_screen(self) -> Screen[None]:
@@ -161,7 +163,7 @@ class Console(Handlers):
             # its tab may say something
             self._chrome_due = True
         self.complete.set()
-        if self._asked_for > 1:
+        if self._asked_for > 1 and self.view is not self.views[self._asked_for - 1]:
             self.action_view(self._asked_for)
 
     def on_resize(self, event: Resize) -> None:
@@ -186,7 +188,7 @@ class Console(Handlers):
         """Colour everything by the palette."""
         palette = self.scene.theme
         self.screen_stack[0].styles.background = palette.background
-        for name in ("line", "prompt"):
+        for name in ("line", "prompt", "offers"):
             self.query_one(f"#{name}").styles.background = palette.chrome
         self.query_one("#line").styles.color = palette.text
         self._shown.clear()
@@ -330,6 +332,15 @@ class Console(Handlers):
         if self.is_running:
             self._paint_chrome(self.scene.clock())
 
+    async def on_event(self, event: Event) -> None:
+        """Give the keys their line back at the next one; what went wrong stays its time."""
+        if isinstance(event, Key) and self._said is not None and self._said[1] != "red":
+            self._unsay()
+        await super().on_event(event)
+
+    def _unsay(self) -> None:
+        self._said, self._chrome_due = None, True
+
     def _said_nothing(self, now_s: float) -> bool:
         return self._said is None or now_s >= self._said[2]
 
@@ -342,15 +353,20 @@ class Console(Handlers):
     # Where to look.
 
     def action_view(self, number: int) -> None:
-        """Go to a view."""
+        """Go to a view; in it, close what it has open."""
         self._asked_for = number
-        if number <= len(self.views):
-            self.go(self.views[number - 1])
+        if number > len(self.views):
+            return
+        view = self.views[number - 1]
+        if view is self.view:
+            view.leave()
+        self.go(view)
 
     def go(self, view: View) -> None:
         """Show `view`, give its first table the keys."""
         if view is not self.view:
             self._before, self.view = self.view, view
+            self._unsay()
         self.query_one("#views", ContentSwitcher).current = view.id
         grid = view.grid
         if grid is not None:
@@ -367,6 +383,15 @@ class Console(Handlers):
         if view is not None:
             self.go(view)
             view.open(name, tab, key)
+
+    def point_at(self, name: str) -> None:
+        """Go to the list of connectors, the cursor on one as soon as it is there."""
+        from tui.screens.connectors import Connectors
+
+        view = next((view for view in self.views if isinstance(view, Connectors)), None)
+        if view is not None:
+            self.go(view)
+            view.point_at(name)
 
     def open_topic(self, name: str) -> None:
         """Open a topic's records in their view."""
@@ -454,6 +479,7 @@ class Console(Handlers):
         if mode == ":":
             line.placeholder = "connectors  dlq NAME  worker w2  ctx NAME  theme light  q"
         line.value = value
+        self._offer("")
         line.focus()
 
     def _close_line(self) -> None:
@@ -471,8 +497,19 @@ class Console(Handlers):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while the line is typed."""
-        if event.input.id == "line" and event.input.has_focus and self._line_mode == "/":
+        if event.input.id != "line" or not event.input.has_focus:
+            return
+        if self._line_mode == "/":
             self.view.set_filter(event.value)
+        else:
+            self._offer(event.value)
+
+    def _offer(self, typed: str) -> None:
+        """Show what the command being typed can be."""
+        offers, palette = self.query_one("#offers", Static), self.scene.theme
+        found = Completion(self.scene).candidates(typed)
+        offers.display = bool(found) and self._line_mode == ":"
+        offers.update(Text("  ".join(found), palette.grey, no_wrap=True, overflow="ellipsis"))
 
     async def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the line."""

@@ -69,6 +69,36 @@ def verb_of(call: Call, url: str) -> str | None:
     return None if words is None else shlex.join(["ingest-appliance", *words, "--url", url])
 
 
+_DONE: Final = {
+    ("PUT", "pause"): "paused",
+    ("PUT", "resume"): "resumed",
+    ("PUT", "stop"): "stopped",
+    ("DELETE", ""): "deleted",
+    ("PATCH", "config"): "changed",
+    ("PUT", "config"): "changed",
+    ("PATCH", "offsets"): "altered the offsets of",
+    ("DELETE", "offsets"): "reset the offsets of",
+}
+
+
+def done_words(call: Call) -> str:
+    """Say in plain words what a call has done: paused orders-hdfs; the call itself for what has no word."""
+    path, _, query = call.path.partition("?")
+    if (call.method, path) == ("POST", "/connectors"):
+        return f"created {call.body['name']}"
+    found = _CONNECTOR.fullmatch(path)
+    if found is not None:
+        name, tail = unquote(found[1]), found[2] or ""
+        if (call.method, tail) in _DONE:
+            return f"{_DONE[call.method, tail]} {name}"
+        if task := _TASK.fullmatch(tail):
+            return f"restarted task {task[1]} of {name}"
+        if tail == "restart":
+            part = "what failed of " if "onlyFailed=true" in query else ""
+            return f"restarted {part}{name}"
+    return f"{call}: done"
+
+
 def connector(method: str, name: str, tail: str = "", body: Any = None) -> Call:
     """Give a call on a connector; `tail` as `/pause`."""
     return Call(method, f"/connectors/{escaped(name)}{tail}", body)

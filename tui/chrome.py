@@ -121,11 +121,11 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
     """
     palette = scene.theme
     text = Text(style=palette.grey, no_wrap=True)
-    for key, word in _fitting(scene, hints, width):
+    for key, word, shown in _fitting(scene, hints, width):
         needs = keys.NEEDS.get(word)
         refused = needs is not None and scene.refusal(needs) is not None
         text.append(f" {key} ", palette.line if refused else f"bold {_plain(palette.accent)}")
-        text.append(f"{word} ", palette.line if refused else "")
+        text.append(f"{shown} " if shown else "", palette.line if refused else "")
     text.truncate(width)
     return text
 
@@ -133,13 +133,15 @@ def key_bar(scene: Scene, hints: Hints, width: int) -> Text:
 def key_at(scene: Scene, hints: Hints, width: int, x: int) -> str | None:
     """Give the name of the key that stands at a place of the key bar, None for none or several."""
     end = 0
-    for key, word in _fitting(scene, hints, width):
-        end += len(key) + len(word) + 3
+    for key, _, shown in _fitting(scene, hints, width):
+        end += _room(key, shown)
         if x < end:
             return _NAMES.get(key) or (key if len(key) == 1 or "+" in key else None)
     return None
 
 
+_SHORTER: Final = {"command": "cmd", "problems": "prob", "next problem": "next"}
+"""Words of the key bar where there is little room."""
 _NAMES: Final = {
     **{sign: name for name, sign in keys.SIGNS.items()},
     "Enter": "enter",
@@ -149,18 +151,35 @@ _NAMES: Final = {
 }
 
 
-def _fitting(scene: Scene, hints: Hints, width: int) -> list[tuple[str, str]]:
-    """Give the keys that there is room for, as they are shown, with their words."""
+def _fitting(scene: Scene, hints: Hints, width: int) -> list[tuple[str, str, str]]:
+    """Give the keys that there is room for as they are shown, their words, and those as far as they fit.
+
+    Words are shortened first, then those of the common keys go, which are known; only then keys do.
+    """
     common = [pair for pair in COMMON if pair not in hints]
-    shown = [(keys.shown(key, scene.keymap), word) for key, word in (*hints, *common)]
-    room = width - sum(len(key) + len(word) + 3 for key, word in shown[len(hints) :])
+    known = [(keys.shown(key, scene.keymap), word) for key, word in (*hints, *common)]
+    words = [word for _, word in known]
+    shorter = [(at, _SHORTER[word]) for at, word in enumerate(words) if word in _SHORTER]
+    dropped = [(at, "") for at in range(len(hints), len(known))]
+    # who does not know the keys finds them by this one
+    dropped.sort(key=lambda pair: words[pair[0]] == "help")
+    for at, word in (*shorter, *dropped):
+        if sum(_room(key, shown) for (key, _), shown in zip(known, words, strict=True)) <= width:
+            break
+        words[at] = word
+    found = [(key, word, shown) for (key, word), shown in zip(known, words, strict=True)]
+    room = width - sum(_room(key, shown) for key, _, shown in found[len(hints) :])
     fitting = []
-    for key, word in shown[: len(hints)]:
-        size = len(key) + len(word) + 3
+    for key, word, shown in found[: len(hints)]:
+        size = _room(key, shown)
         if room >= size:
-            fitting.append((key, word))
+            fitting.append((key, word, shown))
             room -= size
-    return fitting + shown[len(hints) :]
+    return fitting + found[len(hints) :]
+
+
+def _room(key: str, shown: str) -> int:
+    return len(key) + 2 + (len(shown) + 1 if shown else 0)
 
 
 def _plain(style: str) -> str:

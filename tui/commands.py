@@ -30,6 +30,7 @@ _PLAIN = [
     "help",
     "quit",
 ]
+MOST = 20
 _SHORT = {"ov": "overview", "co": "connectors", "ta": "tasks", "wo": "workers", "of": "offsets"}
 
 
@@ -46,10 +47,22 @@ class Completion(Suggester):
         if not value:
             return None
         if not blank:
-            return next((name for name in _PLAIN if name.startswith(word)), None)
+            known = (*_PLAIN, *sorted(self._scene.model.connectors))
+            return next((name for name in known if name.startswith(word)), None)
         names = (name for name in self._names(word) if name.startswith(rest))
         found = next(names, None) if rest else None
         return None if found is None else f"{word} {found}"
+
+    def candidates(self, value: str) -> list[str]:
+        """Give what the word being typed can be: commands, then connectors; behind a command its names."""
+        word, blank, rest = value.partition(" ")
+        if blank:
+            return [name for name in self._names(word) if rest in name][:MOST]
+        if not word:
+            return []
+        names = sorted(self._scene.model.connectors, key=lambda name: not name.startswith(word))
+        found = [name for name in _PLAIN if name.startswith(word)]
+        return [*found, *(name for name in names if word in name)][:MOST]
 
     def _names(self, word: str) -> list[str]:
         scene = self._scene
@@ -79,6 +92,8 @@ async def run_command(console: Console, line: str) -> None:
         console.action_help()
     elif word in {"worker", "connector"} and rest:
         _filtered(console, "tasks" if word == "worker" else "connectors", f"{word}:{rest}")
+    elif line.strip() in console.scene.model.connectors and word not in _PLAIN:
+        console.open_connector(line.strip())
     elif word:
         _filtered(console, _SHORT.get(word[:2], word), rest)
 

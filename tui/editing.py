@@ -13,7 +13,8 @@ from tui.client import ClientError
 from tui.diff import put_changes
 from tui.plans import put_plan
 from tui.revisions import changes, restored
-from tui.screens.dialogs import Ask, Choice
+from tui.screens.dialogs import Ask, Pick
+from tui.summary import short_plugin
 from tui.text import several
 
 if TYPE_CHECKING:
@@ -78,10 +79,12 @@ class Editing:
         ]
         plugin = console.view.plugin()
         if plugin is None:
-            plugin = await console.push_screen_wait(Choice(scene, "New connector", options, 26))
+            plugin = await console.push_screen_wait(Pick(scene, "New connector", options, 26))
         if plugin is None:
             return
-        name = await console.push_screen_wait(Ask(scene, "New connector", "Its name:"))
+        kind = short_plugin(plugin)
+        question = Ask(scene, f"New {kind}", f"Name of the new connector of {plugin}:")
+        name = await console.push_screen_wait(question)
         if not name:
             return
         config = {"name": name, "connector.class": plugin}
@@ -91,7 +94,10 @@ class Editing:
         async def submit(after: dict[str, str]) -> bool:
             return await self._create(name, after)
 
-        await console.push_screen_wait(Form(scene, f"New {name}", config, submit))
+        form = Form(scene, f"New {name}, {kind}", config, submit)
+        if await console.push_screen_wait(form) == "saved":
+            console.point_at(name)
+            console.say(f"created {name}", "green")
 
     async def _create(self, name: str, config: dict[str, str]) -> bool:
         palette = self._console.scene.palette

@@ -18,6 +18,7 @@ from tui.contexts import ContextError, Contexts
 from tui.palette import THEMES
 from tui.scene import NO_FILES, Scene
 from tui.screens.view import View
+from tui.text import several
 
 if TYPE_CHECKING:
     from tui.actions import Actions
@@ -132,6 +133,10 @@ class Handlers(App[str]):
 
     def go(self, view: View) -> None:
         """Show a view."""
+        raise NotImplementedError
+
+    def point_at(self, name: str) -> None:
+        """Go to the list of connectors, the cursor on one as soon as it is there."""
         raise NotImplementedError
 
     def action_tasks_of(self, worker: str) -> None:
@@ -282,20 +287,34 @@ class Handlers(App[str]):
             self.write_rows()
 
     def write_rows(self) -> None:
-        """Write the rows of the table as JSON lines."""
+        """Write the rows of the table as JSON lines, into the file that is asked for."""
         if self.scene.in_browser:
             self.say(NO_FILES, "amber")
             return
+        # a group of its own: what asks for it may be an action itself
+        self.run_worker(self._write_rows(), group="export", exclusive=True)
+
+    async def _write_rows(self) -> None:
+        from tui.screens.dialogs import Ask
+
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
-        path = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"
+        usual = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"
         rows = self.view.exported()
+        question = f"{several(len(rows), 'row')} as JSON lines into the file:"
+        answer = await self.push_screen_wait(Ask(self.scene, "Export", question, str(usual)))
+        if not answer:
+            return
+        self._write(Path(answer), rows)
+
+    def _write(self, path: Path, rows: list[dict[str, str]]) -> None:
+        path = path.expanduser()
         try:
-            with path.open("w", encoding="utf-8") as out:
+            with path.open("x", encoding="utf-8") as out:
                 out.writelines(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         except OSError as error:
             self.say(f"writing {path}: {error.strerror}", "red")
             return
-        self.say(f"{len(rows)} rows in {path}", "green")
+        self.say(f"{several(len(rows), 'row')} in {path}", "green")
 
 
 async def _health(contexts: Contexts, name: str) -> str:

@@ -36,9 +36,8 @@ def help_text(scene: Scene, view: View) -> Text:
         glyph, word, role = palette.state(state)
         text.append(f"  {glyph} {word:<6}", palette.style(role))
         text.append(f"{_MEANING[state]}\n")
-    source, sink = (">", "<") if palette.ascii else ("▲", "▼")
-    text.append(f"  {source} source: writes into Kafka   ", palette.accent)
-    text.append(f"{sink} sink: reads out of it\n", palette.sink)
+    text.append("  > source: writes into Kafka   ", palette.accent)
+    text.append("< sink: reads out of it\n", palette.sink)
     text.append("\nFilter\n", palette.grey)
     text.append(
         "  words that must all hold: hdfs !staging /ord.*s/ state:failed worker:w2 lag>1k\n"
@@ -80,8 +79,8 @@ _REFUSALS = {
     404: "It knows neither /appliance/v1 nor /connectors: no ingest-appliance, no Kafka Connect.",
 }
 _MEANING = {
-    "FAILED": "ended by an error; r restarts it",
-    "DEGRADED": "the connector runs, one of its tasks does not",
+    "FAILED": "ended by an error, or no task of it runs; r restarts it",
+    "DEGRADED": "the connector runs, some of its tasks do not",
     "UNASSIGNED": "on no worker: a rebalance or a lost worker",
     "RESTARTING": "asked for, not yet so",
     "PAUSED": "stays where it is and does nothing; p resumes",

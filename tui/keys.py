@@ -9,7 +9,7 @@ from textual.binding import Binding
 
 # key(s), action, words for help, group
 GLOBAL: Final = (
-    ("1,2,3,4,5,6,7,8,9", None, "go to a view", "Views"),
+    ("1,2,3,4,5,6,7,8,9", None, "go to a view; again: up to its list", "Views"),
     ("minus", "last_view", "the view before", "Views"),
     ("escape", "up", "up one level; ends the filter", "Views"),
     ("q", "up_or_quit", "up one level, at the top quit", "Views"),
@@ -44,7 +44,7 @@ GLOBAL: Final = (
     ("y", "raw", "raw JSON", "Show"),
     ("c", "copy", "copy the row or text", "Show"),
     ("C", "copy_command", "copy the last call as curl", "Show"),
-    ("E", "export", "write the rows to a file", "Show"),
+    ("E", "export", "write the rows to a file that is asked for", "Show"),
     ("f", "freeze", "freeze the picture, or follow again", "Show"),
     ("i", "explain", "explanations on or off", "Show"),
     ("T", "theme", "next theme", "Show"),

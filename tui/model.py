@@ -126,14 +126,15 @@ class Asked(NamedTuple):
 
 
 class Totals(NamedTuple):
-    """Sums over all tasks: records a second into Kafka and out of it, records that sinks are behind,
-    and the source that is furthest behind.
+    """Sums over all tasks: records a second into Kafka and out of it, records that sinks are behind, the
+    source that is furthest behind, and of how many tasks of sinks nobody knows how far they are behind.
     """
 
     into: float = 0.0
     out: float = 0.0
     sink_lag: float = 0.0
     latest: Task | None = None
+    unknown: int = 0
 
 
 @dataclass
@@ -279,12 +280,14 @@ class Model:
         return self.health(name).lower() if asked is None else _WAYS.get(asked.state, "changing")
 
     def health(self, name: str) -> str:
-        """Give a connector's state, DEGRADED where it runs and one of its tasks does not."""
+        """Give a connector's state: where it runs and a task does not DEGRADED, FAILED where none does."""
         known = self.connectors[name]
         if name in self.pending:
             return "RESTARTING"
         if known.state == "RUNNING":
             states = {self.tasks[key].state for key in self.by_connector.get(name, ())}
+            if "FAILED" in states and "RUNNING" not in states:
+                return "FAILED"
             if states & {"FAILED", "UNASSIGNED"}:
                 return "DEGRADED"
         return known.state
@@ -324,6 +327,7 @@ class Model:
     def add_up(self) -> None:
         """Bring `totals` up to date in one pass over all tasks."""
         into = out = behind = 0.0
+        unknown = 0
         latest: Task | None = None
         for task in self.tasks.values():
             if task.kind == "source":
@@ -331,12 +335,12 @@ class Model:
             else:
                 out += task.rate or 0
             if task.lag is None:
-                continue
-            if task.unit == "records":
+                unknown += task.kind == "sink"
+            elif task.unit == "records":
                 behind += task.lag
             elif task.unit == "ms" and (latest is None or task.lag > (latest.lag or 0)):
                 latest = task
-        self.totals = Totals(into, out, behind, latest)
+        self.totals = Totals(into, out, behind, latest, unknown)
 
     def take_flow(self, throughput: Mapping[str, Any]) -> None:
         """Take what the daemon knows of the last minutes, where that is more than is known here."""
@@ -415,6 +419,7 @@ class Model:
             error=reason(body.get("trace")),
             since=body["ts"],
             rate=task.rate if body["to"] == "RUNNING" else None,
+            lag=None if body["to"] == "FAILED" else task.lag,
             restarts=(task.restarts or 0) + 1 if body["to"] == "RESTARTING" else task.restarts,
         )
         self.dirty.add(task.key)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from math import ceil
 from typing import Final
@@ -13,6 +14,7 @@ _NO_DOTS = "\u2800"
 _BRAILLE_LEFT = (0x40, 0x04, 0x02, 0x01)
 _BRAILLE_RIGHT = (0x80, 0x20, 0x10, 0x08)
 _LEAST_HALVES: Final = 5
+_CLASS: Final = re.compile(r"([A-Z][\w$.]*): (.*\S.*)", re.DOTALL)
 
 
 def count(value: float | None) -> str:
@@ -61,6 +63,12 @@ def cut(text: str, width: int, *, ascii: bool = False) -> str:
         return line
     end = "." if ascii else "…"
     return set_cell_size(line, max(0, width - 1)).rstrip() + end if width > 0 else ""
+
+
+def cause_first(error: str) -> str:
+    """Give an error with its class behind what it says: a row has room for the reason alone."""
+    found = _CLASS.fullmatch(error)
+    return error if found is None else f"{found[2]} ({found[1]})"
 
 
 def middle(text: str, width: int, *, ascii: bool = False) -> str:

@@ -175,10 +175,7 @@ async def test_kafka_connect_is_shown_when_it_is_what_answers():
         async with app.run_test(size=(120, 36)) as pilot:
             await until(lambda: feed.stock and app.complete.is_set())
             await until(lambda: grid(app).keys == ["out:0"])
-            assert (model.tasks["out:0"].error, model.health("out")) == (
-                "BoomError: no",
-                "DEGRADED",
-            )
+            assert (model.tasks["out:0"].error, model.health("out")) == ("BoomError: no", "FAILED")
             await until(lambda: "Kafka Connect" in shown(app, "title"))
             await pilot.press("5")
             await until(lambda: app.view.NAME == "Offsets" and len(grid(app).keys) == 1)

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from functools import partial
+from typing import Any
 
 import pytest
 from textual.geometry import Region
-from textual.widgets import Static
+from textual.widgets import Input, Static
 
 from tests.tui.still import (
     NOW_MS,
     W1,
     StillClient,
+    history,
     opened,
     planned,
     settled,
@@ -24,10 +26,11 @@ from tui import keys
 from tui.app import Line
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Confirm, TextScreen
+from tui.screens.dialogs import Abandon, Ask, Choice, Confirm, Pick, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
+from tui.widgets.fieldline import FieldLine
 from tui.widgets.frame import Pane
 from tui.widgets.grid import Grid
 
@@ -303,3 +306,331 @@ async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_say
         assert form.values[key].endswith("z")
         await pilot.press("ctrl+s")
         await until(lambda: "not saved" in str(form.query_one(".panel").border_subtitle))
+
+
+async def formed(app, pilot) -> Form:
+    """Open the form of the first connector."""
+    await settled(pilot)
+    await pilot.press("2", "e")
+    await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+    form = app.screen
+    assert isinstance(form, Form)
+    return form
+
+
+async def test_form_asks_before_changes_are_lost():
+    """Escape without a change leaves; with one it asks, n goes back to it, a second Escape leaves."""
+    app = still(DARK, opened())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        await pilot.press("enter", "z", "enter", "escape")
+        await until(lambda: isinstance(app.screen, Abandon))
+        question = app.screen.query(Static).first()
+        assert str(question.content) == "1 changed field is not saved: leave it?"
+        await pilot.press("n")
+        await until(lambda: app.screen is form)
+        await pilot.press("escape")
+        await until(lambda: isinstance(app.screen, Abandon))
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+        form = await formed(app, pilot)
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+
+
+async def test_search_of_the_form_begins_anew_and_says_when_nothing_matches():
+    """What is typed takes the place of the text before; Escape ends the search and shows all."""
+    app = still(DARK, opened())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        grid = form.query_one(Grid)
+        every = list(grid.keys)
+        await pilot.press("slash", *"tasks", "enter")
+        assert grid.keys[0] == "tasks.max"
+        assert " search: tasks " in str(form.query_one("#groups", Static).content)
+        await pilot.press("slash", *"xyz")
+        assert form._filter.text == "xyz"
+        assert 'no option matches "xyz"; Esc shows all' in grid.render_line(1).text
+        await pilot.press("escape")
+        assert grid.keys == every
+        await pilot.press("escape")
+        await until(lambda: len(app.screen_stack) == 1)
+
+
+async def test_new_connector_names_its_plugin_when_typing_has_found_it():
+    """Typing filters the plugins; the question for the name and the form tell the class."""
+    classes = ("com.example.AudioSinkConnector", "com.example.VideoSinkConnector")
+    listed = [{"class": name, "type": "sink", "version": "1.0"} for name in classes]
+    plugin = "/connector-plugins/com.example.VideoSinkConnector/config/validate"
+    told = opened()["PUT /connector-plugins/FileStreamSink/config/validate"]
+    app = still(DARK, {"/connector-plugins": listed, f"PUT {plugin}": told})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("A")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press(*"xyz")
+        grid = app.screen.query_one(Grid)
+        assert 'nothing matches "xyz"' in grid.render_line(1).text
+        await pilot.press("enter", *["backspace"] * 3, *"video")
+        await until(lambda: grid.keys == [classes[1]])
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Ask) and app.screen.is_mounted)
+        await pilot.pause()
+        assert f"connector of {classes[1]}" in str(app.screen.query(Static).first().content)
+        await pilot.press(*"clips", "enter")
+        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+        form = app.screen
+        assert isinstance(form, Form)
+        assert "New clips, VideoSink" in str(form.query_one(".panel").border_title)
+
+
+async def test_restart_is_not_sent_when_the_connector_rests():
+    """What is paused is resumed by p; a failed task of it is restarted after a word on what that means."""
+    app = still(DARK)
+    model = app.scene.model
+    for at, state in ((0, "PAUSED"), (1, "STOPPED")):
+        name = f"orders-{at}"
+        model.connectors[name] = model.connectors[name]._replace(state=state)
+    model.tasks["orders-0:1"] = model.tasks["orders-0:1"]._replace(state="PAUSED")
+    client = app.scene.client
+    assert isinstance(client, StillClient)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert app.view.grid is not None
+        app.view.grid.go_to("orders-0:1")
+        await pilot.press("r")
+        present = "p resumes it (with the present configuration)"
+        await until(lambda: app._said is not None)
+        assert app._said is not None
+        assert app._said[0] == f"orders-0 is paused: {present}"
+        app.view.grid.go_to("orders-1:1")
+        await pilot.press("r")
+        await until(lambda: app._said is not None and "orders-1 is stopped" in app._said[0])
+        assert client.changes == []
+        app.view.grid.go_to("orders-0:0")
+        await pilot.press("r")
+        await until(lambda: isinstance(app.screen, Confirm) and app.screen.is_mounted)
+        assert isinstance(app.screen, Confirm)
+        assert "paused, and stays so" in app.screen.text.plain
+        await pilot.press("y")
+        await until(lambda: client.changes)
+        assert client.changes[0][1] == "/connectors/orders-0/tasks/0/restart"
+
+
+async def test_key_bar_comes_back_when_a_key_is_pressed_or_the_view_changes():
+    """What was done is said in plain words until the next key; what failed until the view changes."""
+    app = still(DARK, {"PUT /connectors/orders-0/pause": {}})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        assert app.view.grid is not None
+        app.view.grid.go_to("orders-0:2")
+        await pilot.press("p")
+        await until(lambda: "paused orders-0  u undoes" in str(app._shown["keys"]))
+        await pilot.press("j")
+        app.flush()
+        assert "Enter open" in str(app._shown["keys"])
+        app.say("it failed", "red")
+        await pilot.press("j")
+        app.flush()
+        assert "it failed" in str(app._shown["keys"])
+        await pilot.press("3")
+        app.flush()
+        assert "Enter open" in str(app._shown["keys"])
+
+
+def offered(**more) -> dict[str, Any]:
+    """Give a form with a switch, an enumeration, a folded group and a number that has a default."""
+    found = opened()
+    path = "PUT /connector-plugins/FileStreamSink/config/validate"
+    one = found[path]["configs"][0]
+    wanted: tuple[tuple[str, str, str, str, str, list[str]], ...] = (
+        ("tasks.max", "INT", "1", "HIGH", "Common", []),
+        ("format", "STRING", "json", "HIGH", "Common", ["json", "avro", "parquet"]),
+        ("tidy", "BOOLEAN", "false", "HIGH", "Common", []),
+        ("page.size", "INT", "3", "LOW", "Rare", []),
+    )
+    configs = [
+        {
+            "definition": {
+                **one["definition"],
+                **dict(zip(("name", "type", "default_value"), (name, type_, value), strict=True)),
+                "importance": importance,
+                "group": group,
+                "order_in_group": at,
+            },
+            "value": {**one["value"], "name": name, "recommended_values": values},
+        }
+        for at, (name, type_, value, importance, group, values) in enumerate(wanted)
+    ]
+    configs[0]["value"]["errors"] = ["at least 1"]
+    for at, errors in more.items():
+        configs[int(at.removeprefix("at"))]["value"]["errors"] = errors
+    found[path] = {"groups": ["Common", "Rare"], "configs": configs}
+    return found
+
+
+async def test_field_offers_its_values_and_tab_goes_on():
+    """Enter opens the list of an enumeration or a switch; a default stands in the line; Tab edits the next."""
+    app = still(DARK, offered())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        grid = form.query_one(Grid)
+        assert grid.keys == ["tasks.max", "format", "tidy"]
+        await pilot.press("enter")
+        assert form.query_one("#value", Input).value == "1"
+        await pilot.press("tab")
+        assert "tasks.max" not in form.values
+        await until(lambda: form._editing == "format")
+        await pilot.press("a")
+        await until(lambda: form.query_one(FieldLine)._suggestion == "avro")
+        await pilot.press("tab")
+        assert form.values["format"] == "avro"
+        await pilot.press("enter", "enter")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press(*"parq", "enter")
+        await until(lambda: app.screen is form)
+        assert form.values["format"] == "parquet"
+        await pilot.press("j", "enter")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        await pilot.press("up", "enter")
+        await until(lambda: app.screen is form)
+        assert form.values["tidy"] == "true"
+
+
+async def test_group_of_low_importance_says_which_key_shows_it():
+    """An empty list names the key; an error in it is shown without that."""
+    app = still(DARK, offered())
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        assert form._groups == ["Common", "Rare", "Other keys"]
+        await pilot.press("2")
+        grid = form.query_one(Grid)
+        assert "1 option of low importance: + shows" in grid.render_line(1).text
+        await pilot.press("plus")
+        assert grid.keys == ["page.size"]
+    app = still(DARK, offered(at3=["too small"]))
+    async with app.run_test(size=(120, 36)) as pilot:
+        form = await formed(app, pilot)
+        await pilot.press("2")
+        assert form.query_one(Grid).keys == ["page.size"]
+
+
+async def test_level_is_set_on_a_known_logger_and_told_with_its_end():
+    """Loggers that wrote or have a level are offered, DEBUG first; the line says until when."""
+    answers = {
+        "/admin/loggers": {"root": {"level": "INFO", "last_modified": None}},
+        "PUT /loggers/org.apache.kafka.connect.runtime.WorkerTask": {"before": "INFO"},
+    }
+    app = still(DARK, answers)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("9")
+        await settled(pilot)
+        assert "newest last" in str(app.view.query_one("#logs-grid", Grid).border_title)
+        await pilot.press("L")
+        await until(lambda: isinstance(app.screen, Pick) and app.screen.is_mounted)
+        await pilot.pause()
+        dialog = app.screen
+        assert isinstance(dialog, Pick)
+        assert "org.apache.kafka.connect" in dialog.options
+        await pilot.press(*"worktsk", "enter")
+        assert app.screen is dialog
+        await pilot.press(*["backspace"] * 7, *"workertask", "enter")
+        await until(lambda: isinstance(app.screen, Choice) and app.screen is not dialog)
+        await pilot.pause()
+        await pilot.press("enter")
+        await pilot.pause()
+        await pilot.press("enter")
+        await until(lambda: app._said is not None and "at DEBUG until" in app._said[0])
+        assert app._said is not None
+        assert app._said[0].endswith("WorkerTask at DEBUG until 14:23, then INFO")
+
+
+async def test_lower_pane_is_empty_when_no_line_matches():
+    """What the filter leaves nothing of is no longer told below."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("9")
+        await settled(pilot)
+        pane = app.view.query_one("#logline", Pane)
+        await until(lambda: pane.text)
+        app.view.set_filter("level:debug")
+        await until(lambda: not pane.text)
+
+
+async def test_rows_are_written_where_the_user_says(tmp_path):
+    """E asks for the file, and writes over none."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        for said in ("20 rows in ", "writing "):
+            await pilot.press("E")
+            await until(lambda: isinstance(app.screen, Ask) and app.screen.is_mounted)
+            await pilot.pause()
+            line = app.screen.query_one(Input)
+            assert "ingest-overview-" in line.value
+            line.value = str(tmp_path / "rows.jsonl")
+            await pilot.press("enter")
+            await until(partial(says, app, said))
+        assert len((tmp_path / "rows.jsonl").read_text().splitlines()) == 20
+
+
+def says(app, text: str) -> bool:
+    return app._said is not None and text in app._said[0]
+
+
+async def test_candidates_stand_beside_the_command_while_it_is_typed():
+    """Views and connectors are shown by the letters so far; a connector's name alone opens it."""
+    app = still(DARK)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("colon", "o")
+        offers = app.query_one("#offers", Static)
+        await until(lambda: "overview  offsets  orders-0" in str(offers.content))
+        await pilot.press(*"rders-2", "enter")
+        await until(lambda: app.view.NAME == "Connectors" and app.view.grid is not None)
+        await until(lambda: app.view.grid is not None and app.view.grid.id == "tab-tasks")
+        await pilot.press("1", "2")
+        assert app.view.grid is not None
+        assert app.view.grid.id == "tab-tasks"
+        await pilot.press("2")
+        await until(lambda: app.view.grid is not None and app.view.grid.id == "connectors-grid")
+
+
+async def test_cursor_stands_on_a_connector_as_soon_as_it_is_there():
+    """What was just created is pointed at in the list, whatever view it was created from."""
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await settled(pilot)
+        model = app.scene.model
+        app.point_at("orders-9")
+        await until(lambda: app.view.NAME == "Connectors")
+        model.connectors["orders-9"] = model.connectors["orders-0"]._replace(name="orders-9")
+        app.view.refilter()
+        assert app.view.grid is not None
+        assert app.view.grid.key == "orders-9"
+        app.flush()
+        bar = str(app._shown["keys"])
+        assert [
+            key for key in ("e edit", "A add", "D delete", "? ", " q ") if key not in bar
+        ] == []
+
+
+async def test_present_revision_is_not_offered_to_be_applied():
+    """On the newest revision u says that it is so already; an older one is offered."""
+    more = {**opened(), "/connectors/orders-0/history": history()}
+    app = still(DARK, more)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0", "History")
+        pane = app.view.query_one("#detail-text", Pane)
+        await until(lambda: "by  ana" in pane.text)
+        assert "u applies" not in pane.text
+        await pilot.press("u")
+        await until(partial(says, app, "this is the present configuration"))
+        await pilot.press("j")
+        await until(lambda: "u applies this revision" in pane.text)

@@ -9,7 +9,7 @@ import pytest
 from tests.tui import daemon
 from tui.model import RESTART, Model
 from tui.palette import THEMES, chosen
-from tui.text import age, count, cut, dots, hills, recent
+from tui.text import age, cause_first, count, cut, dots, hills, recent
 
 
 def loaded(**shape) -> Model:
@@ -207,3 +207,29 @@ def test_theme_is_without_colour_when_no_color_is_set():
     """NO_COLOR wins over the option; a locale without UTF-8 asks for ASCII."""
     assert chosen("light", {"NO_COLOR": "1", "LANG": "C.UTF-8"}, ascii=False).name == "mono"
     assert chosen(None, {"LANG": "C"}, ascii=False).ascii
+
+
+def test_connector_has_failed_when_none_of_its_tasks_runs():
+    """Degraded is what still works in part; how far a failed sink is behind nobody knows."""
+    model = loaded(connectors=1, tasks=2, failed=0)
+    model.apply(8, "task", daemon.task_event("orders-0-0", "FAILED", "Boom: x"))
+    assert model.health("orders-0") == "DEGRADED"
+    model.apply(9, "task", daemon.task_event("orders-0-1", "FAILED", "Boom: x"))
+    assert model.health("orders-0") == "FAILED"
+    model.add_up()
+    assert (model.totals.sink_lag, model.totals.unknown) == (0, 2)
+
+
+@pytest.mark.parametrize(
+    ("error", "wanted"),
+    [
+        ("FileNotFoundException: /no/such", "/no/such (FileNotFoundException)"),
+        ("Boom: disk full: 3 left", "disk full: 3 left (Boom)"),
+        ("the disk is full", "the disk is full"),
+        ("Boom: ", "Boom: "),
+        ("", ""),
+    ],
+)
+def test_reason_stands_before_the_class_when_a_row_has_little_room(error, wanted):
+    """What is cut off a row is the name of the class."""
+    assert cause_first(error) == wanted

@@ -21,7 +21,7 @@ from tests.tui.still import (
     until,
 )
 from tui import keys
-from tui.calls import Call, send, verb_of
+from tui.calls import Call, done_words, send, verb_of
 from tui.chrome import title
 from tui.client import AnswerError, Client, UnreachableError
 from tui.commands import Completion
@@ -475,3 +475,23 @@ def test_call_is_a_verb_when_one_sends_it(call, wanted):
 async def test_command_completes_when_it_is_begun(typed, wanted):
     """Views, themes, workers and connectors complete."""
     assert await Completion(scene()).get_suggestion(typed) == wanted
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (Call("PUT", "/connectors/a%20b/pause"), "paused a b"),
+        (Call("POST", "/connectors", {"name": "new"}), "created new"),
+        (Call("POST", "/connectors/a/tasks/3/restart"), "restarted task 3 of a"),
+        (
+            Call("POST", "/connectors/a/restart?includeTasks=true&onlyFailed=true"),
+            "restarted what failed of a",
+        ),
+        (Call("DELETE", "/connectors/a"), "deleted a"),
+        (Call("PATCH", "/connectors/a/offsets", {}), "altered the offsets of a"),
+        (Call("PUT", "/admin/loggers/x", {}), "PUT /admin/loggers/x: done"),
+    ],
+)
+def test_change_is_told_in_plain_words_when_it_is_done(call, words):
+    """Who did it reads what happened to which connector; what has no word stays a call."""
+    assert done_words(call) == words

@@ -127,13 +127,13 @@ async def test_trace_is_read_and_the_task_runs_again_when_its_cause_is_mended(da
     async with opened(daemon) as pilot:
         app = pilot.app
         await choose(pilot, "connectors", name)
-        assert app.scene.model.health(name) == "DEGRADED"
+        assert app.scene.model.health(name) == "FAILED"
         await pilot.press("enter")
         await until(lambda: "Caused by" in text_of(pilot, "detail-text"), PATIENCE_S)
         assert "n/a" in text_of(pilot, "detail-text")
 
         await pilot.press("e")
-        await until(lambda: isinstance(app.screen, Form) and app.screen._entries, PATIENCE_S)
+        await until(lambda: isinstance(app.screen, Form) and app.screen.options.known, PATIENCE_S)
         await pilot.press("slash", *"errors.tolerance", "enter")
         await until(lambda: app.screen.query_one("#fields").key == "errors.tolerance", PATIENCE_S)
         await pilot.press("enter", *"all", "enter", "ctrl+s")
@@ -280,10 +280,10 @@ async def test_connection_is_tried_from_the_form_when_t_is_pressed(
         )
         stored = daemon.client.get("connectors", unique_name, "config")
         assert stored["database.password"] == "[hidden]"
-        await pilot.press("escape")
+        await pilot.press("escape", "escape")
         form = Form(pilot.app.scene, "Edit", stored, never)
         pilot.app.push_screen(form)
-        await until(lambda: form._entries, PATIENCE_S)
+        await until(lambda: form.options.known, PATIENCE_S)
         assert form.errors == {}
         assert (await tried())["database.user"] == "● works"
 

@@ -13,7 +13,7 @@ from tui.screens.connector import Detail
 from tui.screens.overview import direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.summary import changed, lag_of, last_error, short_topics, versioned
-from tui.text import count, middle
+from tui.text import cause_first, count, middle
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -59,9 +59,10 @@ class Connectors(View):
     POLL_S: ClassVar[float | None] = 2.0
     EVENTS: ClassVar[frozenset[str]] = frozenset({"config"})
     ABOUT: ClassVar[str] = (
-        "Every connector with its tasks' sum. DEGR: the connector runs, one of its tasks does not. "
+        "Every connector with its tasks' sum. DEGR: the connector runs, some of its tasks do not; "
+        "FAIL: none of them runs. "
         "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
-        "records. CHANGED is when its configuration did, and by whom. "
+        "records. CHANGED is when its configuration did, and by whom where the daemon asks who one is. "
         "DLQ is what came into its dead letter queue in the last hour. In an opened "
         "connector: [ and ] change the tab, Tab goes to the text below and j k scroll it, e edits "
         "the configuration, u in History applies an older revision."
@@ -78,6 +79,8 @@ class Connectors(View):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.detail = Detail(scene)
+        self.wanted: str | None = None
+        """The connector that the cursor is to stand on as soon as the list has it."""
 
     @property
     def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
@@ -118,6 +121,12 @@ class Connectors(View):
         self.detail.open(name, tab, key)
         self.loaded_s = float("-inf")
 
+    def point_at(self, name: str) -> None:
+        """Show the list, the cursor on a connector that may not be known yet."""
+        self.leave()
+        self.only_problems, self.wanted = False, name
+        self.set_filter("")
+
     def leave(self) -> bool:
         """Close the open connector."""
         if not self.detail.name_shown:
@@ -157,6 +166,9 @@ class Connectors(View):
             total = len(model.connectors)
             shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
             retitle(grid, f"Connectors {shown}")
+            if self.wanted in grid.keys:
+                grid.go_to(str(self.wanted))
+                self.wanted = None
             note = f"  /{self.filter.text}" if self.filter.text else ""
             subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
         grid.repaint({key.rpartition(":")[0] for key in dirty})
@@ -245,5 +257,5 @@ class Connectors(View):
             Cell(versioned(known), "grey"),
             Cell(short_topics(known.topics), "grey"),
             Cell(changed(known, self.scene.clock()), "grey"),
-            Cell(last_error(model, key) or "", "red"),
+            Cell(cause_first(last_error(model, key) or ""), "red"),
         )

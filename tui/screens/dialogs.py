@@ -12,6 +12,7 @@ from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui.filters import Filter
 from tui.scene import Scene
 from tui.widgets.frame import frame, quiet_scrollbars, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
@@ -144,39 +145,162 @@ class Confirm(Dialog):
             subtitle(self.query_one(Vertical), f"that is not {self.word}")
 
 
+class Abandon(Dialog):
+    """Asks whether what was typed may go; y and a second Escape say so, anything else goes back to it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("y,escape", "yes", show=False),
+        Binding("n,enter,q", "leave", show=False),
+    ]
+
+    def __init__(self, scene: Scene, title: str, text: str) -> None:
+        super().__init__(scene, title)
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Give the question."""
+        with Vertical(classes="panel"):
+            yield Static(Text(self._text, self.scene.palette.text))
+            accent = self.scene.palette.accent.removeprefix("bold ")
+            yield Static(Text("\ny or Esc leaves them   N stays", style=f"bold {accent}"))
+
+    def on_mount(self) -> None:
+        """Colour it."""
+        self.dress(self.query_one(Vertical))
+
+    def action_yes(self) -> None:
+        """Let it go."""
+        self.dismiss("yes")
+
+
 class Choice(Dialog):
-    """A list to choose from; gives the key of the row."""
+    """A list to choose from, the cursor on `start`; gives the key of the row."""
 
     def __init__(
-        self, scene: Scene, title: str, options: Sequence[tuple[str, str, str]], widest: int = 14
+        self,
+        scene: Scene,
+        title: str,
+        options: Sequence[tuple[str, str, str]],
+        widest: int = 14,
+        *,
+        start: str | None = None,
     ) -> None:
         super().__init__(scene, title)
         self.options = {key: (word, about) for key, word, about in options}
         self._widest = widest
+        self._start = start
 
     def compose(self) -> ComposeResult:
         """Give the list."""
         with Vertical(classes="panel"):
-            yield Grid(
-                (Column("", self._widest), Column("", 0)),
-                lambda key: (Cell(self.options[key][0], "bold"), Cell(self.options[key][1])),
-                self.scene,
-                id="options",
-                framed=False,
-            )
+            yield self.make_grid()
+
+    def make_grid(self) -> Grid:
+        """Give the table of the options."""
+        return Grid(
+            (Column("", self._widest), Column("", 0)),
+            lambda key: (Cell(self.options[key][0], "bold"), Cell(self.options[key][1])),
+            self.scene,
+            id="options",
+            framed=False,
+        )
 
     def on_mount(self) -> None:
         """Fill it."""
         grid = self.query_one(Grid)
         grid.styles.height = min(len(self.options) + 1, self.app.size.height - 6)
         grid.show(list(self.options))
-        grid.focus()
+        if self._start is not None:
+            grid.go_to(self._start)
         self.dress(self.query_one(Vertical))
+        self.stand(grid)
+
+    def stand(self, grid: Grid) -> None:
+        """Stand in the list."""
+        grid.focus()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Answer."""
         event.stop()
-        self.dismiss(event.key)
+        self._answer(event.key)
+
+    def _answer(self, key: str | None) -> None:
+        self.dismiss(key)
+
+
+class Pick(Choice):
+    """A list that typing filters by words; gives the key of the row, or with `free` what was typed."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "leave", show=False, priority=True),
+        Binding("down,ctrl+n", "move(1)", show=False, priority=True),
+        Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
+        Binding("pagedown", "move(10)", show=False, priority=True),
+        Binding("pageup", "move(-10)", show=False, priority=True),
+    ]
+    TYPED: ClassVar[str] = " typed"
+    """The key of the row that stands for what was typed: no option has a blank before it."""
+
+    def __init__(
+        self,
+        scene: Scene,
+        title: str,
+        options: Sequence[tuple[str, str, str]],
+        widest: int = 14,
+        *,
+        start: str | None = None,
+        free: bool = False,
+    ) -> None:
+        super().__init__(scene, title, options, widest, start=start)
+        self._free = free
+
+    def compose(self) -> ComposeResult:
+        """Give the line and the list."""
+        with Vertical(classes="panel"):
+            yield Input(compact=True, placeholder="type to filter")
+            yield self.make_grid()
+
+    def stand(self, grid: Grid) -> None:
+        """Stand in the line."""
+        most = max(2, self.app.size.height - 9)
+        grid.styles.height = min(len(self.options) + 1 + self._free, most)
+        subtitle(self.query_one(Vertical), "type to filter  up down choose  Enter takes it  Esc")
+        self.query_one(Input).focus()
+
+    def action_move(self, by: int) -> None:
+        """Move the cursor; the line keeps the letters."""
+        self.query_one(Grid).action_move(by)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show what has all the words."""
+        event.stop()
+        wanted = Filter(event.value)
+        self.options.pop(self.TYPED, None)
+        keys = [
+            key
+            for key, (word, about) in self.options.items()
+            if wanted.matches({"key": key, "word": word, "about": about})
+        ]
+        typed = event.value.strip()
+        keys.sort(key=lambda key: (key != typed, not key.startswith(typed)))
+        if self._free and typed and typed not in self.options:
+            self.options[self.TYPED] = (typed, "as it was typed")
+            keys.append(self.TYPED)
+        grid = self.query_one(Grid)
+        grid.say_empty(f'nothing matches "{typed}"')
+        grid.show(keys)
+        if typed:
+            grid.action_end(-1)
+        grid.refresh()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Give the row under the cursor."""
+        event.stop()
+        self._answer(self.query_one(Grid).key)
+
+    def _answer(self, key: str | None) -> None:
+        if key is not None:
+            self.dismiss(self.options[key][0] if key == self.TYPED else key)
 
 
 class Ask(Dialog):

@@ -13,12 +13,13 @@ import subprocess
 import tempfile
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
+from textual.events import DescendantFocus
 from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input, Static
@@ -29,33 +30,35 @@ from tui.filters import Filter
 from tui.revisions import changes
 from tui.scene import Scene
 from tui.screens.connectiontest import Tested, put_finding
-from tui.screens.dialogs import Dialog, TextScreen
+from tui.screens.dialogs import Abandon, Dialog, Pick, TextScreen
+from tui.screens.options import OTHER, Options
+from tui.text import several
 from tui.veil import is_secret, veiled
+from tui.widgets.fieldline import FieldLine
 from tui.widgets.frame import Pane, frame, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 VALIDATE_S: Final = 0.4
-OTHER: Final = "Other keys"
-OWN: Final = "Connector"
-FRAMEWORK: Final = (
-    "Common",
-    "Transforms",
-    "Predicates",
-    "Error Handling",
-    "Topic Creation",
-    "Exactly Once Support",
-    "offsets.topic",
-)
-"""The groups that every connector has."""
-_COLUMNS: Final = (Column("", 4), Column("KEY", 0), Column("VALUE", 18), Column("", 8))
+_COLUMNS: Final = (Column("", 4), Column("KEY", 24), Column("VALUE", 0), Column("", 8))
+_LEAST_KEY: Final = 12
+_LEAST_VALUE: Final = 24
+"""What the longest key leaves for values."""
 
 Submit = Callable[[dict[str, str]], Awaitable[bool]]
 
 
 _KEYS: Final = (
     ("ctrl+s", "save", "validate, show what changes and what follows, save"),
-    ("Esc", "leave", "leave the line, the search, the form; q too"),
-    ("Enter", "edit", "edit the field"),
+    (
+        "Esc",
+        "leave",
+        "leave the line, the search, the form: asks where changes are not saved; q too",
+    ),
+    (
+        "Enter",
+        "edit",
+        "edit the field, or choose from what is recommended; Tab edits the next one",
+    ),
     ("t", "test connection", "have the daemon try the places that the options name"),
     ("/", "search", "search names and texts of all groups"),
     ("1..9", "group", "go to a group"),
@@ -107,7 +110,7 @@ class Form(Dialog):
         self.before = dict(config)
         self.values = dict(config)
         self._submit = submit
-        self._entries: dict[str, Mapping[str, Any]] = {}
+        self.options = Options()
         self._groups: list[str] = []
         self._group = 0
         self._folded = True
@@ -126,7 +129,7 @@ class Form(Dialog):
             with Horizontal():
                 yield Grid(_COLUMNS, self._cells, self.scene, id="fields", title="")
                 yield Pane(self.scene, "", id="doc")
-            yield Input(id="value", compact=True, select_on_focus=False)
+            yield FieldLine(id="value", compact=True, select_on_focus=False)
             yield Static(id="hints")
 
     def on_mount(self) -> None:
@@ -145,11 +148,7 @@ class Form(Dialog):
     @property
     def errors(self) -> dict[str, list[str]]:
         """Give the errors of each field that has some."""
-        return {
-            key: list(entry["value"]["errors"])
-            for key, entry in self._entries.items()
-            if entry["value"]["errors"]
-        }
+        return self.options.errors
 
     async def validate(self) -> None:
         """Ask the daemon about the values as they are."""
@@ -162,10 +161,8 @@ class Form(Dialog):
             self.problem = str(error)
         else:
             self.problem = None
-            self._entries = {entry["definition"]["name"]: entry for entry in told["configs"]}
-            used = {self._group_of(key) for key in self._entries}
-            found = dict.fromkeys((*told["groups"], *sorted(used)))
-            self._groups = [*sorted((one for one in found if one in used), key=self._rank), OTHER]
+            self.options = Options(told)
+            self._groups = self.options.groups(self.values)
             self._group = min(self._group, len(self._groups) - 1)
         self.query_one(Grid).asks = False
         self.paint()
@@ -173,10 +170,13 @@ class Form(Dialog):
     def paint(self) -> None:
         """Show groups, fields and the text."""
         bad = self.errors
-        self._put_groups(bad)
         grid = self.query_one(Grid)
-        grid.show(self._fields())
+        keys = self._fields()
+        grid.take_columns(self._widths(keys))
+        grid.show(keys)
+        grid.say_empty(self._nothing())
         grid.refresh()
+        self._put_groups()
         left = sum(len(found) for found in bad.values())
         changed = len(changes(self.before, self.values))
         panel = self.query_one(Vertical)
@@ -184,16 +184,16 @@ class Form(Dialog):
             panel,
             f"{self.heading}  {changed} changed, {left} error{'' if left == 1 else 's'} left",
         )
-        hint = f"Enter keeps {self._editing}, Esc leaves it as it was"
+        hint = f"Enter keeps {self._editing}, Tab and the next one, Esc leaves it as it was"
         editing = self._editing not in (None, "/")
         subtitle(panel, self.problem or self._note or (hint if editing else ""))
         self._put_hints()
         self._put_doc()
 
-    def _put_groups(self, bad: Mapping[str, Sequence[str]]) -> None:
+    def _put_groups(self) -> None:
         """Show the numbers of all groups, and the names of those near the present one that fit."""
         palette, line = self.scene.palette, self.query_one("#groups", Static)
-        wrong = {self._group_of(key) for key in bad}
+        wrong = {self.options.group_of(key) for key in self._wrong}
         room = line.size.width or self.app.size.width
         room -= sum(len(f" {at + 1}  ") + (name in wrong) for at, name in enumerate(self._groups))
         named = set()
@@ -204,6 +204,12 @@ class Form(Dialog):
             named.add(at)
         text = Text(no_wrap=True)
         on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
+        if self._filter.text:
+            text.append(f" search: {self._filter.text} ", on)
+            found = several(len(self.query_one(Grid).keys), "option")
+            text.append(f"  {found} of all groups; Esc shows all", palette.text)
+            line.update(text)
+            return
         for at, name in enumerate(self._groups):
             shown = f" {at + 1} {name} " if at in named else f" {at + 1} "
             text.append(shown, on if at == self._group else palette.text)
@@ -226,66 +232,49 @@ class Form(Dialog):
             lines[-1] += f"{'  ' if lines[-1] else ''}{hint}"
         line.update(Text("\n".join(lines), palette.grey, no_wrap=True))
 
-    def _group_of(self, key: str) -> str:
-        entry = self._entries.get(key)
-        return OTHER if entry is None else str(entry["definition"]["group"] or OWN)
-
-    def _rank(self, group: str) -> int:
-        """Give the place of a group: what matters of the connector itself is why one opens the form."""
-        if group == FRAMEWORK[0]:
-            return 1
-        if group in FRAMEWORK:
-            return 3
-        high = any(
-            entry["definition"]["importance"] == "HIGH"
-            for key, entry in self._entries.items()
-            if self._group_of(key) == group
-        )
-        return 0 if high else 2
-
     def _fields(self) -> list[str]:
         """Give the keys of the group, or of the search over all groups."""
-        known = sorted(
-            self._entries,
-            key=lambda key: (
-                self._group_of(key),
-                self._entries[key]["definition"]["order_in_group"],
-            ),
-        )
-        keys = [*known, *(key for key in self.values if key not in self._entries)]
+        options = self.options
         if self._filter.text:
-            found = [
-                key for key in keys if self._filter.matches({"key": key, **self._doc_of(key)})
-            ]
-            # what is called so comes before what only speaks of it
-            return sorted(found, key=lambda key: not self._filter.matches({"key": key}))
-        group = self._groups[self._group] if self._groups else OTHER
-        shown = [key for key in keys if self._group_of(key) == group]
+            return options.found(self._filter, self.values)
+        keys = options.of_group(self._open_group, self.values)
         if not self._folded:
-            return shown
-        bad = self.errors
-        return [key for key in shown if key in self.values or key in bad or not self._is_low(key)]
+            return keys
+        return options.unfolded(keys, {*self.values, *self._wrong})
 
-    def _is_low(self, key: str) -> bool:
-        entry = self._entries.get(key)
-        if entry is None:
-            return False
-        return entry["definition"]["importance"] == "LOW" or not entry["value"]["visible"]
+    @property
+    def _open_group(self) -> str:
+        return self._groups[self._group] if self._groups else OTHER
 
-    def _doc_of(self, key: str) -> dict[str, object]:
-        entry = self._entries.get(key)
-        return {} if entry is None else {"doc": entry["definition"]["documentation"]}
+    @property
+    def _wrong(self) -> list[str]:
+        """Give the fields with an error or a place that failed."""
+        return list(dict.fromkeys((*self.errors, *self._tested.faults)))
+
+    def _nothing(self) -> str:
+        """Say why there are no rows, and which key shows some."""
+        if self._filter.text:
+            return f'no option matches "{self._filter.text}"; Esc shows all'
+        folded = len(self.options.of_group(self._open_group, self.values))
+        return f"{several(folded, 'option')} of low importance: + shows" if folded else ""
+
+    def _widths(self, keys: Sequence[str]) -> tuple[Column, ...]:
+        """Give the columns for so long keys; values have what is left."""
+        width = self.query_one(Grid).size.width or self.app.size.width
+        first, _, value, last = _COLUMNS
+        room = width - first.width - last.width - _LEAST_VALUE - len(_COLUMNS) - 1
+        longest = max(map(len, keys), default=0)
+        return first, Column("KEY", max(_LEAST_KEY, min(longest, room))), value, last
 
     def _cells(self, key: str) -> Sequence[Cell]:
-        entry = self._entries.get(key)
+        entry = self.options.known.get(key)
         errors = self.errors.get(key)
         changed = self.before.get(key) != self.values.get(key)
         value, role = self.values.get(key), "bold" if changed else ""
         if value is not None:
             value = self._shown(key)
         else:
-            default = None if entry is None else entry["definition"]["default_value"]
-            value, role = "" if default is None else str(default), "grey"
+            value, role = self.options.default(key), "grey"
         importance = "" if entry is None else entry["definition"]["importance"][:4]
         required = entry is not None and entry["definition"]["required"]
         note = Cell("X error", "red") if errors else Cell("required" if required else "")
@@ -296,18 +285,16 @@ class Form(Dialog):
             note = tried
         return (Cell(importance, "grey"), Cell(key), Cell(value, role), note)
 
-    def _type_of(self, key: str) -> str:
-        entry = self._entries.get(key)
-        return "" if entry is None else str(entry["definition"]["type"])
-
     def _shown(self, key: str) -> str:
         """Give a value as it may be shown."""
-        return veiled(key, self.values[key], self._type_of(key), ascii=self.scene.palette.ascii)
+        return veiled(
+            key, self.values[key], self.options.type_of(key), ascii=self.scene.palette.ascii
+        )
 
     def _put_doc(self) -> None:
         palette, key = self.scene.palette, self.query_one(Grid).key
         text = Text(style=palette.text)
-        entry = self._entries.get(key or "")
+        entry = self.options.known.get(key or "")
         if key in self.values:
             text.append(f"{self._shown(key or '')}\n\n", "bold")
         for error in self.errors.get(key or "", ()):
@@ -335,24 +322,67 @@ class Form(Dialog):
         self._put_doc()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
-        """Edit the field."""
+        """Offer what is recommended for the field; edit it where nothing is, or it takes several."""
         event.stop()
-        entry = self._entries.get(event.key)
-        line = self.query_one(Input)
-        recommended = [] if entry is None else entry["value"]["recommended_values"]
-        line.suggester = SuggestFromList([str(value) for value in recommended])
-        self._former = self.values.get(event.key)
+        key = event.key
+        offered = self.options.offered(key)
+        if not offered or self.options.type_of(key) == "LIST":
+            self._edit(key)
+            return
+        now, default = self.values.get(key), self.options.default(key)
+        notes = {default: "default", now: "now"}
+        start = default if now is None else now
+        values = dict.fromkeys((*offered, start) if start else offered)
+        found = [(value, value, notes.get(value, "")) for value in values]
+        widest = min(60, max(map(len, values)))
+        pick = Pick(self.scene, key, found, widest, start=start, free=True)
+
+        def picked(value: str | None) -> None:
+            if value is not None:
+                self._former = now
+                self._take(key, value)
+                self.paint()
+
+        self.app.push_screen(pick, picked)
+
+    def _edit(self, key: str) -> None:
+        """Open the line for a field, with its value or its default."""
+        line = self.query_one(FieldLine)
+        line.suggester = SuggestFromList(self.options.offered(key))
+        self._former = self.values.get(key)
         # a reference to a provider is typed to be read
-        line.password = is_secret(event.key, self._type_of(event.key)) and "${" not in (
-            self.values.get(event.key, "")
+        line.password = is_secret(key, self.options.type_of(key)) and "${" not in (
+            self.values.get(key, "")
         )
         line.display = True
         # set before it is known which key is edited: this is not a change
         self._editing = None
-        line.value = self.values.get(event.key, "")
-        self._editing = event.key
+        line.value = self.options.default(key) if self._former is None else self._former
+        if self._former is None:
+            # what is typed takes the place of the default
+            line.select_all()
+        self._editing = key
         line.focus()
         self.paint()
+
+    def on_field_line_left(self, event: FieldLine.Left) -> None:
+        """Keep what was typed and edit the field after or before it; of a search go to what it found."""
+        event.stop()
+        searching = self._editing == "/"
+        self._end_line()
+        if not searching:
+            grid = self.query_one(Grid)
+            before = grid.key
+            grid.action_move(event.by)
+            if grid.key is not None and grid.key != before:
+                self._edit(grid.key)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Close the line when the mouse goes back to the fields."""
+        grid = self.query_one(Grid)
+        # this is told late: by now the next field may have the keys
+        if event.widget is grid and grid.has_focus and self.query_one(FieldLine).display:
+            self._end_line()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Take the value; ask about it when the typing pauses."""
@@ -361,10 +391,20 @@ class Form(Dialog):
             self._filter = Filter(event.value)
             self.paint()
             self.query_one(Grid).action_end(-1)
-        elif self._editing is not None and self.values.get(self._editing, "") != event.value:
-            self.values[self._editing] = event.value
-            self._validate_soon()
-            self.query_one(Grid).refresh()
+        elif self._editing is not None:
+            self._take(self._editing, event.value)
+
+    def _take(self, key: str, value: str) -> None:
+        """Take a value; what was not set and is as its default stays so."""
+        if self._former is None and value == self.options.default(key):
+            if self.values.pop(key, None) is None:
+                return
+        elif self.values.get(key) == value:
+            return
+        else:
+            self.values[key] = value
+        self._validate_soon()
+        self.query_one(Grid).refresh()
 
     def _validate_soon(self) -> None:
         # what was tried is no longer what stands there
@@ -388,14 +428,23 @@ class Form(Dialog):
         self.paint()
 
     def action_leave(self) -> None:
-        """Leave the line, then the search, then the form."""
-        if self.query_one(Input).display:
+        """Leave the field or the search, then the form; ask first where changes would be lost."""
+        if self._editing == "/" or (self._filter.text and not self.query_one(Input).display):
+            self._filter = Filter()
+            self._end_line()
+        elif self.query_one(Input).display:
             self._give_back()
             self._end_line()
-        elif self._filter.text:
-            self._filter = Filter()
-            self.paint()
+        elif changed := len(changes(self.before, self.values)):
+            one = changed == 1
+            text = f"{several(changed, 'changed field')} {'is' if one else 'are'} not saved: "
+            text += f"leave {'it' if one else 'them'}?"
+            self.app.push_screen(Abandon(self.scene, self.heading, text), self._abandoned)
         else:
+            self.dismiss(None)
+
+    def _abandoned(self, answer: str | None) -> None:
+        if answer == "yes":
             self.dismiss(None)
 
     def _give_back(self) -> None:
@@ -450,18 +499,23 @@ class Form(Dialog):
         line.placeholder, line.suggester = "search all fields", None
         line.password = False
         line.value, line.display = self._filter.text, True
+        # what is typed takes the place of the search before
+        line.select_all()
         self._editing = "/"
         line.focus()
+        self.paint()
 
     def action_next_error(self) -> None:
         """Go to the next field with an error or a place that failed, in whatever group it is."""
-        bad = list(dict.fromkeys((*self.errors, *self._tested.faults)))
+        bad = self._wrong
         if bad:
             here = self.query_one(Grid).key
             at = bad.index(here) + 1 if here in bad else 0
             key = bad[at % len(bad)]
             self._filter = Filter()
-            self._group = self._groups.index(self._group_of(key))
+            group = self.options.group_of(key)
+            if group in self._groups:
+                self._group = self._groups.index(group)
             self.paint()
             self.query_one(Grid).go_to(key)
 

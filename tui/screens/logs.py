@@ -12,9 +12,9 @@ from textual.app import ComposeResult
 
 from tui.actions import OPERATE
 from tui.calls import Call, ours
-from tui.client import PREFIX, escaped
+from tui.client import PREFIX, ClientError, escaped
 from tui.scene import Asker, Scene
-from tui.screens.dialogs import Ask, Choice
+from tui.screens.dialogs import Choice, Pick
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, Selection, View
 from tui.widgets.frame import Pane, retitle, subtitle
@@ -32,6 +32,7 @@ _SPANS: Final = (
     ("cluster for good", "all workers", "until it is set again, or they are restarted"),
 )
 """Scope and span of a level; what they mean."""
+_SPAN_S: Final = {"10m": 600, "1h": 3600}
 _COLUMNS: Final = (
     Column("WHEN", 8),
     Column("LEVEL", 5),
@@ -56,7 +57,8 @@ class Logs(View):
     )
     ABOUT: ClassVar[str] = (
         "Log lines of all workers and task processes since they started, as far as their memory "
-        "goes. Filter with level:error, worker:w2, connector:NAME, words. L sets the level of the "
+        "goes, the newest last. Filter with level:error, worker:w2, connector:NAME, words. L sets the "
+        "level of the "
         "logger under the cursor, on all workers or one; the daemon sets it back after 10 minutes or an "
         "hour, whether or not this console is open. G goes to the newest line and follows."
     )
@@ -118,7 +120,7 @@ class Logs(View):
         grid.show(keys)
         if following:
             grid.action_end(1)
-        retitle(grid, f"Logs {len(keys)}" + ("  following" if following else ""))
+        retitle(grid, f"Logs {len(keys)}  newest last" + ("  following" if following else ""))
         subtitle(grid, self.problem or (f"/{self.filter.text}" if self.filter.text else ""))
         self._put_line()
 
@@ -150,11 +152,13 @@ class Logs(View):
         if not console.actions.allowed(OPERATE):
             return
         given = str(row["logger"]) if row else "root"
-        logger = await console.push_screen_wait(Ask(self.scene, "Set a level", "Logger:", given))
-        if not logger:
+        loggers = await self._loggers(given)
+        pick = Pick(self.scene, "Set the level of which logger?", loggers, 60, start=given)
+        logger = await console.push_screen_wait(pick)
+        if logger is None:
             return
         options = [(level, level, "") for level in _LEVELS]
-        level = await console.push_screen_wait(Choice(self.scene, logger, options))
+        level = await console.push_screen_wait(Choice(self.scene, logger, options, start="DEBUG"))
         if level is None:
             return
         answer: str | None = "cluster for good"
@@ -167,7 +171,9 @@ class Logs(View):
         scope, _, span = answer.partition(" ")
         if span == "for good":
             path = f"/admin/loggers/{escaped(logger)}?scope={scope}"
-            await console.actions.perform(Call("PUT", path, {"level": level}))
+            done = await console.actions.perform(Call("PUT", path, {"level": level}))
+            if done is not None:
+                console.say(f"{logger} at {level}", "green")
             return
         call = ours(
             "PUT",
@@ -176,7 +182,26 @@ class Logs(View):
         )
         done = await console.actions.perform(call)
         if done is not None:
-            console.say(f"{call}: done, back to {done['before']} in {span}", "green")
+            end_s = self.scene.clock() + _SPAN_S[span]
+            until = time.strftime("%H:%M", time.gmtime(end_s))
+            console.say(f"{logger} at {level} until {until}, then {done['before']}", "green")
+
+    async def _loggers(self, given: str) -> list[tuple[str, str, str]]:
+        """Give the loggers that have a level or have written, and what they stand below."""
+        try:
+            told = await self.scene.client.get("/admin/loggers")
+        except ClientError:
+            # those that have written are known all the same
+            told = {}
+        names = {given, *told, *(str(row["logger"]) for row in self.rows.values())}
+        above: set[str] = set()
+        for name in names - {"root"}:
+            parts = name.split(".")
+            above.update(".".join(parts[:at]) for at in range(1, len(parts)))
+        notes = dict.fromkeys(above - names, "and all below it")
+        notes |= {name: f"at {level['level']}" for name, level in told.items()}
+        ordered = sorted({*names, *above, "root"} - {""}, key=lambda name: (name != "root", name))
+        return [(name, name, notes.get(name, "")) for name in ordered]
 
     def raw(self) -> Any:
         """Give the line under the cursor."""
@@ -184,8 +209,11 @@ class Logs(View):
 
     def _put_line(self) -> None:
         row = self.rows.get(self.table.key or "")
-        if row is not None:
-            self.query_one("#logline", Pane).put(Text(row["message"]), row["logger"])
+        pane = self.query_one("#logline", Pane)
+        if row is None:
+            pane.put(Text(), "")
+        else:
+            pane.put(Text(row["message"]), row["logger"])
 
     def _fields(self, key: str) -> dict[str, object]:
         row = self.rows[key]

@@ -15,7 +15,7 @@ from tui.model import STEP_S, TREND, Model, Task
 from tui.palette import Palette
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count, cut, hills, lag, recent, several, size
+from tui.text import age, cause_first, count, cut, hills, lag, recent, several, size
 from tui.widgets.frame import Box, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -119,7 +119,7 @@ class Overview(TaskList):
     ABOUT: ClassVar[str] = (
         "Is anything broken, since when, and why. Problems stand first; a failed task shows its "
         "error where the others show their rate over the last minutes. REC/S is records a second. "
-        "LAG is how far behind: records for a sink (v), time for a source (^). Enter opens the task."
+        "LAG is how far behind: records for a sink (<), time for a source (>). Enter opens the task."
     )
     STYLE: ClassVar[str] = """
     Overview .tiles { height: 6; } Overview .tiles Box { height: 6; }
@@ -219,15 +219,15 @@ def task_cells(scene: Scene, key: str) -> Sequence[Cell]:
         Cell(short_worker(model, task.worker)),
         Cell(count(task.rate)),
         Cell(lag(task.lag, task.unit)),
-        Cell(task.error, "red") if task.error else trend,
+        Cell(cause_first(task.error), "red") if task.error else trend,
     )
 
 
 def direction(kind: str, palette: Palette) -> Cell:
     """Give whether a connector writes into Kafka or reads out of it."""
     if kind == "source":
-        return Cell(">" if palette.ascii else "▲", palette.accent)
-    return Cell("<" if palette.ascii else "▼", palette.sink)
+        return Cell(">", palette.accent)
+    return Cell("<", palette.sink)
 
 
 def short_worker(model: Model, id: str | None) -> str:
@@ -272,11 +272,10 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
 
 def in_and_out(model: Model, palette: Palette) -> Text:
     """Give records per second into Kafka and out of it."""
-    up, down = (">", "<") if palette.ascii else ("▲", "▼")
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
-    text.append(f"{up} in ", palette.accent)
+    text.append("> in ", palette.accent)
     text.append(f"{count(model.totals.into)}  ", "bold")
-    text.append(f"{down} out ", palette.sink)
+    text.append("< out ", palette.sink)
     return text.append(count(model.totals.out), "bold")
 
 
@@ -286,6 +285,8 @@ def in_two_lines(scene: Scene) -> Text:
     text = in_and_out(model, palette)
     text.append("\nlag ", palette.grey)
     text.append(count(model.totals.sink_lag), "bold")
+    if model.totals.unknown:
+        text.append(f" {model.totals.unknown} unknown", palette.style("amber"))
     late, new = model.totals.latest, new_letters(scene)
     if late is not None:
         text.append(f", {lag(late.lag, 'ms')}")
@@ -316,7 +317,11 @@ def behind(scene: Scene) -> Text:
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
     text.append("sink lag  ", palette.grey)
     text.append(f"{count(model.totals.sink_lag)} rec", "bold")
-    _put_change(text, model, palette)
+    if model.totals.unknown:
+        # where it is not known there is no trend of it either
+        text.append(f" {model.totals.unknown} unknown\n", palette.style("amber"))
+    else:
+        _put_change(text, model, palette)
     late = model.totals.latest
     text.append("oldest    ", palette.grey)
     text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
@@ -338,9 +343,8 @@ def _put_change(text: Text, model: Model, palette: Palette) -> None:
     before = model.lags[0] if model.lags else 0.0
     percent = round((model.totals.sink_lag - before) / before * 100) if before else 0
     if percent:
-        sign = ("^" if percent > 0 else "v") if palette.ascii else "▲" if percent > 0 else "▼"
         style = palette.style("amber" if percent > 0 else "green")
-        text.append(f"  {sign} {min(abs(percent), 999)} %", style)
+        text.append(f"  {max(-999, min(percent, 999)):+} %", style)
     text.append("\n")
 
 

@@ -17,7 +17,7 @@ from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints
-from tui.text import ago, count, lag, seconds, size
+from tui.text import ago, cause_first, count, lag, seconds, size
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -151,7 +151,7 @@ class TasksPage(Page):
             Cell(count(figures.get("total-record-failures"))),
             Cell(count(task.restarts)),
             Cell(ago(task.since, self.scene.clock()), "grey"),
-            Cell(task.error or "", "red"),
+            Cell(cause_first(task.error or ""), "red"),
         )
 
     def about(self, key: str | None) -> tuple[str, Text]:
@@ -418,16 +418,26 @@ class HistoryPage(Page):
             text.append("by  ", self.scene.palette.grey)
             text.append(f"{by}{where}\n")
             put_changes(text, self.scene.palette, row["before"], row["config"] or {})
-            text.append("\nu applies this revision", self.scene.palette.grey)
+            if self._applies(key):
+                text.append("\nu applies this revision", self.scene.palette.grey)
         return "What it changed", text
 
     def on_command(self, command: str) -> bool:
         row = self.rows.get(self.grid.key or "")
         if command != "undo" or row is None or row["config"] is None:
             return False
+        if not self._applies(self.grid.key):
+            self.grid.app.say("this is the present configuration", "grey")  # type: ignore[attr-defined]
+            return True
         app: Any = self.grid.app
         app.act(app.editing.apply(self.name, row["config"]))
         return True
+
+    def _applies(self, key: str | None) -> bool:
+        """Tell whether a revision is another one than the present, which stands first."""
+        row = self.rows.get(key or "")
+        now = next(iter(self.rows.values()), None)
+        return row is not None and row["config"] not in (None, now and now["config"])
 
 
 class LogPage(Page):

@@ -138,6 +138,12 @@ class Grid(ScrollView, can_focus=True):
         """Draw everything anew."""
         self.refresh()
 
+    def take_columns(self, columns: Sequence[Column]) -> None:
+        """Take the same columns with other widths."""
+        if columns != self._columns:
+            self._columns = columns
+            self.refresh()
+
     def toggle_wide(self) -> None:
         """Show the columns for wide terminals where they are not, or hide them."""
         self._wide = not self._is_wide()
