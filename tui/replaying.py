@@ -40,7 +40,7 @@ class Replaying:
     async def edit(self) -> None:
         """Edit the payload under the cursor, then replay it."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed(OPERATE):
+        if key not in self._view.letters or not self._console.actions.allowed(OPERATE):
             return
         # lazily: the editor is large, and most never edit a payload
         from tui.screens.editor import EditText

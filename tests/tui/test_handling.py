@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 from functools import partial
+from typing import Any
 
 import pytest
 from textual.geometry import Region
@@ -13,6 +15,7 @@ from tests.tui.still import (
     NOW_MS,
     W1,
     StillClient,
+    open_view,
     opened,
     planned,
     settled,
@@ -21,13 +24,15 @@ from tests.tui.still import (
     until,
 )
 from tui import keys
-from tui.app import Line
+from tui.__main__ import main
+from tui.app import Console, Line
 from tui.contexts import Contexts
 from tui.palette import DARK
 from tui.screens.dialogs import Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
+from tui.screens.topics import Topics
 from tui.widgets.frame import Pane
 from tui.widgets.grid import Grid
 
@@ -303,3 +308,66 @@ async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_say
         assert form.values[key].endswith("z")
         await pilot.press("ctrl+s")
         await until(lambda: "not saved" in str(form.query_one(".panel").border_subtitle))
+
+
+def two_topics() -> dict[str, Any]:
+    """Give two topics whose records stand at different places; what follows the first one is newer."""
+    found = topics()
+    found["/topics"] = found["/topics"][:2]
+    shared = found["/topics/orders/records"][0]
+    found["/topics/orders/records"] = [
+        {**shared, "partition": 0, "offset": at} for at in (1311, 1310)
+    ]
+    found["/topics/orders-returns/records"] = [{**shared, "partition": 1, "offset": 7}]
+    return found
+
+
+async def test_other_topic_is_peeked_at_after_the_first_one_was_left():
+    """Its own records stand there, of the one before none; the same topic opens again after F as well."""
+    app = still(DARK, two_topics())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 7)
+        grid = app.view.query_one("#records-grid", Grid)
+        await pilot.press("enter")
+        await until(lambda: grid.keys == ["0@1311", "0@1310"])
+        await pilot.press("escape", "j", "enter")
+        await until(lambda: grid.keys == ["1@7"])
+        await pilot.press("F", "escape", "enter")
+        await until(lambda: grid.keys == ["1@7"])
+        app.open_topic("orders")
+        await pilot.pause()
+        await until(lambda: grid.keys == ["0@1311", "0@1310"])
+
+
+async def test_row_is_empty_when_the_view_has_given_it_up():
+    """A table that is drawn before it has heard of the new rows draws, and the console goes on."""
+    app = still(DARK, two_topics())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 7)
+        assert isinstance(app.view, Topics)
+        await pilot.press("enter")
+        grid = app.view.query_one("#records-grid", Grid)
+        await until(lambda: len(grid.keys) == 2)
+        app.view.records = {}
+        grid.refresh()
+        await pilot.press("j", "enter", "y")
+        assert grid.render_line(1).text.strip() == ""
+        assert app.is_running
+
+
+def test_console_ends_with_another_code_than_zero_when_an_error_ends_it(monkeypatch, capsys):
+    """What started it can tell that it did not end because somebody left it."""
+
+    class Ending(Console):
+        def flush(self) -> None:
+            raise RuntimeError("no such thing")
+
+        def run(self, **_more: Any) -> str | None:
+            return super().run(headless=True)
+
+    monkeypatch.setattr("tui.app.Console", Ending)
+    try:
+        assert main(["--url", "http://127.0.0.1:1", "--browser"]) == 1
+    finally:
+        gc.enable()
+    assert "no such thing" in capsys.readouterr().err

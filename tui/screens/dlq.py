@@ -232,6 +232,7 @@ class Dlq(View):
         if topic != self.topic:
             self.topic, self.letters = topic, {}
             self.table.marked = set()
+            self.table.show([])
             self.loaded_s = float("-inf")
 
     def open_named(self, name: str) -> bool:
@@ -365,7 +366,7 @@ class Dlq(View):
 
     def exported(self) -> list[dict[str, Any]]:
         """Give the letters shown, whole."""
-        return [self.letters[key] for key in self.table.keys]
+        return [self.letters[key] for key in self.table.keys if key in self.letters]
 
     def leave(self) -> bool:
         """Take the marks away."""

@@ -88,7 +88,8 @@ class Offsets(View):
 
     def selection(self) -> list[Selection]:
         """Give the connectors of the chosen rows."""
-        names = dict.fromkeys(self.rows[key]["connector"] for key in self.table.chosen)
+        chosen = [self.rows[key] for key in self.table.chosen if key in self.rows]
+        names = dict.fromkeys(row["connector"] for row in chosen)
         return [Selection(name) for name in names]
 
     async def load(self, client: Asker) -> None:
@@ -126,7 +127,9 @@ class Offsets(View):
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Show the whole offset."""
         event.stop()
-        row = self.rows[event.key]
+        row = self.rows.get(event.key)
+        if row is None:
+            return
         text = Text(json.dumps(row, indent=2, ensure_ascii=False))
         self.app.call_later(self.app.show_text, row["connector"], text)  # type: ignore[attr-defined]
 
@@ -189,7 +192,8 @@ class Altering:
 
     async def alter(self) -> None:
         """Ask for the new place, preview, stop if need be, confirm, send."""
-        chosen = [self._view.rows[key] for key in self._view.table.chosen]
+        rows = self._view.rows
+        chosen = [rows[key] for key in self._view.table.chosen if key in rows]
         if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
@@ -207,7 +211,7 @@ class Altering:
     async def reset(self) -> None:
         """Forget all offsets of the connector under the cursor."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed(ADMINISTER):
+        if key not in self._view.rows or not self._console.actions.allowed(ADMINISTER):
             return
         name = self._view.rows[key]["connector"]
         offsets = [

@@ -125,9 +125,12 @@ class Topics(View):
     def open(self, topic: str) -> None:
         """Open a topic's records."""
         self.topic, self.records, self.start = topic, {}, "newest"
+        grid = self.query_one("#records-grid", Grid)
+        grid.show([])
+        self.record_listing.expire()
         self.query_one("#topics-list").display = False
         self.query_one("#peek").display = True
-        self.query_one("#records-grid", Grid).focus()
+        grid.focus()
         self.loaded_s = float("-inf")
 
     def leave(self) -> bool:
@@ -271,8 +274,8 @@ class Topics(View):
     def exported(self) -> list[dict[str, Any]]:
         """Give the rows shown, whole."""
         grid = self.grid
-        keys = [] if grid is None else grid.keys
-        return [self.records[key] if self.topic else self.rows[key] for key in keys]
+        known = self.records if self.topic else self.rows
+        return [known[key] for key in ([] if grid is None else grid.keys) if key in known]
 
     def _put_record(self) -> None:
         key = self.query_one("#records-grid", Grid).key

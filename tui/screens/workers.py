@@ -191,6 +191,8 @@ class Workers(View):
         if event.grid.id == "members":
             self.app.call_later(self.app.run_action, f"tasks_of('{event.key}')")
             return
+        if event.key not in self._rows:
+            return
         entry, phase = self._rows[event.key]
         text = moves(self.scene, entry, phase, width=self.app.size.width - 12, full=True)
         self.app.call_later(self.app.show_text, f"gen {entry['gen']}", text)  # type: ignore[attr-defined]
