@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -368,14 +369,14 @@ class Console(Handlers):
             self.go(view)
             view.open(name, tab, key)
 
-    def open_topic(self, name: str) -> None:
-        """Open a topic's records in their view."""
+    def open_topic(self, name: str, back: Callable[[], None] | None = None) -> None:
+        """Open a topic's records in their view; leaving them calls `back`."""
         from tui.screens.topics import Topics
 
         view = next((view for view in self.views if isinstance(view, Topics)), None)
         if view is not None:
             self.go(view)
-            view.open(name)
+            view.open(name, back)
 
     def action_last_view(self) -> None:
         """Go back to the view before."""

@@ -114,7 +114,7 @@ class Handlers(App[str]):
         chosen = self.view.selection()
         known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
         view = self.go_to("topics")
-        if view is not None and known is not None:
+        if view is not None and known is not None and not view.open_named(known.name):
             view.set_filter(known.name)
 
     def _go_filtered(self, name: str, field: str) -> None:

@@ -371,3 +371,42 @@ def test_console_ends_with_another_code_than_zero_when_an_error_ends_it(monkeypa
     finally:
         gc.enable()
     assert "no such thing" in capsys.readouterr().err
+
+
+async def test_records_are_unfiltered_when_the_list_is_filtered():
+    """The list's filter is there again on the way back; what `t` of a connector filters is the list."""
+    app = still(DARK, two_topics())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 7)
+        grid = app.view.query_one("#records-grid", Grid)
+        await pilot.press("slash", *"returns", "enter", "enter")
+        await until(lambda: grid.keys == ["1@7"])
+        assert app.view.filter.text == ""
+        await pilot.press("slash", *"nothing", "enter")
+        await until(lambda: grid.keys == [])
+        await pilot.press("escape")
+        await until(lambda: grid.keys == ["1@7"])
+        await pilot.press("escape")
+        assert app.view.filter.text == "returns"
+        assert app.view.query_one("#topics-grid", Grid).keys == ["orders-returns"]
+        await pilot.press("enter", "2", "t")
+        await until(lambda: app.view.NAME == "Topics")
+        assert isinstance(app.view, Topics)
+        assert app.view.topic == ""
+        assert app.view.filter.text.startswith("orders-")
+
+
+async def test_records_of_a_connector_lead_back_to_it():
+    """Escape in records that a connector's tab opened shows that tab, at its row."""
+    used = {"/connectors/orders-0/topics": {"orders-0": {"topics": ["orders", "orders-returns"]}}}
+    app = still(DARK, {**opened(), **two_topics(), **used})
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0", "Topics")
+        await until(lambda: app.view.grid is not None and len(app.view.grid.keys) == 2)
+        await pilot.press("j", "enter")
+        await until(lambda: app.view.NAME == "Topics")
+        await until(lambda: app.view.query_one("#records-grid", Grid).keys == ["1@7"])
+        await pilot.press("1", "7", "escape")
+        await until(lambda: app.view.NAME == "Connectors")
+        await until(lambda: app.view.grid is not None and app.view.grid.key == "orders-returns")

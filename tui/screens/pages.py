@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from rich.text import Text
@@ -338,8 +339,9 @@ class TopicsPage(Page):
         """Show the topic's records in the view of topics."""
         if self.scene.stock or "partitions" not in self.rows.get(key, {}):
             return False
-        app = self.grid.app
-        app.call_later(app.open_topic, key)  # type: ignore[attr-defined]
+        app: Any = self.grid.app
+        back = partial(app.open_connector, self.name, self.TITLE, key)
+        app.call_later(app.open_topic, key, back)
         return True
 
 

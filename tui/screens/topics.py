@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.worker import Worker
 
 from tui.client import PREFIX, ClientError, escaped
+from tui.filters import Filter
 from tui.letters import put_payload
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask
@@ -91,6 +92,8 @@ class Topics(View):
         self.following: Worker[None] | None = None
         self._note = ""
         self._internal = False
+        self._listed = self.filter
+        self._back: Callable[[], None] | None = None
 
     @property
     def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
@@ -122,8 +125,13 @@ class Topics(View):
         """Give the open table."""
         return self.query_one("#records-grid" if self.topic else "#topics-grid", Grid)
 
-    def open(self, topic: str) -> None:
-        """Open a topic's records."""
+    def open(self, topic: str, back: Callable[[], None] | None = None) -> None:
+        """Open a topic's records, all of them; `back` shows again what they were opened from, if not the list."""
+        self._stop_following()
+        if not self.topic:
+            self._listed = self.filter
+        self.filter = Filter()
+        self._back = back
         self.topic, self.records, self.start = topic, {}, "newest"
         grid = self.query_one("#records-grid", Grid)
         grid.show([])
@@ -138,12 +146,24 @@ class Topics(View):
         if not self.topic:
             return False
         self._stop_following()
-        self.topic = ""
+        self.topic, self.filter = "", self._listed
+        back, self._back = self._back, None
         self.query_one("#topics-list").display = True
         self.query_one("#peek").display = False
         self.query_one("#topics-grid", Grid).focus()
         self.loaded_s = float("-inf")
+        if back is not None:
+            back()
+        else:
+            self.refilter()
         return True
+
+    def open_named(self, name: str) -> bool:
+        """Show the list, which a command filters by `name`."""
+        del name
+        self._back = None
+        self.leave()
+        return False
 
     def stale(self, now_s: float) -> bool:
         """Tell whether to fetch; what is followed comes by itself."""
