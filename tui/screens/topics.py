@@ -126,7 +126,7 @@ class Topics(View):
         return self.query_one("#records-grid" if self.topic else "#topics-grid", Grid)
 
     def open(self, topic: str, back: Callable[[], None] | None = None) -> None:
-        """Open a topic's records, all of them; `back` shows again what they were opened from, if not the list."""
+        """Open a topic's records, all of them; `back` shows again what they were opened from."""
         self._stop_following()
         if not self.topic:
             self._listed = self.filter
