@@ -343,10 +343,13 @@ class Console(Handlers):
     # Where to look.
 
     def action_view(self, number: int) -> None:
-        """Go to a view."""
+        """Go to a view; what the key of another one has limited it to is over."""
         self._asked_for = number
         if number <= len(self.views):
-            self.go(self.views[number - 1])
+            view = self.views[number - 1]
+            self.go(view)
+            if view.limited is not None:
+                view.set_filter("")
 
     def go(self, view: View) -> None:
         """Show `view`, give its first table the keys."""

@@ -121,7 +121,7 @@ class Handlers(App[str]):
         chosen = self.view.selection()
         view = self.go_to(name)
         if view is not None and chosen:
-            view.set_filter(f"{field}:{chosen[0].connector}")
+            view.limit(field, chosen[0].connector)
 
     def go_to(self, name: str) -> View | None:
         """Go to the view whose name begins with `name`; None when there is none."""
@@ -138,7 +138,7 @@ class Handlers(App[str]):
         """Go to the tasks of a worker."""
         view = self.go_to("tasks")
         if view is not None:
-            view.set_filter(f"worker:{worker}")
+            view.limit("worker", worker)
 
     def action_view_key(self, command: str) -> None:
         """Give a key to the view alone."""

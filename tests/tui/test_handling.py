@@ -28,7 +28,7 @@ from tui.__main__ import main
 from tui.app import Console, Line
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Confirm, TextScreen
+from tui.screens.dialogs import Choice, Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
@@ -410,3 +410,35 @@ async def test_records_of_a_connector_lead_back_to_it():
         await pilot.press("1", "7", "escape")
         await until(lambda: app.view.NAME == "Connectors")
         await until(lambda: app.view.grid is not None and app.view.grid.key == "orders-returns")
+
+
+async def test_offsets_say_that_they_are_limited_and_their_number_shows_all():
+    """What `o` limits the view to stands in the frame; a sink that has committed nothing has its partitions."""
+    figures = {"orders-3-0": {"partitions": "orders/0 orders/1"}, "orders-1-0": {}}
+    app = still(DARK, {"/metrics": figures})
+    app.scene.model.connectors["orders-3"] = app.scene.model.connectors["orders-3"]._replace(
+        kind="sink"
+    )
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-3")
+        await pilot.press("o")
+        await until(lambda: isinstance(app.view, Offsets))
+        assert isinstance(app.view, Offsets)
+        table = app.view.table
+        await until(lambda: len(table.keys) == 2)
+        assert table.texts(table.keys[0])["committed"] == "-"
+        assert str(table.border_subtitle) == "connector: orders-3, Esc shows all"
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, Choice))
+        assert isinstance(app.screen, Choice)
+        assert list(app.screen.options) == ["to", "forget"]
+        await pilot.press("escape", "2", "escape", "5")
+        await until(lambda: len(table.keys) > 2)
+        assert not table.border_subtitle
+        app.view.limit("connector", "orders-2")
+        assert "orders-2 has committed nothing yet" in table.empty
+        await pilot.press("e")
+        await until(lambda: "nothing to alter: orders-2" in str(app._said))
+        await pilot.press("escape")
+        await until(lambda: len(table.keys) > 2)

@@ -34,6 +34,7 @@ COLUMNS = (
     Column("COMMIT AGO", 10, right=True, wide=True),
 )
 STOP_S = 30.0
+_NOTHING = "No offsets yet: nothing has been committed"
 
 Row = dict[str, Any]
 
@@ -76,7 +77,7 @@ class Offsets(View):
             self.scene,
             id="offsets-grid",
             title="Offsets",
-            empty="No offsets yet: nothing has been committed",
+            empty=_NOTHING,
         )
         self.listing = Listing(grid, self._fields)
         yield grid
@@ -100,11 +101,28 @@ class Offsets(View):
             found = await stock_offsets(client, kinds)
         else:
             found = await client.get(f"{PREFIX}/lag")
+            found += await self._uncommitted(client, found)
         self.rows = {
             f"{row['connector']} {json.dumps(row['partition'], sort_keys=True)}": row
             for row in found
         }
         self.listing.expire()
+
+    async def _uncommitted(self, client: Asker, found: Sequence[Row]) -> list[Row]:
+        """Give the partitions that tasks have of sinks which have committed nothing."""
+        connectors = self.scene.model.connectors.values()
+        sinks = {one.name for one in connectors if one.kind == "sink"}
+        silent = sinks - {row["connector"] for row in found}
+        if not silent:
+            return []
+        rows = []
+        for task, figures in (await client.get(f"{PREFIX}/metrics")).items():
+            name = task.rpartition("-")[0]
+            for place in str(figures.get("partitions", "")).split() if name in silent else ():
+                topic, _, number = place.rpartition("/")
+                partition = {"kafka_topic": topic, "kafka_partition": int(number)}
+                rows.append(_not_committed(name, partition))
+        return rows
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the rows."""
@@ -117,7 +135,19 @@ class Offsets(View):
             grid = self.table
             grid.renew()
             retitle(grid, f"Offsets {len(grid.keys)}")
-            subtitle(grid, self.problem or "")
+            grid.say_empty(self._nothing())
+            note = f"/{self.filter.text}, Esc shows all" if self.filter.text else ""
+            if self.limited is not None:
+                note = f"connector: {self.limited}, Esc shows all"
+            subtitle(grid, self.problem or note)
+
+    def _nothing(self) -> str:
+        """Give what is said where there is no row."""
+        known = self.scene.model.connectors.get(self.limited or "")
+        if known is None:
+            return "No offset matches; Esc shows all" if self.rows else _NOTHING
+        word = "its tasks read" if known.kind == "sink" else "its tasks tell where they are"
+        return f"{known.name} has committed nothing yet: offsets stand here once {word}; Esc shows all"
 
     def refilter(self) -> None:
         """Show the rows again at once."""
@@ -168,6 +198,19 @@ class Offsets(View):
         )
 
 
+def _not_committed(name: str, partition: Mapping[str, Any]) -> Row:
+    """Give the row of a partition that a sink's task has and nothing of which is committed."""
+    return {
+        "connector": name,
+        "type": "sink",
+        "partition": partition,
+        "committed": None,
+        "end": None,
+        "behind": None,
+        "unit": "records",
+    }
+
+
 def moved_text(entry: Row) -> str:
     """Give how much a changed offset brings again or leaves out, and how long that takes."""
     events, length = entry["events"], entry.get("bytes")
@@ -194,6 +237,8 @@ class Altering:
         """Ask for the new place, preview, stop if need be, confirm, send."""
         rows = self._view.rows
         chosen = [rows[key] for key in self._view.table.chosen if key in rows]
+        if not chosen:
+            self._console.say(f"nothing to alter: {self._view.table.empty}", "amber")
         if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
@@ -229,11 +274,11 @@ class Altering:
         sink = chosen[0]["type"] == "sink"
         options = [("edit", "write it", "the offset as JSON")]
         if sink:
-            options = [
-                ("back", "back by", "so many records again"),
-                ("to", "to an offset", "the same one for each chosen partition"),
-                ("end", "to the end", "leave out what has not been read"),
-            ]
+            options = [("to", "to an offset", "the same one for each chosen partition")]
+            if all(row["committed"] for row in chosen):
+                options.insert(0, ("back", "back by", "so many records again"))
+            if all(row["end"] for row in chosen):
+                options.append(("end", "to the end", "leave out what has not been read"))
         options.append(("forget", "forget", "as if it had never read"))
         many = f"{len(chosen)} partitions" if len(chosen) > 1 else "1 partition"
         title = f"Alter {many} of {chosen[0]['connector']}"
