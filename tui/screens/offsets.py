@@ -226,6 +226,23 @@ def moved_text(entry: Row) -> str:
     return f"{', '.join(parts)} {entry['direction']}{time}"
 
 
+def reckoned(entry: Row, base: Mapping[str, Any] | None) -> tuple[Row, int]:
+    """Give a sink's entry of a preview from `base` on, and how many records were committed since.
+
+    The daemon reckons from what is committed when it is asked, which a running connector moves on.
+    """
+    start, now, to = (
+        (place or {}).get("kafka_offset") for place in (base, entry["from"], entry["to"])
+    )
+    if start is None or now is None or to is None or start == now:
+        return entry, 0
+    events = abs(to - start)
+    eta_s = entry["eta_s"] and entry["eta_s"] * events / max(1, entry["events"] or 0)
+    direction = "again" if to < start else "left out" if to > start else None
+    moved = {"from": base, "direction": direction, "events": events, "eta_s": eta_s}
+    return {**entry, **moved}, now - start if to < start else 0
+
+
 class Altering:
     """Changes offsets of the chosen rows of one connector, step by step."""
 
@@ -242,16 +259,16 @@ class Altering:
         if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
-        chosen = [row for row in chosen if row["connector"] == name]
-        wanted = await self._wanted(chosen)
-        if wanted is None:
+        now = await self._now([row for row in chosen if row["connector"] == name])
+        wanted = None if now is None else await self._wanted(now)
+        if now is None or wanted is None:
             return
         offsets = [
             {"partition": row["partition"], "offset": offset}
-            for row, offset in zip(chosen, wanted, strict=True)
+            for row, offset in zip(now, wanted, strict=True)
         ]
         call = connector("PATCH", name, "/offsets", {"offsets": offsets})
-        await self._confirmed(name, offsets, call, "Alter offsets of")
+        await self._confirmed(name, offsets, call, "Alter offsets of", now)
 
     async def reset(self) -> None:
         """Forget all offsets of the connector under the cursor."""
@@ -267,6 +284,17 @@ class Altering:
         await self._confirmed(
             name, offsets, connector("DELETE", name, "/offsets"), "Reset all offsets of"
         )
+
+    async def _now(self, chosen: Sequence[Row]) -> list[Row] | None:
+        """Give the rows as they are now, not as they were shown; None where nobody tells."""
+        if self._console.scene.stock:
+            return list(chosen)
+        name = chosen[0]["connector"]
+        found = await self._console.actions.ask(ours("GET", f"/lag?connector={escaped(name)}"))
+        if found is None:
+            return None
+        known = {place_text(row["partition"]): row for row in found if row["connector"] == name}
+        return [known.get(place_text(row["partition"]), row) for row in chosen]
 
     async def _wanted(self, chosen: Sequence[Row]) -> list[Mapping[str, Any] | None] | None:
         """Give the new offset of each row, None when the user gave up."""
@@ -288,8 +316,11 @@ class Altering:
         if answer == "end":
             return [row["end"] for row in chosen]
         if answer in {"back", "to"}:
+            places = {place_text(row["committed"]) for row in chosen}
+            now = f"the committed offset {places.pop()}" if len(places) == 1 else "each offset"
+            question = f"How many records back from {now}?"
             text = await self._console.push_screen_wait(
-                Ask(scene, title, "How many records back?" if answer == "back" else "Offset?")
+                Ask(scene, title, question if answer == "back" else "Offset?")
             )
             if not text or not text.isdigit():
                 return None
@@ -326,13 +357,18 @@ class Altering:
         return found
 
     async def _confirmed(
-        self, name: str, offsets: Sequence[Mapping[str, Any]], call: Call, word: str
+        self,
+        name: str,
+        offsets: Sequence[Mapping[str, Any]],
+        call: Call,
+        word: str,
+        rows: Sequence[Row] = (),
     ) -> None:
         self._console.say(f"{name} looks at the new place ...", "violet")
         preview = await self._preview(name, offsets)
         if preview is None:
             return
-        text = self._told(preview, call)
+        text = self._told(preview, call, rows)
         stopped = all(check["ok"] for check in preview["checks"])
         actions = self._console.actions
         if not all(check["ok"] for entry in preview["offsets"] for check in entry["checks"]):
@@ -370,15 +406,21 @@ class Altering:
             self._console.say(f"{call}: {error}", "red")
             return None
 
-    def _told(self, preview: Mapping[str, Any], call: Call) -> Text:
+    def _told(self, preview: Mapping[str, Any], call: Call, rows: Sequence[Row]) -> Text:
+        """Give the preview in words, reckoned from the offsets that `rows` have."""
         palette = self._console.scene.palette
         text = Text(style=palette.text)
-        for entry in preview["offsets"][:20]:
+        base = {place_text(row["partition"]): row["committed"] for row in rows}
+        for told in preview["offsets"][:20]:
+            entry, since = reckoned(told, base.get(place_text(told["partition"]), told["from"]))
             text.append(f"{place_text(entry['partition'])}\n", "bold")
             text.append(f"  from {place_text(entry['from'])}  to {place_text(entry['to'])}\n")
             moved = moved_text(entry)
             if moved:
                 text.append(f"  = {moved}\n", "bold")
+            if since:
+                text.append(f"  {place_text(told['from'])} is committed by now: ", palette.grey)
+                text.append(f"{count(since)} more come again\n", palette.grey)
             self._put_checks(text, entry["checks"])
         if len(preview["offsets"]) > 20:
             text.append(f"and {len(preview['offsets']) - 20} partitions more\n")
