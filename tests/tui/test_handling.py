@@ -26,9 +26,10 @@ from tests.tui.still import (
 from tui import keys
 from tui.__main__ import main
 from tui.app import Console, Line
+from tui.client import ServerEvent
 from tui.contexts import Contexts
 from tui.palette import DARK
-from tui.screens.dialogs import Choice, Confirm, TextScreen
+from tui.screens.dialogs import Ask, Choice, Confirm, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
@@ -442,3 +443,72 @@ async def test_offsets_say_that_they_are_limited_and_their_number_shows_all():
         await until(lambda: "nothing to alter: orders-2" in str(app._said))
         await pilot.press("escape")
         await until(lambda: len(table.keys) > 2)
+
+
+async def test_preview_is_of_the_offset_that_the_new_one_was_reckoned_from():
+    """The offset is read again when the question opens; what is committed meanwhile is told apart."""
+    app = still(DARK)
+    client = app.scene.client
+    assert isinstance(client, StillClient)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 5)
+        row = client.answers["/lag"][0]
+        place = row["partition"]
+        row = {**row, "committed": {"kafka_offset": 3202}}
+        client.answers["/lag"] = [row]
+        previewed = {
+            "partition": place,
+            "from": {"kafka_offset": 3235},
+            "to": {"kafka_offset": 3152},
+            "direction": "again",
+            "events": 83,
+            "bytes": None,
+            "eta_s": 8.3,
+            "checks": [],
+        }
+        client.answers["/connectors/orders-0/offsets/preview"] = {
+            "offsets": [previewed],
+            "checks": [],
+        }
+        await pilot.press("e")
+        await until(lambda: isinstance(app.screen, Choice))
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Ask))
+        assert isinstance(app.screen, Ask)
+        assert "back from the committed offset 3202" in app.screen._text
+        await pilot.press("5", "0", "enter")
+        await until(lambda: isinstance(app.screen, Confirm))
+        assert isinstance(app.screen, Confirm)
+        asked = client.changes[-1][2]["offsets"]
+        assert asked == [{"partition": place, "offset": {"kafka_offset": 3152}}]
+        told = app.screen.text.plain
+        assert "from 3202  to 3152\n  = 50 events again, about 5s at 10.0/s" in told
+        assert "3235 is committed by now: 33 more come again" in told
+
+
+async def test_records_go_on_from_the_newest_row_when_the_topic_is_followed():
+    """What came between the peek and F is there; of what the daemon left out a row says how many."""
+    found = two_topics()
+    shared = found["/topics/orders/records"][0]
+    path = "/appliance/v1/topics/orders/records?follow=true&as=auto"
+    record = ServerEvent(None, "record", {**shared, "offset": 1320, "ts": NOW_MS})
+    found[f"STREAM {path}"] = [None, ServerEvent(None, "skipped", {}), record]
+    app = still(DARK, found)
+    client = app.scene.client
+    assert isinstance(client, StillClient)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 7)
+        grid = app.view.query_one("#records-grid", Grid)
+        await pilot.press("enter")
+        await until(lambda: grid.keys == ["0@1311", "0@1310"])
+        client.answers["/topics/orders/records"] = [
+            {**shared, "offset": at} for at in (1313, 1312, 1311)
+        ]
+        await pilot.press("F")
+        await until(lambda: len(grid.keys) > 2)
+        assert grid.keys == ["0@1320", "0@1314", "0@1313", "0@1312", "0@1311", "0@1310"]
+        passed = grid.texts("0@1314")["value"]
+        assert passed.startswith("6 passed over: offset 1314 to 1319")
+        await pilot.press("g", "j")
+        assert app.view.query_one("#record", Pane).text.startswith("6 passed over")
+        assert len(app.view.exported()) == 5

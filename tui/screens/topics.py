@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -14,6 +14,7 @@ from textual.worker import Worker
 
 from tui.client import PREFIX, ClientError, escaped
 from tui.filters import Filter
+from tui.following import Followed
 from tui.letters import put_payload
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask
@@ -52,7 +53,7 @@ _PEEK: Hints = (
 )
 
 
-_KEPT: Final = 500
+_NEWEST: Final = 200
 _NO_RECORD: Final = (
     "The record under the cursor is shown here. t chooses where to read from: newest, oldest, an offset, "
     "time:MS; F follows what comes."
@@ -73,7 +74,8 @@ class Topics(View):
         "Topics of the cluster with the connectors that write and read them; RECORDS counts "
         "offsets, so compacted topics hold fewer; SIZE is the bytes of one copy on the brokers' "
         "disks. Enter peeks at the newest records; t chooses another place: oldest, newest, an "
-        "offset, or time:MS; F follows what comes from now on. "
+        "offset, or time:MS; F follows what comes after the newest row, and where records come too "
+        "fast a row says how many were passed over. "
         "v changes how payloads are read: auto uses the converter of a connector of this topic. "
         "The filter looks into key, value and headers."
     )
@@ -85,7 +87,7 @@ class Topics(View):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.rows: dict[str, dict[str, Any]] = {}
-        self.records: dict[str, dict[str, Any]] = {}
+        self.records: dict[str, Mapping[str, Any]] = {}
         self.topic = ""
         self.start = "newest"
         self.form = "auto"
@@ -173,7 +175,7 @@ class Topics(View):
         """Fetch topics, or the records of the open one."""
         if self.topic:
             path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
-            found = await client.get(f"{path}?from={self.start}&limit=200&as={self.form}")
+            found = await client.get(f"{path}?from={self.start}&limit={_NEWEST}&as={self.form}")
             self.records = {f"{one['partition']}@{one['offset']}": one for one in found}
         else:
             found = await client.get(f"{PREFIX}/topics")
@@ -267,20 +269,31 @@ class Topics(View):
             self.loaded_s = float("-inf")
 
     async def _take(self) -> None:
-        """Put records that come on top, the last _KEPT of them."""
-        path = f"{PREFIX}/topics/{escaped(self.topic)}/records?follow=true&as={self.form}"
+        """Put records that come on top of what is shown, without a gap that is not told."""
+        path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
+        followed = Followed(self.records)
+        begun = 0
         try:
-            async with aclosing(self.scene.client.stream(path)) as events:
+            async with aclosing(
+                self.scene.client.stream(f"{path}?follow=true&as={self.form}")
+            ) as events:
                 async for event in events:
-                    if event is None:
-                        continue
-                    if event.type == "record":
-                        one = event.data
-                        self.records = {f"{one['partition']}@{one['offset']}": one, **self.records}
-                        for key in list(self.records)[_KEPT:]:
-                            del self.records[key]
-                    else:
-                        self._note = f", {event.data.get('message') or 'some left out'}"
+                    # the daemon stands at the end some time between its first sign and its second one:
+                    # what came since the last look, and until then, is not in the stream
+                    if begun < 2:
+                        begun += 1
+                        newest = f"{path}?from=newest&limit={_NEWEST}&as={self.form}"
+                        found = await self.scene.client.get(newest)
+                        if len(found) >= _NEWEST:
+                            followed.skip()
+                        followed.take(found)
+                    if event is not None and event.type == "record":
+                        followed.take([event.data])
+                    elif event is not None and event.type == "skipped":
+                        followed.skip()
+                    elif event is not None:
+                        self._note = f", {event.data.get('message')}"
+                    self.records = dict(followed.records)
                     self.record_listing.expire()
         except ClientError as error:
             self._note = f", {error}"
@@ -294,8 +307,9 @@ class Topics(View):
     def exported(self) -> list[dict[str, Any]]:
         """Give the rows shown, whole."""
         grid = self.grid
-        known = self.records if self.topic else self.rows
-        return [known[key] for key in ([] if grid is None else grid.keys) if key in known]
+        known: Mapping[str, Mapping[str, Any]] = self.records if self.topic else self.rows
+        rows = [known[key] for key in ([] if grid is None else grid.keys) if key in known]
+        return [dict(row) for row in rows if "passed" not in row]
 
     def _put_record(self) -> None:
         key = self.query_one("#records-grid", Grid).key
@@ -304,7 +318,9 @@ class Topics(View):
     def _record_text(self, key: str) -> Text:
         text = Text(style=self.scene.palette.text)
         record = self.records.get(key)
-        if record is not None:
+        if record is not None and "passed" in record:
+            text.append(f"{record['value']['text']}.", self.scene.palette.style("amber"))
+        elif record is not None:
             text.append("key\n", self.scene.palette.grey)
             put_payload(text, self.scene, record["key"])
             text.append("value\n", self.scene.palette.grey)
@@ -335,6 +351,8 @@ class Topics(View):
 
     def _record_cells(self, key: str) -> Sequence[Cell]:
         record = self.records[key]
+        if "passed" in record:
+            return Cell("..."), Cell(key), Cell(""), Cell(record["value"]["text"], "amber")
         at = "-"
         if record["ts"] is not None:
             at = time.strftime("%m-%d %H:%M:%S", time.gmtime(record["ts"] / 1000))
