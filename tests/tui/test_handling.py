@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from textual.geometry import Region
-from textual.widgets import Static
+from textual.widgets import Static, TextArea
 
 from tests.tui.still import (
     NOW_MS,
@@ -18,6 +18,7 @@ from tests.tui.still import (
     open_view,
     opened,
     planned,
+    queues,
     settled,
     still,
     topics,
@@ -31,6 +32,7 @@ from tui.contexts import Contexts
 from tui.palette import DARK
 from tui.screens.dialogs import Ask, Choice, Confirm, TextScreen
 from tui.screens.dlq import Dlq
+from tui.screens.editor import EditText
 from tui.screens.form import Form
 from tui.screens.offsets import Offsets
 from tui.screens.topics import Topics
@@ -512,3 +514,92 @@ async def test_records_go_on_from_the_newest_row_when_the_topic_is_followed():
         await pilot.press("g", "j")
         assert app.view.query_one("#record", Pane).text.startswith("6 passed over")
         assert len(app.view.exported()) == 5
+
+
+def mended() -> dict[str, Any]:
+    """Give what a replay of a letter answers."""
+    found = queues()
+    for one in found["/dlq/dlq.orders-0/records"]:
+        one["value"] = {**one["value"], "bytes_b64": "bi9h"}
+    dry = {"decode": 1, "still_failing": 0, "without_origin": 0, "failures": []}
+    job = {"id": "replay-1", "state": "done", "total": 1, "done": 1, "failed": 0, "error": None}
+    replay = {**dry, **job, "targets": {"dlq.orders-0.retry": 1}}
+    config = {"name": "orders-0", "topics": "orders"}
+    return {
+        **found,
+        "POST /dlq/dlq.orders-0/replay": replay,
+        "/connectors/orders-0/config": config,
+    }
+
+
+async def test_edited_payload_is_kept_when_it_is_not_sent_yet():
+    """Escape at the question keeps it for the next R; the dry run is in words, the end tells who has it."""
+    app = still(DARK, mended())
+    client = app.scene.client
+    assert isinstance(client, StillClient)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 6)
+        for step in ("escape", "down"):
+            await pilot.press("R")
+            await until(lambda: isinstance(app.screen, EditText))
+            area = app.screen.query_one(TextArea)
+            if step == "escape":
+                assert area.text == "n/a"
+                area.text = "12.5"
+            assert area.text == "12.5"
+            await pilot.press("ctrl+s")
+            await until(lambda: isinstance(app.screen, Choice))
+            await pilot.press(step)
+            if step == "escape":
+                await until(lambda: "R goes on with the edited payload of 0:0" in str(app._said))
+        await pilot.press("enter")
+        await until(lambda: isinstance(app.screen, Confirm))
+        assert isinstance(app.screen, Confirm)
+        told = app.screen.text.plain
+        assert "reads the retry topic too: topics=orders,dlq.orders-0.retry" in told
+        assert "{" not in told
+        await pilot.press("y")
+        await until(lambda: "the broker has acknowledged 1 of 1" in str(app._said))
+        sent = [body for method, path, body in client.changes if path.endswith("/replay")][-1]
+        assert sent["edits"] == {"0:0": "12.5"}
+
+
+async def test_letter_shows_what_the_connector_wrote_beside_its_own_headers():
+    """The context headers stand in their own group, under their own names."""
+    app = still(DARK, queues())
+    async with app.run_test(size=(120, 36)) as pilot:
+        await open_view(pilot, 6)
+        await pilot.press("left_square_bracket")
+        pane = app.view.query_one("#letter", Pane)
+        lines = [line.split(maxsplit=1) for line in pane.text.splitlines()]
+        assert ["trace", "a1"] in lines
+        assert ["__connect.errors.topic", "orders"] in lines
+        exception = "org.apache.kafka.connect.errors.DataException"
+        assert ["__connect.errors.exception.class.name", exception] in lines
+        assert ["__connect.errors.task.id", "0"] in lines
+
+
+async def test_queue_is_not_there_yet_when_nothing_was_written_into_it():
+    """That is not a queue with 0 records; at 80 columns the keys that act on letters stay in the bar."""
+    found = queues()
+    (queue,) = found["/dlq"]
+    later = {**queue, "topic": "dlq.later", "exists": False, "records": 0, "new_1h": 0}
+    found["/dlq"] = [queue, {**later, "last_ms": None}]
+    app = still(DARK, found)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await open_view(pilot, 6)
+        assert isinstance(app.view, Dlq)
+        keys_shown = str(app._shown["keys"])
+        assert [
+            key for key in (" r replay", " R edit+", " D discard") if key not in keys_shown
+        ] == []
+        table = app.view.table
+        assert "t shows 1 other queue" in str(table.border_subtitle)
+        listed = app.view.query_one("#queues", Grid).texts("dlq.later")
+        assert listed["dlq topic"] == "dlq.later not there yet"
+        assert listed["recs"] == "-"
+        app.view.open_named("dlq.later")
+        app.scene.client.answers["/dlq/dlq.later/records"] = []  # type: ignore[attr-defined]
+        await settled(pilot)
+        await until(lambda: str(table.border_title) == "dlq.later  not there yet")
+        assert "first dead letter makes it" in table.empty
