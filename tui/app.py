@@ -372,14 +372,19 @@ class Console(Handlers):
             self.go(view)
             view.open(name, tab, key)
 
-    def open_topic(self, name: str, back: Callable[[], None] | None = None) -> None:
-        """Open a topic's records in their view; leaving them calls `back`."""
+    def open_topic(
+        self,
+        name: str,
+        back: Callable[[], None] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        """Open a topic's records in their view, or those from a partition's offset; leaving calls `back`."""
         from tui.screens.topics import Topics
 
         view = next((view for view in self.views if isinstance(view, Topics)), None)
         if view is not None:
             self.go(view)
-            view.open(name, back)
+            view.open(name, back, place)
 
     def action_last_view(self) -> None:
         """Go back to the view before."""

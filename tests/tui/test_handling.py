@@ -11,6 +11,7 @@ import pytest
 from textual.geometry import Region
 from textual.widgets import Static, TextArea
 
+from tests.tui.daemon import task_event
 from tests.tui.still import (
     NOW_MS,
     W1,
@@ -603,3 +604,38 @@ async def test_queue_is_not_there_yet_when_nothing_was_written_into_it():
         await settled(pilot)
         await until(lambda: str(table.border_title) == "dlq.later  not there yet")
         assert "first dead letter makes it" in table.empty
+
+
+@pytest.mark.parametrize("tab", ["Tasks", "Errors"])
+async def test_record_that_a_trace_names_is_read_by_enter(tab):
+    """Above the trace stands which record it was; Enter shows it, Escape the trace again."""
+    trace = (
+        "org.apache.kafka.connect.errors.ConnectException: Tolerance exceeded in error handler\n"
+        "\tof stage VALUE_CONVERTER, consumed record is {topic='orders', partition=0, "
+        "offset=1310, timestamp=1001, timestampType=CreateTime}\nCaused by: no\n"
+    )
+    path = "/connectors/orders-0"
+    change = {"id": 4, "ts": NOW_MS, "type": "task", "key": "orders-0-0", "worker": W1}
+    tasks = [{"id": 0, "state": "FAILED", "worker_id": W1, "trace": trace}]
+    more = {
+        f"{path}/status": {"tasks": tasks},
+        f"{path}/transitions": [{**change, "to": "FAILED", "trace": trace}],
+    }
+    app = still(DARK, {**opened(), **two_topics(), **more}, failed=1)
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        app.scene.model.apply(9, "task", task_event("orders-0-0", "FAILED", "no"))
+        app.open_connector("orders-0", tab)
+        pane = app.view.query_one("#detail-text", Pane)
+        await until(lambda: pane.text.startswith("record orders/0@1310: Enter reads it\n"))
+        await pilot.press("enter")
+        await until(lambda: app.view.NAME == "Topics")
+        grid = app.view.query_one("#records-grid", Grid)
+        await until(lambda: len(grid.keys) == 2)
+        assert isinstance(app.view, Topics)
+        asked = app.view._path(f"from={app.view.start}")
+        assert asked.endswith("/topics/orders/records?from=1310&as=auto&partition=0")
+        assert "of partition 0, from 1310" in str(grid.border_title)
+        await pilot.press("escape")
+        await until(lambda: pane.text.startswith("record orders/0@1310"))
+        assert app.view.NAME == "Connectors"

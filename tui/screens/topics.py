@@ -90,6 +90,7 @@ class Topics(View):
         self.records: dict[str, Mapping[str, Any]] = {}
         self.topic = ""
         self.start = "newest"
+        self.partition: int | None = None
         self.form = "auto"
         self.following: Worker[None] | None = None
         self._note = ""
@@ -127,14 +128,25 @@ class Topics(View):
         """Give the open table."""
         return self.query_one("#records-grid" if self.topic else "#topics-grid", Grid)
 
-    def open(self, topic: str, back: Callable[[], None] | None = None) -> None:
-        """Open a topic's records, all of them; `back` shows again what they were opened from."""
+    def open(
+        self,
+        topic: str,
+        back: Callable[[], None] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        """Open a topic's records, the newest or from a partition's offset on.
+
+        `back` shows again what they were opened from.
+        """
         self._stop_following()
         if not self.topic:
             self._listed = self.filter
         self.filter = Filter()
         self._back = back
         self.topic, self.records, self.start = topic, {}, "newest"
+        self.partition = None
+        if place is not None:
+            self.partition, self.start = place[0], str(place[1])
         grid = self.query_one("#records-grid", Grid)
         grid.show([])
         self.record_listing.expire()
@@ -174,14 +186,18 @@ class Topics(View):
     async def load(self, client: Asker) -> None:
         """Fetch topics, or the records of the open one."""
         if self.topic:
-            path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
-            found = await client.get(f"{path}?from={self.start}&limit={_NEWEST}&as={self.form}")
+            found = await client.get(self._path(f"from={self.start}&limit={_NEWEST}"))
             self.records = {f"{one['partition']}@{one['offset']}": one for one in found}
         else:
             found = await client.get(f"{PREFIX}/topics")
             self.rows = {row["topic"]: row for row in found}
         self.listing.expire()
         self.record_listing.expire()
+
+    def _path(self, query: str) -> str:
+        """Give the path of the open topic's records, read as the user wants."""
+        part = "" if self.partition is None else f"&partition={self.partition}"
+        return f"{PREFIX}/topics/{escaped(self.topic)}/records?{query}&as={self.form}{part}"
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the open table."""
@@ -196,7 +212,8 @@ class Topics(View):
             grid.renew()
         if self.topic:
             where = f"from {self.start}" if self.following is None else f"following{self._note}"
-            retitle(grid, f"{self.topic}  {len(grid.keys)} records, {where}")
+            part = "" if self.partition is None else f" of partition {self.partition}"
+            retitle(grid, f"{self.topic}  {len(grid.keys)} records{part}, {where}")
             self._put_record()
         else:
             retitle(grid, f"Topics {len(grid.keys)}")
@@ -254,7 +271,7 @@ class Topics(View):
         start = await console.push_screen_wait(Ask(self.scene, "Records from", words, self.start))
         if start:
             self._stop_following()
-            self.start = start.strip()
+            self.start, self.partition = start.strip(), None
             self.loaded_s = float("-inf")
 
     def _follow(self) -> None:
@@ -270,19 +287,16 @@ class Topics(View):
 
     async def _take(self) -> None:
         """Put records that come on top of what is shown, without a gap that is not told."""
-        path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
         followed = Followed(self.records)
         begun = 0
         try:
-            async with aclosing(
-                self.scene.client.stream(f"{path}?follow=true&as={self.form}")
-            ) as events:
+            async with aclosing(self.scene.client.stream(self._path("follow=true"))) as events:
                 async for event in events:
                     # the daemon stands at the end some time between its first sign and its second one:
                     # what came since the last look, and until then, is not in the stream
                     if begun < 2:
                         begun += 1
-                        newest = f"{path}?from=newest&limit={_NEWEST}&as={self.form}"
+                        newest = self._path(f"from=newest&limit={_NEWEST}")
                         found = await self.scene.client.get(newest)
                         if len(found) >= _NEWEST:
                             followed.skip()
