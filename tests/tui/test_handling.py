@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import time
 from functools import partial
 from typing import Any
 
@@ -606,7 +607,7 @@ async def test_queue_is_not_there_yet_when_nothing_was_written_into_it():
         assert "first dead letter makes it" in table.empty
 
 
-@pytest.mark.parametrize("tab", ["Tasks", "Errors"])
+@pytest.mark.parametrize("tab", ["Tasks", "States"])
 async def test_record_that_a_trace_names_is_read_by_enter(tab):
     """Above the trace stands which record it was; Enter shows it, Escape the trace again."""
     trace = (
@@ -639,3 +640,24 @@ async def test_record_that_a_trace_names_is_read_by_enter(tab):
         await pilot.press("escape")
         await until(lambda: pane.text.startswith("record orders/0@1310"))
         assert app.view.NAME == "Connectors"
+
+
+async def test_rejected_records_are_counted_and_changes_of_state_tell_the_second():
+    """A record that the task itself rejects is an error and no failed operation."""
+    figures = {"0": {"total-record-failures": 0, "total-record-errors": 3}}
+    path = "/connectors/orders-0"
+    change = {"id": 4, "ts": NOW_MS, "type": "connector", "key": "orders-0", "worker": W1}
+    more = {f"{path}/metrics": figures, f"{path}/transitions": [{**change, "to": "RUNNING"}]}
+    app = still(DARK, {**opened(), **more})
+    async with app.run_test(size=(140, 36)) as pilot:
+        await settled(pilot)
+        app.open_connector("orders-0")
+        await until(lambda: app.view.grid is not None and app.view.grid.keys)
+        grid = app.view.grid
+        assert grid is not None
+        await until(lambda: grid.texts("0")["rejected"] == "3")
+        app.open_connector("orders-0", "States")
+        states = app.view.query_one("#tab-states", Grid)
+        await until(lambda: states.keys == ["4"])
+        when = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(NOW_MS / 1000))
+        assert states.texts("4")["when"] == when

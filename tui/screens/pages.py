@@ -129,7 +129,7 @@ class TasksPage(Page):
         Column("BATCH p95", 9, right=True),
         Column("COMMIT", 7, right=True),
         Column("RETRIES", 7, right=True, wide=True),
-        Column("FAILURES", 8, right=True, wide=True),
+        Column("REJECTED", 8, right=True, wide=True),
         Column("RESTARTS", 8, right=True, wide=True),
         Column("SINCE", 7, right=True),
         Column("ERROR", 0),
@@ -171,7 +171,8 @@ class TasksPage(Page):
             Cell(seconds(batch)),
             Cell(ago(figures.get("last_commit_ms"), self.scene.clock())),
             Cell(count(figures.get("total-retries"))),
-            Cell(count(figures.get("total-record-failures"))),
+            # each record once; total-record-failures counts retries, and not what a task itself rejects
+            Cell(count(figures.get("total-record-errors"))),
             Cell(count(task.restarts)),
             Cell(ago(task.since, self.scene.clock()), "grey"),
             Cell(task.error or "", "red"),
@@ -370,18 +371,18 @@ class TopicsPage(Page):
         return True
 
 
-class ErrorsPage(Page):
+class StatesPage(Page):
     """Changes of state of the connector and its tasks, newest first, with traces."""
 
-    TITLE = "Errors"
+    TITLE = "States"
     COLUMNS = (
-        Column("WHEN", 17),
+        Column("WHEN", 19),
         Column("WHO", 9),
         Column("TO", 10),
         Column("WKR", 4),
         Column("WHY", 0),
     )
-    EMPTY = "Nothing in the journal"
+    EMPTY = "No change of state in the journal"
 
     async def load(self, client: Asker) -> None:
         """Fetch the journal's entries."""
@@ -417,7 +418,7 @@ class HistoryPage(Page):
 
     TITLE = "History"
     HINTS = (("u", "apply revision"),)
-    COLUMNS = (Column("WHEN", 17), Column("BY", 14), Column("WKR", 4), Column("CHANGED", 0))
+    COLUMNS = (Column("WHEN", 19), Column("BY", 14), Column("WKR", 4), Column("CHANGED", 0))
     EMPTY = "No revision in the journal"
 
     async def load(self, client: Asker) -> None:
@@ -492,4 +493,4 @@ class LogPage(Page):
 
 
 def _when(ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(ms / 1000))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms / 1000))
