@@ -28,9 +28,9 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("CONNECTOR", 22),
     Column("PARTITION", 0),
-    Column("COMMITTED", 28, right=True),
+    Column("COMMITTED", 26, right=True),
     Column("END", 12, right=True, wide=True),
-    Column("BEHIND", 9, right=True),
+    Column("UNCOMMITTED", 12, right=True),
     Column("COMMIT AGO", 10, right=True, wide=True),
 )
 STOP_S = 30.0
@@ -55,8 +55,10 @@ class Offsets(View):
         ("s", "sort"),
     )
     ABOUT: ClassVar[str] = (
-        "Where each connector stands. A sink's BEHIND is records up to the end of the topic. A "
-        "source's is time: since what it read last happened, or since its last complete poll; END "
+        "Where each connector stands. A sink's UNCOMMITTED is records from its committed offset to the end "
+        "of the topic: its task may have read them all, as LAG in other views says, which counts what it has "
+        "not read; it commits every offset.flush.interval.ms. A "
+        "source's is how late it is: since what it read last happened, or since its last complete poll; END "
         "then says how many bytes of the binlog are still to come. COMMIT AGO is when the task that has "
         "the partition stored an offset last. e alters the offset under the "
         "cursor (or of all marked rows of the connector): it says first how many records come "
