@@ -45,9 +45,9 @@ def main(argv: Sequence[str] | None = None) -> int:
                 read_only=options.read_only or options.browser or context.read_only,
                 theme=options.theme or context.theme,
             )
-            name = _run(context, contexts, options)
+            name, code = _run(context, contexts, options)
             if name is None:
-                return 0
+                return code
     except ContextError as error:
         sys.stderr.write(f"ingest-tui: {error}\n")
         return 2
@@ -99,8 +99,8 @@ def _serve(port: int, argv: Sequence[str]) -> int:
     return 0
 
 
-def _run(context: object, contexts: object, options: argparse.Namespace) -> str | None:
-    """Run the console on one context; gives the name of the next one, None at the end."""
+def _run(context: object, contexts: object, options: argparse.Namespace) -> tuple[str | None, int]:
+    """Run the console on one context; gives the name of the next one, None at the end, and the exit code."""
     import time
 
     from tui.app import Console
@@ -138,7 +138,10 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> str 
     )
     over_ssh = "SSH_CONNECTION" in os.environ
     flush_s = 1.0 if options.slow else 0.5 if over_ssh else 0.25
-    return Console(scene, flush_s).run(mouse=not options.no_mouse)
+    console = Console(scene, flush_s)
+    name = console.run(mouse=not options.no_mouse)
+    # an error that ended it has been printed
+    return name, console.return_code or 0
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 from bisect import bisect_right
+from collections.abc import Callable
 from functools import partial
 from importlib import import_module
 from typing import Any, ClassVar, Final
@@ -353,7 +354,7 @@ class Console(Handlers):
     # Where to look.
 
     def action_view(self, number: int) -> None:
-        """Go to a view; in it, close what it has open."""
+        """Go to a view; in it, close what it has open. What another view's key has limited it to is over."""
         self._asked_for = number
         if number > len(self.views):
             return
@@ -361,6 +362,8 @@ class Console(Handlers):
         if view is self.view:
             view.leave()
         self.go(view)
+        if view.limited is not None:
+            view.set_filter("")
 
     def go(self, view: View) -> None:
         """Show `view`, give its first table the keys."""
@@ -393,14 +396,19 @@ class Console(Handlers):
             self.go(view)
             view.point_at(name)
 
-    def open_topic(self, name: str) -> None:
-        """Open a topic's records in their view."""
+    def open_topic(
+        self,
+        name: str,
+        back: Callable[[], None] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        """Open a topic's records in their view, or those from a partition's offset; leaving calls `back`."""
         from tui.screens.topics import Topics
 
         view = next((view for view in self.views if isinstance(view, Topics)), None)
         if view is not None:
             self.go(view)
-            view.open(name)
+            view.open(name, back, place)
 
     def action_last_view(self) -> None:
         """Go back to the view before."""

@@ -115,14 +115,14 @@ class Handlers(App[str]):
         chosen = self.view.selection()
         known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
         view = self.go_to("topics")
-        if view is not None and known is not None:
+        if view is not None and known is not None and not view.open_named(known.name):
             view.set_filter(known.name)
 
     def _go_filtered(self, name: str, field: str) -> None:
         chosen = self.view.selection()
         view = self.go_to(name)
         if view is not None and chosen:
-            view.set_filter(f"{field}:{chosen[0].connector}")
+            view.limit(field, chosen[0].connector)
 
     def go_to(self, name: str) -> View | None:
         """Go to the view whose name begins with `name`; None when there is none."""
@@ -143,7 +143,7 @@ class Handlers(App[str]):
         """Go to the tasks of a worker."""
         view = self.go_to("tasks")
         if view is not None:
-            view.set_filter(f"worker:{worker}")
+            view.limit("worker", worker)
 
     def action_view_key(self, command: str) -> None:
         """Give a key to the view alone."""

@@ -15,6 +15,7 @@ from tui.text import several
 
 TABS: Final = ("Why", "Trace", "Payload", "Headers")
 _QUOTED: Final = re.compile(r"'([^']{1,60})'")
+_ERRORS: Final = "__connect.errors."
 _NUMBER: Final = re.compile(r"^-?\d+(\.\d+)?([eE][+-]?\d+)?$")
 
 Letter = Mapping[str, Any]
@@ -37,12 +38,41 @@ def letter_text(scene: Scene, letter: Letter | None, tab: int, same: Sequence[Le
         text.append("\nvalue\n", scene.palette.grey)
         put_payload(text, scene, letter["value"], named=_named(letter))
     else:
-        for name, value in letter["headers"]:
-            text.append(f"{name:<32}", scene.palette.grey)
-            text.append(f"{value}\n")
-        if not letter["headers"]:
-            text.append("No headers of its own.", scene.palette.grey)
+        _put_headers(text, scene, letter)
     return text
+
+
+def _put_headers(text: Text, scene: Scene, letter: Letter) -> None:
+    """Append the record's own headers, then those that Connect wrote when the record became a dead letter."""
+    palette = scene.palette
+    text.append("headers of the record\n", palette.grey)
+    for name, value in letter["headers"]:
+        text.append(f"  {name:<44}", palette.grey)
+        text.append(f"{value}\n")
+    if not letter["headers"]:
+        text.append("  none of its own\n")
+    text.append("\nwhat the connector wrote beside them\n", palette.grey)
+    if letter["stage"] is None:
+        text.append("  none: errors.deadletterqueue.context.headers.enable is off\n")
+        return
+    origin, trace = letter["origin"] or {}, str(letter["trace"] or "")
+    # the trace begins with the whole name, which the daemon tells without its package
+    whole, mark, _ = trace.partition(":")
+    known = mark and whole.endswith(str(letter["exception"]))
+    for name, value in (
+        ("topic", origin.get("topic")),
+        ("partition", origin.get("partition")),
+        ("offset", origin.get("offset")),
+        ("connector.name", letter["connector"]),
+        ("task.id", letter["task"]),
+        ("stage", letter["stage"]),
+        ("class.name", letter["class"]),
+        ("exception.class.name", whole if known else letter["exception"]),
+        ("exception.message", letter["message"]),
+        ("exception.stacktrace", f"{len(trace.splitlines())} lines: tab Trace" if trace else None),
+    ):
+        text.append(f"  {_ERRORS + name:<44}", palette.grey)
+        text.append("null\n" if value is None else f"{value}\n")
 
 
 def _put_why(text: Text, scene: Scene, letter: Letter, same: Sequence[Letter]) -> None:

@@ -31,8 +31,8 @@ def end_text(entry: Mapping[str, Any]) -> str:
 
 
 def behind_text(entry: Mapping[str, Any]) -> str:
-    """Give how far a partition of `/lag` is behind."""
+    """Give how many records of a sink's partition are not committed, or how late a source is."""
     value = entry.get("behind")
     if value is None:
         return "-"
-    return f"{value / 1000:.1f} s" if entry.get("unit") == "ms" else count(value)
+    return f"{value / 1000:.1f} s late" if entry.get("unit") == "ms" else count(value)

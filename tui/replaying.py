@@ -29,6 +29,7 @@ class Replaying:
         self._console = console
         self._view = view
         self._job: str | None = None
+        self._edits: dict[tuple[str, str], str] = {}
         self.progress = ""
 
     async def replay(self) -> None:
@@ -40,7 +41,7 @@ class Replaying:
     async def edit(self) -> None:
         """Edit the payload under the cursor, then replay it."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed(OPERATE):
+        if key not in self._view.letters or not self._console.actions.allowed(OPERATE):
             return
         # lazily: the editor is large, and most never edit a payload
         from tui.screens.editor import EditText
@@ -51,11 +52,18 @@ class Replaying:
         except UnicodeDecodeError:
             self._console.say("this payload is binary: it can be replayed, not edited", "amber")
             return
+        place = self._view.topic, key
         edited = await self._console.push_screen_wait(
-            EditText(self._console.scene, f"Payload of {key}", raw)
+            EditText(self._console.scene, f"Payload of {key}", self._edits.get(place, raw))
         )
-        if edited is not None:
-            await self._send([key], {key: edited})
+        if edited is None:
+            return
+        # typed once, it is there again until it has been sent
+        self._edits[place] = edited
+        if await self._send([key], {key: edited}):
+            self._edits.pop(place, None)
+        elif edited != raw:
+            self._console.say(f"not sent; R goes on with the edited payload of {key}", "amber")
 
     async def discard(self) -> None:
         """Hide letters."""
@@ -122,7 +130,8 @@ class Replaying:
             return None
         return [view.table.key] if answer == "one" else list(shown)
 
-    async def _send(self, keys: Sequence[str], edits: Mapping[str, str]) -> None:
+    async def _send(self, keys: Sequence[str], edits: Mapping[str, str]) -> bool:
+        """Ask where to and send; tell whether the daemon has taken it on."""
         console, queue = self._console, self._view.topic
         retry = f"{queue}.retry"
         target = await console.push_screen_wait(
@@ -140,24 +149,25 @@ class Replaying:
             )
         )
         if target is None:
-            return
+            return False
         body: dict[str, Any] = {"records": _places(keys), "edits": dict(edits)}
         body |= {"topic": retry} if target == "retry" else {}
         dry = await self._console.actions.ask(self._call("replay", {**body, "dry_run": True}))
         if dry is None:
-            return
+            return False
         subscribe = await self._subscription(keys, retry) if target == "retry" else None
         call = self._call("replay", body)
         text = self._told(dry, subscribe, call)
         if not await console.actions.confirmed(
             1, f"Replay {several(len(keys), 'letter')}", text, queue
         ):
-            return
+            return False
         if subscribe is not None and await console.actions.perform(subscribe) is None:
-            return
+            return False
         job = await console.actions.perform(call)
-        if job is not None:
-            await self._follow(job)
+        if job is None:
+            return False
+        return await self._follow(job)
 
     def _told(self, dry: Mapping[str, Any], subscribe: Call | None, call: Call) -> Text:
         palette = self._console.scene.palette
@@ -175,7 +185,11 @@ class Replaying:
             text.append(f"{number} to {topic}\n", "bold")
         text.append("What is delivered leaves this list; what fails again comes back into it.\n")
         if subscribe is not None:
-            text.append(f"\n{subscribe} {subscribe.body}\n", palette.grey)
+            body: Any = subscribe.body
+            text.append(
+                f"\nFirst the connector reads the retry topic too: topics={body['topics']}\n"
+            )
+            text.append(f"{subscribe}\n", palette.grey)
         text.append(f"\n{call}\n", palette.grey)
         return text
 
@@ -188,8 +202,8 @@ class Replaying:
             return None
         return connector("PATCH", name, "/config", {"topics": ",".join([*topics, retry])})
 
-    async def _follow(self, job: Mapping[str, Any]) -> None:
-        """Show how far the job is until it ends."""
+    async def _follow(self, job: Mapping[str, Any]) -> bool:
+        """Show how far the job is until it ends; tell whether all was sent."""
         self._job = str(job["id"])
         try:
             while job["state"] == "running":
@@ -197,16 +211,20 @@ class Replaying:
                 await asyncio.sleep(_EVERY_S)
                 found = await self._console.actions.ask(ours("GET", f"/jobs/{self._job}"))
                 if found is None:
-                    return
+                    return False
                 job = found
         finally:
             self._job, self.progress = None, ""
-        failed = f", {job['failed']} failed: {job['error']}" if job["failed"] else ""
-        text = f"replay {job['state']}: {job['done']} of {job['total']} sent{failed}"
+        why = job["error"] or "no topic of origin is known"
+        failed = f", {job['failed']} failed: {why}" if job["failed"] else ""
+        taken = f"the broker has acknowledged {job['done']} of {job['total']}"
+        text = f"replay {job['state']}: {taken}{failed}"
         if job["state"] == "failed":
             text = f"replay failed: {job['error']}"
-        self._console.say(text, "green" if job["state"] == "done" and not failed else "red")
+        well = job["state"] == "done" and not failed
+        self._console.say(text, "green" if well else "red")
         self._over()
+        return well
 
     def _over(self) -> None:
         self._view.table.action_clear_marks()

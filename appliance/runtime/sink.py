@@ -132,6 +132,7 @@ class SinkRunner:
             self._loop(task, pipeline, assignment, context)
         finally:
             for close in (
+                self._tell_figures,
                 # stopped while joining, it may not get out of the group by itself
                 partial(self._note_member, assignment),
                 assignment.close,
@@ -143,6 +144,10 @@ class SinkRunner:
                     close()
                 except Exception:
                     log.exception("%s: closing failed", self._start.id)
+
+    def _tell_figures(self) -> None:
+        """Tell what was counted since the last second, the record that the task failed with among it."""
+        self._ticker.publish(self._clock.monotonic_s())
 
     def stop(self) -> None:
         """Ask the task to return from put soon; any thread, after `Control.stop`."""

@@ -225,6 +225,7 @@ def answers() -> dict[str, Any]:
             }
         ],
         "/lag": lag,
+        "/metrics": {},
         "/throughput": {
             "step_ms": 5000,
             "ts": NOW_MS,

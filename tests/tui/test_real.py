@@ -34,6 +34,8 @@ from tui.screens.dlq import Dlq
 from tui.screens.editor import EditText
 from tui.screens.form import Form
 from tui.screens.workers import Workers
+from tui.widgets.frame import Pane
+from tui.widgets.grid import Grid
 
 STRING = "org.apache.kafka.connect.storage.StringConverter"
 PATIENCE_S = 90.0
@@ -367,6 +369,32 @@ async def test_offsets_go_back_when_altered_with_a_preview(daemon, orders, tmp_p
         await until(partial(is_shown, app, name, "STOPPED"), PATIENCE_S)
         await pilot.press("p")
         await until(lambda: len(lines_of(out)) == 4, PATIENCE_S)
+
+
+async def test_record_of_a_failed_sink_is_read_from_its_trace(daemon, orders):
+    """Its place stands above the trace, Enter shows it first, and Escape leads back; it counts as rejected."""
+    name = orders["topics"]
+    create(daemon, name, orders, "RUNNING")
+    async with opened(daemon) as pilot:
+        app = pilot.app
+        await until(partial(has_failed, app, name), PATIENCE_S)
+        app.open_connector(name)
+        pane = app.view.query_one("#detail-text", Pane)
+        await until(lambda: "Enter reads it" in pane.text, PATIENCE_S)
+        place = pane.text.partition(":")[0].removeprefix(f"record {name}/").replace("/", "@")
+        await until(lambda: app.view.grid.texts("0")["rejected"] == "1", PATIENCE_S)
+        await pilot.press("enter")
+        await until(lambda: app.view.NAME == "Topics", PATIENCE_S)
+        grid = app.view.query_one("#records-grid", Grid)
+        await until(lambda: bool(grid.keys), PATIENCE_S)
+        assert grid.keys[0] == place
+        await pilot.press("escape")
+        await until(lambda: app.view.NAME == "Connectors", PATIENCE_S)
+        assert "Enter reads it" in pane.text
+
+
+def has_failed(app: Console, name: str) -> bool:
+    return any(task.state == "FAILED" for task in app.scene.model.tasks_of(name))
 
 
 async def test_bad_record_arrives_when_it_is_mended_and_replayed(daemon, orders, tmp_path):

@@ -15,11 +15,11 @@ from tui.scene import Asker, Scene
 from tui.screens.overview import direction, short_worker
 from tui.screens.pages import (
     ConfigPage,
-    ErrorsPage,
     HistoryPage,
     LogPage,
     OffsetsPage,
     Page,
+    StatesPage,
     TasksPage,
     TopicsPage,
 )
@@ -33,7 +33,7 @@ PAGES: tuple[type[Page], ...] = (
     ConfigPage,
     OffsetsPage,
     TopicsPage,
-    ErrorsPage,
+    StatesPage,
     HistoryPage,
     LogPage,
 )

@@ -23,7 +23,7 @@ from tui.replaying import Replaying
 from tui.scene import NO_FILES, Asker, Scene
 from tui.screens.dialogs import Choice
 from tui.screens.view import Hints, Listing, Selection, View
-from tui.text import age, count
+from tui.text import age, count, several
 from tui.widgets.frame import Pane, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -34,7 +34,7 @@ _QUEUES: Final = (
     Column("DLQ TOPIC", 0),
     Column("RECS", 5, right=True),
     Column("+1h", 4, right=True),
-    Column("LAST", 5, right=True),
+    Column("AGE", 5, right=True),
 )
 _LETTERS: Final = (
     Column("TIME", 8),
@@ -51,6 +51,7 @@ _STAGES: Final[Mapping[str, str]] = {
 }
 FORMS: Final = ("auto", "avro", "jsonschema", "connect-json", "json", "text", "hex")
 LIMIT: Final = 500
+_ABSENT: Final = "not there yet"
 
 Letter = dict[str, Any]
 
@@ -72,21 +73,23 @@ class Dlq(View):
     POLL_S: ClassVar[float | None] = 5.0
     EVENTS: ClassVar[frozenset[str]] = frozenset({"discard", "purge"})
     HINTS: ClassVar[Hints] = (
+        ("r", "replay"),
+        ("R", "edit+replay"),
+        ("D", "discard"),
+        ("t", "queue"),
         ("[ ]", "tab"),
         ("v", "view as"),
         ("space", "mark"),
-        ("r", "replay"),
-        ("D", "discard"),
-        ("R", "edit+replay"),
         ("F", "same error"),
         ("G", "group"),
-        ("t", "queue"),
         ("E", "export"),
     )
     ABOUT: ClassVar[str] = (
         "Records that a sink could not process, newest first. Why names the stage, the place it "
         "came from and the cause; Payload shows it as the connector's converter, JSON, text or hex "
-        "would (v changes that). r replays: first a dry run with today's configuration, then, if "
+        "would (v changes that). A letter keeps the time of its record: TIME, +1h and AGE, that of the "
+        "newest one, count from there and not from when it was written into the queue. r replays: "
+        "first a dry run with today's configuration, then, if "
         "you agree, a job sends them to the topic they came from or to a retry topic. R edits one "
         "payload first. D hides letters (Kafka deletes no single record); P purges a queue for "
         "good. F keeps only letters with the same error, Esc shows all again."
@@ -184,9 +187,13 @@ class Dlq(View):
             self.listing.show(list(self.letters), self.filter, now_s)
             table.renew()
         marked = f", {len(table.marked)} marked" if table.marked else ""
-        retitle(table, f"{self.topic or 'Dead letters'}  {len(table.keys)} records{marked}")
+        many = _ABSENT if self._absent(self.topic) else f"{len(table.keys)} records{marked}"
+        retitle(table, f"{self.topic or 'Dead letters'}  {many}")
         job = self.replaying.progress if self.replaying is not None else ""
         note = f"/{self.filter.text}  " if self.filter.text else ""
+        others = len(self.scene.queues) - 1
+        if self.narrow and others > 0:
+            note += f"t shows {several(others, 'other queue')}  "
         subtitle(table, self.problem or f"{note}{job or 'newest first'}")
         self._put_letter()
 
@@ -197,10 +204,16 @@ class Dlq(View):
             return "No letter matches; Esc shows all"
         if queue is None:
             return "No connector has a queue: errors.deadletterqueue.topic.name gives it one"
+        if self._absent(self.topic):
+            return "The topic is not there yet: the first dead letter makes it (good)"
         since_ms = queue.get("empty_since_ms")
         if since_ms is None:
             return "No dead letters (good)"
         return f"DLQ empty since {age(now_s - since_ms / 1000).partition(' ')[0]} (good)"
+
+    def _absent(self, topic: str) -> bool:
+        """Tell whether a queue's topic does not exist yet."""
+        return any(one["topic"] == topic and not one["exists"] for one in self.scene.queues)
 
     def refilter(self) -> None:
         """Show the letters again at once."""
@@ -232,6 +245,7 @@ class Dlq(View):
         if topic != self.topic:
             self.topic, self.letters = topic, {}
             self.table.marked = set()
+            self.table.show([])
             self.loaded_s = float("-inf")
 
     def open_named(self, name: str) -> bool:
@@ -319,7 +333,13 @@ class Dlq(View):
 
     async def _pick(self, console: Console) -> None:
         options = [
-            (queue["topic"], queue["topic"], f"{queue['records']} records, {queue['new_1h']} new")
+            (
+                queue["topic"],
+                queue["topic"],
+                f"{queue['records']} records, {queue['new_1h']} new"
+                if queue["exists"]
+                else _ABSENT,
+            )
             for queue in self.scene.queues
         ]
         answer = await console.push_screen_wait(Choice(self.scene, "Queue", options, 40))
@@ -365,7 +385,7 @@ class Dlq(View):
 
     def exported(self) -> list[dict[str, Any]]:
         """Give the letters shown, whole."""
-        return [self.letters[key] for key in self.table.keys]
+        return [self.letters[key] for key in self.table.keys if key in self.letters]
 
     def leave(self) -> bool:
         """Take the marks away."""
@@ -398,6 +418,8 @@ class Dlq(View):
         last = queue["last_ms"]
         ago = "-" if last is None else age(self.scene.clock() - last / 1000)
         new = queue["new_1h"]
+        if not queue["exists"]:
+            return Cell(f"{key} {_ABSENT}", "grey"), *(Cell("-", "grey"),) * 3
         return (
             Cell(key, "bold" if key == self.topic else ""),
             Cell(count(queue["records"])),

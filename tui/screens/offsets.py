@@ -28,12 +28,13 @@ if TYPE_CHECKING:
 COLUMNS = (
     Column("CONNECTOR", 22),
     Column("PARTITION", 0),
-    Column("COMMITTED", 28, right=True),
+    Column("COMMITTED", 26, right=True),
     Column("END", 12, right=True, wide=True),
-    Column("BEHIND", 9, right=True),
+    Column("UNCOMMITTED", 12, right=True),
     Column("COMMIT AGO", 10, right=True, wide=True),
 )
 STOP_S = 30.0
+_NOTHING = "No offsets yet: nothing has been committed"
 
 Row = dict[str, Any]
 
@@ -54,8 +55,10 @@ class Offsets(View):
         ("s", "sort"),
     )
     ABOUT: ClassVar[str] = (
-        "Where each connector stands. A sink's BEHIND is records up to the end of the topic. A "
-        "source's is time: since what it read last happened, or since its last complete poll; END "
+        "Where each connector stands. A sink's UNCOMMITTED is records from its committed offset to the end "
+        "of the topic: its task may have read them all, as LAG in other views says, which counts what it has "
+        "not read; it commits every offset.flush.interval.ms. A "
+        "source's is how late it is: since what it read last happened, or since its last complete poll; END "
         "then says how many bytes of the binlog are still to come. COMMIT AGO is when the task that has "
         "the partition stored an offset last. e alters the offset under the "
         "cursor (or of all marked rows of the connector): it says first how many records come "
@@ -76,7 +79,7 @@ class Offsets(View):
             self.scene,
             id="offsets-grid",
             title="Offsets",
-            empty="No offsets yet: nothing has been committed",
+            empty=_NOTHING,
         )
         self.listing = Listing(grid, self._fields)
         yield grid
@@ -88,7 +91,8 @@ class Offsets(View):
 
     def selection(self) -> list[Selection]:
         """Give the connectors of the chosen rows."""
-        names = dict.fromkeys(self.rows[key]["connector"] for key in self.table.chosen)
+        chosen = [self.rows[key] for key in self.table.chosen if key in self.rows]
+        names = dict.fromkeys(row["connector"] for row in chosen)
         return [Selection(name) for name in names]
 
     async def load(self, client: Asker) -> None:
@@ -99,11 +103,28 @@ class Offsets(View):
             found = await stock_offsets(client, kinds)
         else:
             found = await client.get(f"{PREFIX}/lag")
+            found += await self._uncommitted(client, found)
         self.rows = {
             f"{row['connector']} {json.dumps(row['partition'], sort_keys=True)}": row
             for row in found
         }
         self.listing.expire()
+
+    async def _uncommitted(self, client: Asker, found: Sequence[Row]) -> list[Row]:
+        """Give the partitions that tasks have of sinks which have committed nothing."""
+        connectors = self.scene.model.connectors.values()
+        sinks = {one.name for one in connectors if one.kind == "sink"}
+        silent = sinks - {row["connector"] for row in found}
+        if not silent:
+            return []
+        rows = []
+        for task, figures in (await client.get(f"{PREFIX}/metrics")).items():
+            name = task.rpartition("-")[0]
+            for place in str(figures.get("partitions", "")).split() if name in silent else ():
+                topic, _, number = place.rpartition("/")
+                partition = {"kafka_topic": topic, "kafka_partition": int(number)}
+                rows.append(_not_committed(name, partition))
+        return rows
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the rows."""
@@ -116,7 +137,19 @@ class Offsets(View):
             grid = self.table
             grid.renew()
             retitle(grid, f"Offsets {len(grid.keys)}")
-            subtitle(grid, self.problem or "")
+            grid.say_empty(self._nothing())
+            note = f"/{self.filter.text}, Esc shows all" if self.filter.text else ""
+            if self.limited is not None:
+                note = f"connector: {self.limited}, Esc shows all"
+            subtitle(grid, self.problem or note)
+
+    def _nothing(self) -> str:
+        """Give what is said where there is no row."""
+        known = self.scene.model.connectors.get(self.limited or "")
+        if known is None:
+            return "No offset matches; Esc shows all" if self.rows else _NOTHING
+        word = "its tasks read" if known.kind == "sink" else "its tasks tell where they are"
+        return f"{known.name} has committed nothing yet: offsets stand here once {word}; Esc shows all"
 
     def refilter(self) -> None:
         """Show the rows again at once."""
@@ -126,7 +159,9 @@ class Offsets(View):
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Show the whole offset."""
         event.stop()
-        row = self.rows[event.key]
+        row = self.rows.get(event.key)
+        if row is None:
+            return
         text = Text(json.dumps(row, indent=2, ensure_ascii=False))
         self.app.call_later(self.app.show_text, row["connector"], text)  # type: ignore[attr-defined]
 
@@ -165,6 +200,19 @@ class Offsets(View):
         )
 
 
+def _not_committed(name: str, partition: Mapping[str, Any]) -> Row:
+    """Give the row of a partition that a sink's task has and nothing of which is committed."""
+    return {
+        "connector": name,
+        "type": "sink",
+        "partition": partition,
+        "committed": None,
+        "end": None,
+        "behind": None,
+        "unit": "records",
+    }
+
+
 def moved_text(entry: Row) -> str:
     """Give how much a changed offset brings again or leaves out, and how long that takes."""
     events, length = entry["events"], entry.get("bytes")
@@ -180,6 +228,23 @@ def moved_text(entry: Row) -> str:
     return f"{', '.join(parts)} {entry['direction']}{time}"
 
 
+def reckoned(entry: Row, base: Mapping[str, Any] | None) -> tuple[Row, int]:
+    """Give a sink's entry of a preview from `base` on, and how many records were committed since.
+
+    The daemon reckons from what is committed when it is asked, which a running connector moves on.
+    """
+    start, now, to = (
+        (place or {}).get("kafka_offset") for place in (base, entry["from"], entry["to"])
+    )
+    if start is None or now is None or to is None or start == now:
+        return entry, 0
+    events = abs(to - start)
+    eta_s = entry["eta_s"] and entry["eta_s"] * events / max(1, entry["events"] or 0)
+    direction = "again" if to < start else "left out" if to > start else None
+    moved = {"from": base, "direction": direction, "events": events, "eta_s": eta_s}
+    return {**entry, **moved}, now - start if to < start else 0
+
+
 class Altering:
     """Changes offsets of the chosen rows of one connector, step by step."""
 
@@ -189,25 +254,28 @@ class Altering:
 
     async def alter(self) -> None:
         """Ask for the new place, preview, stop if need be, confirm, send."""
-        chosen = [self._view.rows[key] for key in self._view.table.chosen]
+        rows = self._view.rows
+        chosen = [rows[key] for key in self._view.table.chosen if key in rows]
+        if not chosen:
+            self._console.say(f"nothing to alter: {self._view.table.empty}", "amber")
         if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
-        chosen = [row for row in chosen if row["connector"] == name]
-        wanted = await self._wanted(chosen)
-        if wanted is None:
+        now = await self._now([row for row in chosen if row["connector"] == name])
+        wanted = None if now is None else await self._wanted(now)
+        if now is None or wanted is None:
             return
         offsets = [
             {"partition": row["partition"], "offset": offset}
-            for row, offset in zip(chosen, wanted, strict=True)
+            for row, offset in zip(now, wanted, strict=True)
         ]
         call = connector("PATCH", name, "/offsets", {"offsets": offsets})
-        await self._confirmed(name, offsets, call, "Alter offsets of")
+        await self._confirmed(name, offsets, call, "Alter offsets of", now)
 
     async def reset(self) -> None:
         """Forget all offsets of the connector under the cursor."""
         key = self._view.table.key
-        if key is None or not self._console.actions.allowed(ADMINISTER):
+        if key not in self._view.rows or not self._console.actions.allowed(ADMINISTER):
             return
         name = self._view.rows[key]["connector"]
         offsets = [
@@ -219,17 +287,28 @@ class Altering:
             name, offsets, connector("DELETE", name, "/offsets"), "Reset all offsets of"
         )
 
+    async def _now(self, chosen: Sequence[Row]) -> list[Row] | None:
+        """Give the rows as they are now, not as they were shown; None where nobody tells."""
+        if self._console.scene.stock:
+            return list(chosen)
+        name = chosen[0]["connector"]
+        found = await self._console.actions.ask(ours("GET", f"/lag?connector={escaped(name)}"))
+        if found is None:
+            return None
+        known = {place_text(row["partition"]): row for row in found if row["connector"] == name}
+        return [known.get(place_text(row["partition"]), row) for row in chosen]
+
     async def _wanted(self, chosen: Sequence[Row]) -> list[Mapping[str, Any] | None] | None:
         """Give the new offset of each row, None when the user gave up."""
         scene = self._console.scene
         sink = chosen[0]["type"] == "sink"
         options = [("edit", "write it", "the offset as JSON")]
         if sink:
-            options = [
-                ("back", "back by", "so many records again"),
-                ("to", "to an offset", "the same one for each chosen partition"),
-                ("end", "to the end", "leave out what has not been read"),
-            ]
+            options = [("to", "to an offset", "the same one for each chosen partition")]
+            if all(row["committed"] for row in chosen):
+                options.insert(0, ("back", "back by", "so many records again"))
+            if all(row["end"] for row in chosen):
+                options.append(("end", "to the end", "leave out what has not been read"))
         options.append(("forget", "forget", "as if it had never read"))
         many = f"{len(chosen)} partitions" if len(chosen) > 1 else "1 partition"
         title = f"Alter {many} of {chosen[0]['connector']}"
@@ -239,8 +318,11 @@ class Altering:
         if answer == "end":
             return [row["end"] for row in chosen]
         if answer in {"back", "to"}:
+            places = {place_text(row["committed"]) for row in chosen}
+            now = f"the committed offset {places.pop()}" if len(places) == 1 else "each offset"
+            question = f"How many records back from {now}?"
             text = await self._console.push_screen_wait(
-                Ask(scene, title, "How many records back?" if answer == "back" else "Offset?")
+                Ask(scene, title, question if answer == "back" else "Offset?")
             )
             if not text or not text.isdigit():
                 return None
@@ -277,13 +359,18 @@ class Altering:
         return found
 
     async def _confirmed(
-        self, name: str, offsets: Sequence[Mapping[str, Any]], call: Call, word: str
+        self,
+        name: str,
+        offsets: Sequence[Mapping[str, Any]],
+        call: Call,
+        word: str,
+        rows: Sequence[Row] = (),
     ) -> None:
         self._console.say(f"{name} looks at the new place ...", "violet")
         preview = await self._preview(name, offsets)
         if preview is None:
             return
-        text = self._told(preview, call)
+        text = self._told(preview, call, rows)
         stopped = all(check["ok"] for check in preview["checks"])
         actions = self._console.actions
         if not all(check["ok"] for entry in preview["offsets"] for check in entry["checks"]):
@@ -321,15 +408,21 @@ class Altering:
             self._console.say(f"{call}: {error}", "red")
             return None
 
-    def _told(self, preview: Mapping[str, Any], call: Call) -> Text:
+    def _told(self, preview: Mapping[str, Any], call: Call, rows: Sequence[Row]) -> Text:
+        """Give the preview in words, reckoned from the offsets that `rows` have."""
         palette = self._console.scene.palette
         text = Text(style=palette.text)
-        for entry in preview["offsets"][:20]:
+        base = {place_text(row["partition"]): row["committed"] for row in rows}
+        for told in preview["offsets"][:20]:
+            entry, since = reckoned(told, base.get(place_text(told["partition"]), told["from"]))
             text.append(f"{place_text(entry['partition'])}\n", "bold")
             text.append(f"  from {place_text(entry['from'])}  to {place_text(entry['to'])}\n")
             moved = moved_text(entry)
             if moved:
                 text.append(f"  = {moved}\n", "bold")
+            if since:
+                text.append(f"  {place_text(told['from'])} is committed by now: ", palette.grey)
+                text.append(f"{count(since)} more come again\n", palette.grey)
             self._put_checks(text, entry["checks"])
         if len(preview["offsets"]) > 20:
             text.append(f"and {len(preview['offsets']) - 20} partitions more\n")

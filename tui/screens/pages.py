@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, ClassVar
+from functools import partial
+from typing import Any, ClassVar, Final
 
 from rich.text import Text
 
@@ -21,6 +23,7 @@ from tui.text import ago, cause_first, count, lag, seconds, size
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
 
+_RECORD: Final = re.compile(r"consumed record is \{topic='([^']*)', partition=(\d+), offset=(\d+)")
 Entry = dict[str, Any]
 
 
@@ -87,6 +90,26 @@ class Page:
         del key
         return False
 
+    def _open_topic(self, key: str, topic: str, place: tuple[int, int] | None = None) -> None:
+        """Show a topic's records in their view, which leads back to the row `key` here."""
+        app: Any = self.grid.app
+        back = partial(app.open_connector, self.name, self.TITLE, key)
+        app.call_later(app.open_topic, topic, back, place)
+
+    def _open_record(self, key: str, trace: str) -> bool:
+        """Show the record that a trace names; False when it names none."""
+        found = None if self.scene.stock else _RECORD.search(trace)
+        if found is None:
+            return False
+        self._open_topic(key, found[1], (int(found[2]), int(found[3])))
+        return True
+
+    def _put_record(self, text: Text, trace: str) -> None:
+        """Append which record a trace names, and the key that reads it."""
+        found = None if self.scene.stock else _RECORD.search(trace)
+        if found is not None:
+            text.append(f"record {found[1]}/{found[2]}@{found[3]}: Enter reads it\n\n", "bold")
+
     def on_command(self, command: str) -> bool:
         """Take a key; False leaves it."""
         del command
@@ -106,7 +129,7 @@ class TasksPage(Page):
         Column("BATCH p95", 9, right=True),
         Column("COMMIT", 7, right=True),
         Column("RETRIES", 7, right=True, wide=True),
-        Column("FAILURES", 8, right=True, wide=True),
+        Column("REJECTED", 8, right=True, wide=True),
         Column("RESTARTS", 8, right=True, wide=True),
         Column("SINCE", 7, right=True),
         Column("ERROR", 0),
@@ -148,7 +171,8 @@ class TasksPage(Page):
             Cell(seconds(batch)),
             Cell(ago(figures.get("last_commit_ms"), self.scene.clock())),
             Cell(count(figures.get("total-retries"))),
-            Cell(count(figures.get("total-record-failures"))),
+            # each record once; total-record-failures counts retries, and not what a task itself rejects
+            Cell(count(figures.get("total-record-errors"))),
             Cell(count(task.restarts)),
             Cell(ago(task.since, self.scene.clock()), "grey"),
             Cell(cause_first(task.error or ""), "red"),
@@ -162,6 +186,7 @@ class TasksPage(Page):
         if not trace or self.rows.get(key, {}).get("state") != "FAILED":
             return f"Task {key}", self._figures_text(key)
         text = Text(style=self.scene.palette.text)
+        self._put_record(text, trace)
         text.append(f"{reason(trace)}\n", self.scene.palette.style("red"))
         if self.scene.explain:
             text.append(f"{_advice(trace)}\n", self.scene.palette.grey)
@@ -170,6 +195,10 @@ class TasksPage(Page):
             causes = not line.startswith(("\t", " "))
             text.append(line + "\n", self.scene.palette.style("red") if causes else "")
         return f"Why task {key} failed; n N next Caused by, c copy", text
+
+    def enter(self, key: str) -> bool:
+        failed = self.rows.get(key, {}).get("state") == "FAILED"
+        return failed and self._open_record(key, self._traces.get(key, ""))
 
     def _figures_text(self, key: str) -> Text:
         text = Text(style=self.scene.palette.text)
@@ -338,23 +367,22 @@ class TopicsPage(Page):
         """Show the topic's records in the view of topics."""
         if self.scene.stock or "partitions" not in self.rows.get(key, {}):
             return False
-        app = self.grid.app
-        app.call_later(app.open_topic, key)  # type: ignore[attr-defined]
+        self._open_topic(key, key)
         return True
 
 
-class ErrorsPage(Page):
+class StatesPage(Page):
     """Changes of state of the connector and its tasks, newest first, with traces."""
 
-    TITLE = "Errors"
+    TITLE = "States"
     COLUMNS = (
-        Column("WHEN", 17),
+        Column("WHEN", 19),
         Column("WHO", 9),
         Column("TO", 10),
         Column("WKR", 4),
         Column("WHY", 0),
     )
-    EMPTY = "Nothing in the journal"
+    EMPTY = "No change of state in the journal"
 
     async def load(self, client: Asker) -> None:
         """Fetch the journal's entries."""
@@ -376,7 +404,13 @@ class ErrorsPage(Page):
 
     def about(self, key: str | None) -> tuple[str, Text]:
         row = self.rows.get(key or "", {})
-        return "Trace", Text(str(row.get("trace") or row.get("cause") or ""))
+        trace = str(row.get("trace") or "")
+        text = Text(style=self.scene.palette.text)
+        self._put_record(text, trace)
+        return "Trace", text.append(trace or str(row.get("cause") or ""))
+
+    def enter(self, key: str) -> bool:
+        return self._open_record(key, str(self.rows.get(key, {}).get("trace") or ""))
 
 
 class HistoryPage(Page):
@@ -384,7 +418,7 @@ class HistoryPage(Page):
 
     TITLE = "History"
     HINTS = (("u", "apply revision"),)
-    COLUMNS = (Column("WHEN", 17), Column("BY", 14), Column("WKR", 4), Column("CHANGED", 0))
+    COLUMNS = (Column("WHEN", 19), Column("BY", 14), Column("WKR", 4), Column("CHANGED", 0))
     EMPTY = "No revision in the journal"
 
     async def load(self, client: Asker) -> None:
@@ -469,4 +503,4 @@ class LogPage(Page):
 
 
 def _when(ms: int) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(ms / 1000))
+    return time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(ms / 1000))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
 from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
 
@@ -13,6 +13,8 @@ from textual.containers import Vertical
 from textual.worker import Worker
 
 from tui.client import PREFIX, ClientError, escaped
+from tui.filters import Filter
+from tui.following import Followed
 from tui.letters import put_payload
 from tui.scene import Asker, Scene
 from tui.screens.dialogs import Ask
@@ -51,7 +53,7 @@ _PEEK: Hints = (
 )
 
 
-_KEPT: Final = 500
+_NEWEST: Final = 200
 _NO_RECORD: Final = (
     "The record under the cursor is shown here. t chooses where to read from: newest, oldest, an offset, "
     "time:MS; F follows what comes."
@@ -72,7 +74,8 @@ class Topics(View):
         "Topics of the cluster with the connectors that write and read them; RECORDS counts "
         "offsets, so compacted topics hold fewer; SIZE is the bytes of one copy on the brokers' "
         "disks. Enter peeks at the newest records; t chooses another place: oldest, newest, an "
-        "offset, or time:MS; F follows what comes from now on. "
+        "offset, or time:MS; F follows what comes after the newest row, and where records come too "
+        "fast a row says how many were passed over. "
         "v changes how payloads are read: auto uses the converter of a connector of this topic. "
         "The filter looks into key, value and headers."
     )
@@ -84,13 +87,16 @@ class Topics(View):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.rows: dict[str, dict[str, Any]] = {}
-        self.records: dict[str, dict[str, Any]] = {}
+        self.records: dict[str, Mapping[str, Any]] = {}
         self.topic = ""
         self.start = "newest"
+        self.partition: int | None = None
         self.form = "auto"
         self.following: Worker[None] | None = None
         self._note = ""
         self._internal = False
+        self._listed = self.filter
+        self._back: Callable[[], None] | None = None
 
     @property
     def HINTS(self) -> Hints:  # type: ignore[override]  # noqa: N802 - depends on what is open
@@ -122,12 +128,31 @@ class Topics(View):
         """Give the open table."""
         return self.query_one("#records-grid" if self.topic else "#topics-grid", Grid)
 
-    def open(self, topic: str) -> None:
-        """Open a topic's records."""
+    def open(
+        self,
+        topic: str,
+        back: Callable[[], None] | None = None,
+        place: tuple[int, int] | None = None,
+    ) -> None:
+        """Open a topic's records, the newest or from a partition's offset on.
+
+        `back` shows again what they were opened from.
+        """
+        self._stop_following()
+        if not self.topic:
+            self._listed = self.filter
+        self.filter = Filter()
+        self._back = back
         self.topic, self.records, self.start = topic, {}, "newest"
+        self.partition = None
+        if place is not None:
+            self.partition, self.start = place[0], str(place[1])
+        grid = self.query_one("#records-grid", Grid)
+        grid.show([])
+        self.record_listing.expire()
         self.query_one("#topics-list").display = False
         self.query_one("#peek").display = True
-        self.query_one("#records-grid", Grid).focus()
+        grid.focus()
         self.loaded_s = float("-inf")
 
     def leave(self) -> bool:
@@ -135,12 +160,24 @@ class Topics(View):
         if not self.topic:
             return False
         self._stop_following()
-        self.topic = ""
+        self.topic, self.filter = "", self._listed
+        back, self._back = self._back, None
         self.query_one("#topics-list").display = True
         self.query_one("#peek").display = False
         self.query_one("#topics-grid", Grid).focus()
         self.loaded_s = float("-inf")
+        if back is not None:
+            back()
+        else:
+            self.refilter()
         return True
+
+    def open_named(self, name: str) -> bool:
+        """Show the list, which a command filters by `name`."""
+        del name
+        self._back = None
+        self.leave()
+        return False
 
     def stale(self, now_s: float) -> bool:
         """Tell whether to fetch; what is followed comes by itself."""
@@ -149,14 +186,18 @@ class Topics(View):
     async def load(self, client: Asker) -> None:
         """Fetch topics, or the records of the open one."""
         if self.topic:
-            path = f"{PREFIX}/topics/{escaped(self.topic)}/records"
-            found = await client.get(f"{path}?from={self.start}&limit=200&as={self.form}")
+            found = await client.get(self._path(f"from={self.start}&limit={_NEWEST}"))
             self.records = {f"{one['partition']}@{one['offset']}": one for one in found}
         else:
             found = await client.get(f"{PREFIX}/topics")
             self.rows = {row["topic"]: row for row in found}
         self.listing.expire()
         self.record_listing.expire()
+
+    def _path(self, query: str) -> str:
+        """Give the path of the open topic's records, read as the user wants."""
+        part = "" if self.partition is None else f"&partition={self.partition}"
+        return f"{PREFIX}/topics/{escaped(self.topic)}/records?{query}&as={self.form}{part}"
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the open table."""
@@ -171,7 +212,8 @@ class Topics(View):
             grid.renew()
         if self.topic:
             where = f"from {self.start}" if self.following is None else f"following{self._note}"
-            retitle(grid, f"{self.topic}  {len(grid.keys)} records, {where}")
+            part = "" if self.partition is None else f" of partition {self.partition}"
+            retitle(grid, f"{self.topic}  {len(grid.keys)} records{part}, {where}")
             self._put_record()
         else:
             retitle(grid, f"Topics {len(grid.keys)}")
@@ -229,7 +271,7 @@ class Topics(View):
         start = await console.push_screen_wait(Ask(self.scene, "Records from", words, self.start))
         if start:
             self._stop_following()
-            self.start = start.strip()
+            self.start, self.partition = start.strip(), None
             self.loaded_s = float("-inf")
 
     def _follow(self) -> None:
@@ -244,20 +286,28 @@ class Topics(View):
             self.loaded_s = float("-inf")
 
     async def _take(self) -> None:
-        """Put records that come on top, the last _KEPT of them."""
-        path = f"{PREFIX}/topics/{escaped(self.topic)}/records?follow=true&as={self.form}"
+        """Put records that come on top of what is shown, without a gap that is not told."""
+        followed = Followed(self.records)
+        begun = 0
         try:
-            async with aclosing(self.scene.client.stream(path)) as events:
+            async with aclosing(self.scene.client.stream(self._path("follow=true"))) as events:
                 async for event in events:
-                    if event is None:
-                        continue
-                    if event.type == "record":
-                        one = event.data
-                        self.records = {f"{one['partition']}@{one['offset']}": one, **self.records}
-                        for key in list(self.records)[_KEPT:]:
-                            del self.records[key]
-                    else:
-                        self._note = f", {event.data.get('message') or 'some left out'}"
+                    # the daemon stands at the end some time between its first sign and its second one:
+                    # what came since the last look, and until then, is not in the stream
+                    if begun < 2:
+                        begun += 1
+                        newest = self._path(f"from=newest&limit={_NEWEST}")
+                        found = await self.scene.client.get(newest)
+                        if len(found) >= _NEWEST:
+                            followed.skip()
+                        followed.take(found)
+                    if event is not None and event.type == "record":
+                        followed.take([event.data])
+                    elif event is not None and event.type == "skipped":
+                        followed.skip()
+                    elif event is not None:
+                        self._note = f", {event.data.get('message')}"
+                    self.records = dict(followed.records)
                     self.record_listing.expire()
         except ClientError as error:
             self._note = f", {error}"
@@ -271,8 +321,9 @@ class Topics(View):
     def exported(self) -> list[dict[str, Any]]:
         """Give the rows shown, whole."""
         grid = self.grid
-        keys = [] if grid is None else grid.keys
-        return [self.records[key] if self.topic else self.rows[key] for key in keys]
+        known: Mapping[str, Mapping[str, Any]] = self.records if self.topic else self.rows
+        rows = [known[key] for key in ([] if grid is None else grid.keys) if key in known]
+        return [dict(row) for row in rows if "passed" not in row]
 
     def _put_record(self) -> None:
         key = self.query_one("#records-grid", Grid).key
@@ -281,7 +332,9 @@ class Topics(View):
     def _record_text(self, key: str) -> Text:
         text = Text(style=self.scene.palette.text)
         record = self.records.get(key)
-        if record is not None:
+        if record is not None and "passed" in record:
+            text.append(f"{record['value']['text']}.", self.scene.palette.style("amber"))
+        elif record is not None:
             text.append("key\n", self.scene.palette.grey)
             put_payload(text, self.scene, record["key"])
             text.append("value\n", self.scene.palette.grey)
@@ -312,6 +365,8 @@ class Topics(View):
 
     def _record_cells(self, key: str) -> Sequence[Cell]:
         record = self.records[key]
+        if "passed" in record:
+            return Cell("..."), Cell(key), Cell(""), Cell(record["value"]["text"], "amber")
         at = "-"
         if record["ts"] is not None:
             at = time.strftime("%m-%d %H:%M:%S", time.gmtime(record["ts"] / 1000))

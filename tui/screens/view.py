@@ -47,6 +47,8 @@ class View(Vertical):
         super().__init__(id=id or self.NAME.lower())
         self.scene = scene
         self.filter = Filter()
+        self.limited: str | None = None
+        """The connector or worker that another view's key has limited this one to."""
         self.problem: str | None = None
         self.loaded_s = float("-inf")
         self._asked = False
@@ -137,7 +139,13 @@ class View(Vertical):
 
     def set_filter(self, text: str) -> None:
         """Show only rows that match."""
+        self.limited = None
         self.filter = Filter(text)
+        self.refilter()
+
+    def limit(self, field: str, name: str) -> None:
+        """Show only the rows of a connector or worker, until Escape or the view's own number."""
+        self.filter, self.limited = Filter(f"{field}:{name}"), name
         self.refilter()
 
     def refilter(self) -> None:

@@ -61,7 +61,8 @@ _WHY: Final[Mapping[str, str]] = {
     "died": "Its tasks had not been stopped. The group notices a killed worker at its session "
     "timeout, at once when its host's daemon sees it die. They stand still until placed again.",
     "left": "It was stopped in order: its tasks, if it had any, had stopped before it went.",
-    "stable": "Only what had to move moved: all other tasks kept running meanwhile.",
+    "stable": "Only what had to move moved: no other task left its worker. Those whose configuration "
+    "changed started again there, the others were not touched.",
 }
 
 Rebalance = Mapping[str, Any]
@@ -191,6 +192,8 @@ class Workers(View):
         if event.grid.id == "members":
             self.app.call_later(self.app.run_action, f"tasks_of('{event.key}')")
             return
+        if event.key not in self._rows:
+            return
         entry, phase = self._rows[event.key]
         text = moves(self.scene, entry, phase, width=self.app.size.width - 12, full=True)
         self.app.call_later(self.app.show_text, f"gen {entry['gen']}", text)  # type: ignore[attr-defined]
@@ -280,7 +283,7 @@ def moves(scene: Scene, entry: Rebalance, phase: str, *, width: int, full: bool 
     if entry["workers"]:
         kept = sum(entry["workers"].values()) - len(entry["assigned"])
         text.append("not moved    ", palette.grey)
-        text.append(f"{max(0, kept)} tasks kept running\n")
+        text.append(f"{max(0, kept)} stayed on their workers\n")
     if scene.explain and phase in _WHY:
         head, mark, rest = _WHY[phase].partition("?")
         text.append(f"\n{head}{mark}" if mark else "\n", palette.style("blue"))

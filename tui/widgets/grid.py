@@ -124,11 +124,11 @@ class Grid(ScrollView, can_focus=True):
 
     def cell(self, key: str, column: int) -> Cell:
         """Give one cell."""
-        return self._cells(key)[column]
+        return self._row(key)[column]
 
     def texts(self, key: str) -> dict[str, str]:
         """Give a row's cells by the titles of their columns."""
-        cells = self._cells(key)
+        cells = self._row(key)
         return {
             column.title.lower(): cell.text
             for column, cell in zip(self._columns, cells, strict=True)
@@ -209,7 +209,14 @@ class Grid(ScrollView, can_focus=True):
         self.repaint(self._keys[top : top + max(0, self.size.height - 1)])
 
     def _differs(self, key: str) -> bool:
-        return self._drawn.get(key) != tuple(self._cells(key))
+        return self._drawn.get(key) != self._row(key)
+
+    def _row(self, key: str) -> tuple[Cell, ...]:
+        """Give a row's cells, empty ones for a row that the view has given up since it was shown."""
+        try:
+            return tuple(self._cells(key))
+        except (KeyError, StopIteration):
+            return (Cell(""),) * len(self._columns)
 
     def action_move(self, by: int) -> None:
         """Move the cursor by rows."""
@@ -295,7 +302,7 @@ class Grid(ScrollView, can_focus=True):
         mark = "*" if key in self.marked else " "
         if len(self._drawn) > _REMEMBERED:
             self._drawn.clear()
-        cells = self._drawn[key] = tuple(self._cells(key))
+        cells = self._drawn[key] = self._row(key)
         return self._strip(cells, width, mark, on_cursor=at == self._cursor)
 
     def _ground(self, *, on_cursor: bool) -> Style:
