@@ -8,9 +8,10 @@ from contextlib import aclosing
 from typing import Any
 
 import pytest
+from textual.geometry import Region
 
 from tests.tui import daemon
-from tests.tui.still import until
+from tests.tui.still import still, until
 from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
 from tui.contexts import Context
@@ -270,3 +271,14 @@ async def test_token_goes_with_every_request_when_a_context_has_one():
             server.beat()
             await waiting
         assert server.logins == ["Bearer t0k", "Bearer t0k"]
+
+
+async def test_console_is_drawn_when_colours_are_off(monkeypatch):
+    """NO_COLOR takes the colours out of every line, those of the bars among them."""
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = still(DARK)
+    async with app.run_test(size=(80, 24)):
+        await asyncio.wait_for(app.complete.wait(), 20)
+        title = app.query_one("#title")
+        (line,) = title.render_lines(Region(0, 0, 80, 1))
+        assert line.text.strip().startswith("ingest")

@@ -38,7 +38,11 @@ class Bar(Widget):
         width = crop.right
         if self._line is None or self._line.cell_length != width:
             ground = Style(bgcolor=self._ground or None)
-            segments = Segment.apply_style(self._text.render(self.app.console), ground)
+            # each with a style, if it says nothing: the filter for NO_COLOR asks for one
+            segments = [
+                Segment(text, ground + style if style else ground)
+                for text, style, _ in self._text.render(self.app.console)
+            ]
             self._line = Strip(segments).adjust_cell_length(width, ground)
             for line_filter in self.get_line_filters():
                 self._line = self._line.apply_filter(line_filter, self.background_colors[1])
