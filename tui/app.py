@@ -142,7 +142,8 @@ class Console(Handlers):
             self.run_worker(self.scene.feed.run(), group="feed", exclusive=True)
         self.action_view(1)
         self.set_interval(self._flush_s, self.flush)
-        self.call_after_refresh(self._mount_later)
+        # after the refresh that draws the frame's bars, which the first flush writes
+        self.call_after_refresh(self.call_after_refresh, self._mount_later)
 
     def _mount_later(self) -> None:
         # what has been made so far stays: no collection need ever look at it

@@ -25,6 +25,8 @@ from typing import Any, Final, NamedTuple
 HERE: Final = Path(__file__).parent
 RECORDED: Final = HERE.parents[1] / "golden/rest"
 POLL_S: Final = 20.0
+STAYING_ANSWERS: Final = 10
+"""How many answers in a row must be the same behind a restart."""
 COMPARED: Final = ("content-type", "location", "allow")
 OWN_MEMBERS: Final = ("commit", "kafka_cluster_id", "documentation")
 
@@ -113,6 +115,7 @@ class Replay:
     def __init__(self, port: int, mode: str, run: str, folder: str) -> None:
         self._port = port
         self._mode = mode
+        self._restarting = False
         self._names = {"{RUN}": run, "{DIR}": folder, "{HOSTPORT}": f"127.0.0.1:{port}"}
         self._rules = [rule for rule in load_rules() if rule.mode in (None, mode)]
 
@@ -122,12 +125,19 @@ class Replay:
         return step.get("standalone", answer) if self._mode == "standalone" else answer
 
     def differences(self, step: dict[str, Any]) -> list[str]:
-        """Send one step; give what differs from the recorded answer."""
+        """Send one step; give what differs from the recorded answer.
+
+        A restart is answered before it begins, so that what is waited for behind one must stay.
+        """
         expected = self.recorded(step)
-        deadline = time.monotonic() + (POLL_S if step.get("poll") else 0)
+        poll = bool(step.get("poll"))
+        deadline = time.monotonic() + (POLL_S if poll else 0)
+        missing = wanted = STAYING_ANSWERS if poll and self._restarting else 1
+        self._restarting = "/restart" in step["path"] or (self._restarting and not poll)
         while True:
             found = self.compare(step, expected, self.send(step))
-            if not found or time.monotonic() >= deadline:
+            missing = wanted if found else missing - 1
+            if missing == 0 or time.monotonic() >= deadline:
                 return found
             # the recorded step was itself a poll, repeated until the worker had got there
             time.sleep(0.05)

@@ -17,14 +17,12 @@ import pytest
 
 from deploy.parts import free_ports
 from deploy.parts.connect import ConnectWorker
-from tests.conformance.rest.replay import POLL_S, Answer, Replay, load_steps
+from tests.conformance.rest.replay import POLL_S, STAYING_ANSWERS, Answer, Replay, load_steps
 from tests.conformance.rest.test_recorded import data_folder, options_of
 from tests.conformance.rest.variations import variations
 from tests.daemon import Daemon, worker_options
 from tests.waiting import wait_until
 
-STAYING_ANSWERS = 10
-"""How many answers in a row must be the same behind a restart."""
 VARIATIONS = 200
 VARIATIONS_SEED = 17
 REBALANCE = ("rebalance", "stale configuration")
