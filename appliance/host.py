@@ -28,6 +28,7 @@ from appliance.errors import ConfigError, ConnectError, RetriableError
 from appliance.herder.abstract import HerderContext
 from appliance.herder.distributed import DistributedHerder
 from appliance.herder.entities import ConnectorType
+from appliance.herder.herder import WORKER_DIED
 from appliance.herder.inbox import Inbox
 from appliance.herder.standalone import StandaloneHerder
 from appliance.journal.journal import Journal, journal_topic
@@ -251,7 +252,7 @@ class Host:
                 if member is not None:
                     # one that had left by itself is no member any more
                     if member.leave_group(member_id, "its process died", _LEAVE_S):
-                        self._herder.expect_rebalance("a worker of this daemon died")
+                        self._herder.expect_rebalance(WORKER_DIED)
                         _LOG.warning(
                             "A worker of this daemon died and was taken out of the group. member=%s",
                             member_id,

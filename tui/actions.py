@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 OPERATE: Final = "operate"
 ADMINISTER: Final = "administer"
-_RESTING: Final = ("PAUSED", "STOPPED")
 _WAYS: Final = {"PAUSED": "/pause", "RUNNING": "/resume", "STOPPED": "/stop"}
 
 T = TypeVar("T")
@@ -100,7 +99,7 @@ class Actions:
             failed = any(
                 task.state == "FAILED" and one.task in {None, task.number} for task in tasks
             )
-            if known is not None and known.state in _RESTING and not failed:
+            if known is not None and known.rests and not failed:
                 resting[one.connector] = known.state.lower()
             else:
                 kept.append(one)
@@ -115,7 +114,7 @@ class Actions:
     def _resting_note(self, names: Sequence[str]) -> str:
         """Give what a restart leaves as it is of paused connectors, empty where none is."""
         known = self._console.scene.model.connectors
-        paused = [name for name in names if name in known and known[name].state in _RESTING]
+        paused = [name for name in names if name in known and known[name].rests]
         if not paused:
             return ""
         return (

@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -36,6 +36,8 @@ from tui.scene import Scene
 from tui.screens.overview import Overview
 from tui.screens.view import Hints, View
 from tui.widgets.bar import Bar
+
+_View = TypeVar("_View", bound=View)
 
 SAID_S = 6.0
 ASIDE_S = 15.0
@@ -379,11 +381,15 @@ class Console(Handlers):
         view.refilter()
         self.call_after_refresh(self.flush)
 
+    def _view_of(self, kind: type[_View]) -> _View | None:
+        """Give the view of a kind, None while it is not made yet."""
+        return next((view for view in self.views if isinstance(view, kind)), None)
+
     def open_connector(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
         """Open a connector in its view."""
         from tui.screens.connectors import Connectors
 
-        view = next((view for view in self.views if isinstance(view, Connectors)), None)
+        view = self._view_of(Connectors)
         if view is not None:
             self.go(view)
             view.open(name, tab, key)
@@ -392,7 +398,7 @@ class Console(Handlers):
         """Go to the list of connectors, the cursor on one as soon as it is there."""
         from tui.screens.connectors import Connectors
 
-        view = next((view for view in self.views if isinstance(view, Connectors)), None)
+        view = self._view_of(Connectors)
         if view is not None:
             self.go(view)
             view.point_at(name)
@@ -406,7 +412,7 @@ class Console(Handlers):
         """Open a topic's records in their view, or those from a partition's offset; leaving calls `back`."""
         from tui.screens.topics import Topics
 
-        view = next((view for view in self.views if isinstance(view, Topics)), None)
+        view = self._view_of(Topics)
         if view is not None:
             self.go(view)
             view.open(name, back, place)

@@ -135,7 +135,7 @@ class Editing:
         known = model.connectors.get(name)
         if plan is not None:
             put_plan(text, console.scene, plan, console.size.width)
-        elif known is not None and known.state in {"PAUSED", "STOPPED"}:
+        elif known is not None and known.rests:
             text.append(f"{name} is {known.state.lower()}: no task starts with it until resume.\n")
         else:
             tasks = several(len(model.tasks_of(name)), "task")

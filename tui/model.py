@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, deque
-from collections.abc import Container, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 from urllib.parse import unquote
@@ -31,7 +31,6 @@ _WAYS: Final = {
 }
 _NEWS: Final = 200
 _CONFIG_PATH: Final = re.compile(r"/connectors/([^/]+)/config")
-_TASK: Final = re.compile(r".+-\d+")
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 
 
@@ -78,6 +77,11 @@ class Connector(NamedTuple):
     changed: int | None = None
     changed_by: str | None = None
     version: str | None = None
+
+    @property
+    def rests(self) -> bool:
+        """Whether its tasks are paused or stopped until it is resumed."""
+        return self.state in {"PAUSED", "STOPPED"}
 
 
 class Worker(NamedTuple):
@@ -454,7 +458,7 @@ class Model:
         return True
 
     def _tell(self, type_: str, body: Mapping[str, Any]) -> None:
-        news = sentence(type_, body, self.connectors)
+        news = sentence(type_, body)
         if news is not None:
             self.news.appendleft(news)
 
@@ -478,15 +482,15 @@ def _connector(entry: Mapping[str, Any]) -> Connector:
     )
 
 
-def sentence(type_: str, body: Mapping[str, Any], connectors: Container[str] = ()) -> News | None:
-    """Give an event in words, None for what needs none; `connectors` tells their names from tasks'."""
+def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
+    """Give an event in words, None for what needs none."""
     ts = int(body.get("ts", 0))
     if type_ in {"task", "connector"}:
         why = reason(body.get("trace")) or ""
         return News(ts, f"{body['key']} {body['to']} {why}".rstrip(), str(body["to"]))
     if type_ == "rebalance":
-        placed = [str(name) for name in body.get("assigned", ())]
-        whole = sum(name in connectors or _TASK.fullmatch(name) is None for name in placed)
+        placed, connectors = body.get("assigned", ()), body.get("connectors", ())
+        whole = sum(name in connectors for name in placed)
         counts = (several(whole, "connector"), several(len(placed) - whole, "task"))
         told = [count for count in counts if not count.startswith("0 ")]
         text = " ".join([f"gen {body.get('generation')}", *(f"+{count}" for count in told)])

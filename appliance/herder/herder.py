@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from appliance.errors import ConnectError
 from appliance.herder.entities import (
@@ -35,6 +35,11 @@ from appliance.herder.entities import (
 )
 from appliance.ids import ConnectorTaskId, State, TargetState
 from appliance.storage.snapshot import SessionKey
+
+JOINING: Final = "joining the group"
+UNSAID: Final = "another worker asked for it"
+WORKER_DIED: Final = "a worker of this daemon died"
+"""Causes of rebalances that are read again where the history is put together."""
 
 
 class SignatureError(ConnectError):

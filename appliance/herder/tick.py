@@ -22,7 +22,7 @@ from appliance.clock import Clock
 from appliance.errors import ConnectError, RetriableError
 from appliance.herder.entities import Stage
 from appliance.herder.grouprole import GroupRole, work_change
-from appliance.herder.herder import JournalSink
+from appliance.herder.herder import JOINING, UNSAID, JournalSink
 from appliance.herder.inbox import Inbox
 from appliance.herder.lifecycle import Lifecycle
 from appliance.herder.protocol import Assignment, ConnectProtocol, Work
@@ -91,7 +91,7 @@ class Tick:
         self._stopping = threading.Event()
         self._ended = threading.Event()
         self._rebalance: _Rebalance | None = None
-        self._rejoin_cause = "joining the group"
+        self._rejoin_cause = JOINING
         self._settled = False
         self._settled_once = False
         self._threads: list[threading.Thread] = []
@@ -258,7 +258,7 @@ class Tick:
         self._rebalance = _Rebalance(
             joined, assignment, self._rejoin_cause, self._clock.monotonic_s()
         )
-        self._rejoin_cause = "another worker asked for it"
+        self._rejoin_cause = UNSAID
         self._settled = False
         self.delay_until_ms = (
             self._clock.now_ms() + assignment.delay_ms if assignment.delay_ms > 0 else None

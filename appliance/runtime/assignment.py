@@ -226,8 +226,7 @@ class Assignment:
         knows what it has written would take those records for written.
         """
         for partition, messages in self.messages.items():
-            wanted = self._sought.pop(partition, 0)
-            found = messages[0].offset() if messages else wanted
+            wanted, found = self._sought.pop(partition, 0), messages[0].offset()
             if found < wanted:
                 raise ConnectError(
                     f"reading {partition} on from offset {wanted}: the topic ended before that, and its next "

@@ -101,7 +101,9 @@ def test_trouble_is_shown_until_it_is_over():
 def test_rebalance_counts_connectors_and_tasks_when_work_is_placed(assigned, told):
     """A connector, one that is no longer known too, does not count as a task."""
     model = loaded()
+    connectors = ["gone", "orders-0"]
     body = {"ts": 1, "generation": 43, "cause": "w left", "assigned": assigned}
+    body["connectors"] = connectors
     model.apply(9, "rebalance", body)
     assert model.news[0].text == told
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -105,6 +105,7 @@ class Confirm(Dialog):
         Binding("n", "leave", show=False),
         Binding("enter", "leave", show=False),
     ]
+    HINT: ClassVar[str] = "y yes   N no"
 
     def __init__(self, scene: Scene, title: str, text: Text, name: str | None = None) -> None:
         super().__init__(scene, title)
@@ -117,7 +118,7 @@ class Confirm(Dialog):
             with VerticalScroll():
                 yield Static(self.text)
             if self.word is None:
-                yield Static(Text("\ny yes   N no", style=f"bold {self._accent}"))
+                yield Static(Text(f"\n{self.HINT}", style=f"bold {self._accent}"))
             else:
                 yield Static(Text(f"\nType {self.word} and Enter, or Esc", self._accent))
                 yield Input(id="word", compact=True)
@@ -145,32 +146,14 @@ class Confirm(Dialog):
             subtitle(self.query_one(Vertical), f"that is not {self.word}")
 
 
-class Abandon(Dialog):
+class Abandon(Confirm):
     """Asks whether what was typed may go; y and a second Escape say so, anything else goes back to it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y,escape", "yes", show=False),
-        Binding("n,enter,q", "leave", show=False),
+        Binding("escape", "yes", show=False),
+        Binding("q", "leave", show=False),
     ]
-
-    def __init__(self, scene: Scene, title: str, text: str) -> None:
-        super().__init__(scene, title)
-        self._text = text
-
-    def compose(self) -> ComposeResult:
-        """Give the question."""
-        with Vertical(classes="panel"):
-            yield Static(Text(self._text, self.scene.palette.text))
-            accent = self.scene.palette.accent.removeprefix("bold ")
-            yield Static(Text("\ny or Esc leaves them   N stays", style=f"bold {accent}"))
-
-    def on_mount(self) -> None:
-        """Colour it."""
-        self.dress(self.query_one(Vertical))
-
-    def action_yes(self) -> None:
-        """Let it go."""
-        self.dismiss("yes")
+    HINT: ClassVar[str] = "y or Esc leaves them   N stays"
 
 
 class Choice(Dialog):
@@ -228,16 +211,20 @@ class Choice(Dialog):
         self.dismiss(key)
 
 
+LINE_AND_LIST: Final[list[BindingType]] = [
+    Binding("escape", "leave", show=False, priority=True),
+    Binding("down,ctrl+n", "move(1)", show=False, priority=True),
+    Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
+    Binding("pagedown", "move(10)", show=False, priority=True),
+    Binding("pageup", "move(-10)", show=False, priority=True),
+]
+"""Keys of a list while the line above it takes the letters."""
+
+
 class Pick(Choice):
     """A list that typing filters by words; gives the key of the row, or with `free` what was typed."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False, priority=True),
-        Binding("down,ctrl+n", "move(1)", show=False, priority=True),
-        Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LINE_AND_LIST
     TYPED: ClassVar[str] = " typed"
     """The key of the row that stands for what was typed: no option has a blank before it."""
 

@@ -7,14 +7,14 @@ from functools import partial
 from typing import TYPE_CHECKING, ClassVar, Final, NamedTuple
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
 from tui import keys
 from tui.palette import THEMES
 from tui.scene import Scene
-from tui.screens.dialogs import Dialog
+from tui.screens.dialogs import LINE_AND_LIST, Dialog
 from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
@@ -39,13 +39,7 @@ class Entry(NamedTuple):
 class Finder(Dialog):
     """Gives the entry that was chosen, None for none."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False, priority=True),
-        Binding("down,ctrl+n", "move(1)", show=False, priority=True),
-        Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
-        Binding("pagedown", "move(10)", show=False, priority=True),
-        Binding("pageup", "move(-10)", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = LINE_AND_LIST
     DEFAULT_CSS: ClassVar[str] = """
     Finder { align: center top; } Finder > .panel { margin-top: 2; }
     """

@@ -439,7 +439,10 @@ class Form(Dialog):
             one = changed == 1
             text = f"{several(changed, 'changed field')} {'is' if one else 'are'} not saved: "
             text += f"leave {'it' if one else 'them'}?"
-            self.app.push_screen(Abandon(self.scene, self.heading, text), self._abandoned)
+            self.app.push_screen(
+                Abandon(self.scene, self.heading, Text(text, self.scene.palette.text)),
+                self._abandoned,
+            )
         else:
             self.dismiss(None)
 

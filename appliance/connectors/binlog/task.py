@@ -60,7 +60,6 @@ class BinlogSourceTask(SourceTask):
         self._not_before_s = 0.0
         self._stopped = False
         self._failures = 0
-        self._troubled = False
         self._told: Mark | None = None
 
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
@@ -199,7 +198,7 @@ class BinlogSourceTask(SourceTask):
     def _poll_snapshot(self, snapshot: Iterator[list[Batch]]) -> list[Batch]:
         self.has_more = True
         for batches in snapshot:
-            self._works()
+            self._context.set_trouble(None)
             if batches and self._taken.position is not None:
                 self._failures = 0
             return batches
@@ -232,7 +231,7 @@ class BinlogSourceTask(SourceTask):
                     break
             ended_s, waited_s = self._clock.monotonic_s(), stream.waited_s - before_s
             self._pace.polled(stream.received, streaming.rows, began_s, waited_s, ended_s)
-            self._works()
+            self._context.set_trouble(None)
         except ConnectionLostError as error:
             self._lost(error, stream)
         self.has_more = streaming.rows >= limit
@@ -241,11 +240,6 @@ class BinlogSourceTask(SourceTask):
     def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:
         stream.disconnect()
         self._failed(error)
-
-    def _works(self) -> None:
-        if self._troubled:
-            self._troubled = False
-            self._context.set_trouble(None)
 
     def _failed(self, error: RetriableError) -> None:
         """Put off the next attempt, longer each time in a row. Raises ConnectError after the last."""
@@ -258,7 +252,6 @@ class BinlogSourceTask(SourceTask):
         self._failures += 1
         _LOG.warning("%s; next attempt in %.1f s", error, delay_s)
         self._context.set_trouble(str(error))
-        self._troubled = True
         self._not_before_s = self._clock.monotonic_s() + delay_s
 
     def _connect(self, stream: BinlogStream, streaming: Streaming) -> None:

@@ -12,11 +12,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from appliance.herder.herder import JOINING, UNSAID, WORKER_DIED
 from appliance.journal.journal import Event
 
-_UNSAID: Final = "another worker asked for it"
-_JOINING: Final = "joining the group"
-_DIED: Final = "a worker of this daemon died"
 _EARLY_MS: Final = 500
 
 
@@ -115,7 +113,7 @@ def _told(
     joined = sorted(members - past) if changed and members and past else []
     left = sorted(past - members) if changed and members is not None and past else []
     theirs = [task for task, worker in owners.items() if worker in left and is_task(task)]
-    said = _DIED in now.causes.values()
+    said = WORKER_DIED in now.causes.values()
     how = "died" if said or _never_stopped(theirs, moves, now.started_ms) else "left"
     stopped = {}
     for task in filter(is_task, now.assigned):
@@ -190,10 +188,10 @@ def _cause(
             detail += f": {len(revoked)} {_tasks(revoked)} revoked to level the load"
         return {"kind": "joined", "worker": joined[0], "detail": detail + also}
     reporter, said = next(
-        (told for told in now.causes.items() if told[1] not in {_UNSAID, _DIED, ""}),
-        (None, _UNSAID),
+        (told for told in now.causes.items() if told[1] not in {UNSAID, WORKER_DIED, ""}),
+        (None, UNSAID),
     )
-    if said == _JOINING and past and reporter in past:
+    if said == JOINING and past and reporter in past:
         # it was away for less than a generation: the group never saw it missing
         detail = f"{reporter} was restarted and is back: its tasks start again{also}"
         return {"kind": "rejoined", "worker": reporter, "detail": detail}
