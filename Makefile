@@ -5,7 +5,7 @@ PYTEST := python3 -m pytest
 
 .DEFAULT_GOAL := help
 .PHONY: help venv fmt format-check lint type imports rules test docs deb trial check \
-	test-integration test-acceptance test-all
+	test-integration test-acceptance bench test-all
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{ printf "  %-18s %s\n", $$1, $$2 }'
@@ -52,6 +52,12 @@ test-integration: ## tests against real servers, which they start and stop
 
 test-acceptance: ## the daemon through REST on real servers
 	$(PYTEST) $(wildcard tests/tui tests/acceptance)
+
+bench: ## figures beside Kafka Connect and Debezium (tests/benchmarks/README.md has more)
+	for work in N W T U SN SW; do python3 -m tests.benchmarks.cdc --work $$work || exit 1; done
+	for name in jdbc hdfs_sink filestream latency rest startup_memory data_layer console console_daemon; do \
+		python3 -m tests.benchmarks.$$name || exit 1; \
+	done
 
 test-all: ## every test, from nothing: what CI runs
 	tests/run

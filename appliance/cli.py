@@ -37,7 +37,7 @@ EXIT_PIPE: Final = 141
 class _Parser(argparse.ArgumentParser):
     """Ends with Kafka Connect's exit code for wrong usage."""
 
-    def error(self, message: str) -> None:  # type: ignore[override]
+    def error(self, message: str) -> None:  # type: ignore[override]  # NoReturn there
         """Print usage and what is wrong, then end."""
         self.print_usage(sys.stderr)
         self.exit(EXIT_USAGE, f"{self.prog}: {message}\n")

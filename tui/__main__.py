@@ -112,8 +112,8 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> tupl
     from tui.palette import chosen
     from tui.scene import Scene
 
-    assert isinstance(context, Context)  # noqa: S101
-    assert isinstance(contexts, Contexts)  # noqa: S101
+    assert isinstance(context, Context)  # noqa: S101 - narrows for mypy
+    assert isinstance(contexts, Contexts)  # noqa: S101 - narrows for mypy
     model = Model()
     client = Client.of(context)
     feed = Feed(client, model, time.time)

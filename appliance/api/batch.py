@@ -128,7 +128,7 @@ class Batch:
     def of_record(cls, record: ConnectRecord) -> Batch:
         """Give the batch of one record; what only a sink record has is kept too."""
         batch = cls(
-            topic=[record.topic],  # type: ignore[list-item]
+            topic=[record.topic],  # type: ignore[list-item]  # a sink's record has one
             values=[row_form(record.value_schema, record.value)],
             value_schema=record.value_schema,
             keys=[row_form(record.key_schema, record.key)],

@@ -35,12 +35,6 @@ class Plugin:
         """Import and give the implementing class."""
         return _load(self.target)
 
-    def load_task(self) -> Any:
-        """Import and give the task class of a connector."""
-        if self.task is None:
-            raise TypeError(f"{self.java_class} is no connector")
-        return _load(self.task)
-
 
 def _load(target: str) -> Any:
     module, _, name = target.partition(":")

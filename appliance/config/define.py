@@ -10,7 +10,7 @@ import enum
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol, Self
 
-from appliance.config.types import ConfigType, Password, parse_type, text_of
+from appliance.config.types import ConfigType, Password, parse_type
 from appliance.errors import ConfigError
 
 __all__ = [
@@ -221,8 +221,3 @@ class ConfigDef:
             value.visible = key.recommender.visible(key.name, parsed)
         except ConfigError as error:
             value.errors.append(str(error))
-
-
-def shown_value(key: ConfigKey, value: Any) -> str | None:
-    """Give the text form of a parsed value as REST answers show it (`[hidden]` for secrets)."""
-    return text_of(value, key.type)

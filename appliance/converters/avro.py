@@ -134,7 +134,7 @@ class AvroConverter(RegistryConverter):
                     f"Failed to serialize Avro data from topic {topic}: {error}"
                 ) from error
             if len(made) == len(rows):
-                return made  # type: ignore[return-value]
+                return made  # type: ignore[return-value]  # bytes are bytes or None
             bodies = iter(made)
             return [None if is_null(row) else next(bodies) for row in rows]
 

@@ -129,8 +129,8 @@ class Decoder:
         if last is None or not last.startswith(prefix):
             return None
         try:
-            rests = [payload.removeprefix(prefix) for payload in payloads]  # type: ignore[union-attr]
-            removed = sum(map(len, payloads)) - sum(map(len, rests))  # type: ignore[arg-type]
+            rests = [payload.removeprefix(prefix) for payload in payloads]  # type: ignore[union-attr]  # None ends as unusual
+            removed = sum(map(len, payloads)) - sum(map(len, rests))  # type: ignore[arg-type]  # as above
             return read(rests) if removed == skip * len(payloads) else None
         except UNUSUAL:
             return None
@@ -231,7 +231,7 @@ class RowsUnder:
         """Give the rows in order, None for None. Raises DataError."""
         if None not in payloads:
             try:
-                return self._read([payload + b"}" for payload in payloads])  # type: ignore[operator]
+                return self._read([payload + b"}" for payload in payloads])  # type: ignore[operator]  # no None in it
             except UNUSUAL:
                 pass
         return [None if payload is None else self._row(payload) for payload in payloads]
@@ -493,7 +493,7 @@ def _many(kind: Any) -> Callable[[Sequence[bytes]], list[Any]]:
         "Envelope", [("payload", kind)], forbid_unknown_fields=True, gc=False
     )
     each = msgspec.json.Decoder(kind).decode
-    all_of = msgspec.json.Decoder(list[envelope]).decode  # type: ignore[valid-type]
+    all_of = msgspec.json.Decoder(list[envelope]).decode  # type: ignore[valid-type]  # made at run time
 
     def decode(rests: Sequence[bytes]) -> list[Any]:
         text = b',\n{"payload":'.join(rests)
@@ -540,4 +540,5 @@ def make_plan(schema: Schema | None, *, replace_null: bool) -> Plan:
     source = f"{''.join(generator.functions)}def plan(v):\n{null}{condition}    return {result}\n"
     namespace = dict(generator.names)
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
-    return namespace["plan"]  # type: ignore[no-any-return]
+    plan: Callable[[Any], Any] = namespace["plan"]
+    return plan

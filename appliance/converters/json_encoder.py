@@ -35,7 +35,7 @@ from appliance.data.struct import unwrap
 from appliance.data.text import decimal_text, double_text, float_text, json_quote
 from appliance.errors import DataError
 
-_quote_fast: Callable[[str], str] = json.encoder.c_encode_basestring or json_quote  # type: ignore[attr-defined]
+_quote_fast: Callable[[str], str] = json.encoder.c_encode_basestring or json_quote  # type: ignore[attr-defined]  # not in its stubs
 
 RowErrors: Final = (
     TypeError,
@@ -357,7 +357,8 @@ def _execute(
 ) -> Callable[..., Any]:
     namespace = {**_globals(quote), **names}
     exec(_compiled(source), namespace)  # noqa: S102 - the source is generated here, names are bound
-    return namespace["rows_of"]  # type: ignore[no-any-return]
+    rows_of: Callable[..., Any] = namespace["rows_of"]
+    return rows_of
 
 
 TextsOf = Callable[[Sequence[Any], Sequence[Any]], list[str]]
@@ -440,7 +441,7 @@ class RowWriter:
             if type(rows) is RecordRows and rows.schema == self._schema:
                 data = rows.lines()
             else:
-                data = self._plain(rows)  # type: ignore[misc]
+                data = self._plain(rows)  # type: ignore[misc]  # plain, so not None
         except (*RowErrors, DataError):
             return None
         if b"\\" in data and b"\\u00" in data:
@@ -531,7 +532,7 @@ def _plain_writer(schema: Schema, options: Options) -> Callable[[Sequence[Any]],
         for field, kind in zip(schema.fields, kinds, strict=True)
     ]
     record = msgspec.defstruct("Row", members, gc=False)
-    fitting: Any = list[tuple[tuple(kinds)]]  # type: ignore[misc]
+    fitting: Any = list[tuple[tuple(kinds)]]  # type: ignore[misc]  # made at run time
     encode, convert = msgspec.json.Encoder().encode_lines, msgspec.convert
     return lambda rows: encode(itertools.starmap(record, convert(rows, fitting)))[:-1]
 

@@ -112,7 +112,7 @@ def _shortest_at_edge(exact: float) -> str:
         if to_float32(float(text)) == exact:
             return text
         # At a power of two the nearest decimal can round down while its upper neighbour reads back.
-        step = decimal.Decimal((0, (1,), decimal.Decimal(text).as_tuple().exponent))  # type: ignore[arg-type]
+        step = decimal.Decimal((0, (1,), decimal.Decimal(text).as_tuple().exponent))  # type: ignore[arg-type]  # finite
         above = decimal.Decimal(text) + step.copy_sign(decimal.Decimal(exact))
         if to_float32(float(above)) == exact:
             return f"{above:.{precision}e}"

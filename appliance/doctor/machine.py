@@ -138,7 +138,7 @@ def _port(listener: Listener, daemon: int = 0, option: str = "listeners") -> Fin
 
 def _serves(listener: Listener) -> bool:
     """Tell whether a worker of ours answers there, to somebody who has neither name nor certificate."""
-    host = listener.host if listener.host not in ("", "0.0.0.0") else "127.0.0.1"  # noqa: S104
+    host = listener.host if listener.host not in ("", "0.0.0.0") else "127.0.0.1"  # noqa: S104 - compared, not bound
     url = f"{listener.scheme}://{host}:{listener.port}/appliance/v1"
     # whose certificate it is does not matter: nothing is told to the one who answers
     context = ssl.create_default_context()

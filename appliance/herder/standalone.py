@@ -65,7 +65,7 @@ class StandaloneHerder(AbstractHerder):
         allow_replace: bool,
     ) -> Future[Created]:
         created = super()._put(name, config, target, allow_replace=allow_replace)
-        assert isinstance(created, Created)  # noqa: S101
+        assert isinstance(created, Created)  # noqa: S101 - narrows for mypy
         earlier = self._written.pop(name, None)
         answer: Future[Created] = Future()
         self._written[name] = (created.created, answer)

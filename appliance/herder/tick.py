@@ -105,7 +105,7 @@ class Tick:
     @property
     def member(self) -> Membership:
         """Give the membership."""
-        assert self._member is not None  # noqa: S101
+        assert self._member is not None  # noqa: S101 - joined by now
         return self._member
 
     @property

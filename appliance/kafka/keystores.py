@@ -13,7 +13,7 @@ import ssl
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
@@ -228,12 +228,13 @@ def _plain_key(option: str, content: bytes, password: str | None) -> str:
     return _pem_of(key)
 
 
-def _pem_of(key: object) -> str:
-    return key.private_bytes(  # type: ignore[attr-defined, no-any-return]
+def _pem_of(key: Any) -> str:
+    pem: bytes = key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
-    ).decode()
+    )
+    return pem.decode()
 
 
 def _der_of(certificate: x509.Certificate) -> bytes:

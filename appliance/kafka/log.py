@@ -25,7 +25,7 @@ from confluent_kafka import (
     Producer,
     TopicPartition,
 )
-from confluent_kafka.admin import (  # type: ignore[attr-defined]
+from confluent_kafka.admin import (  # type: ignore[attr-defined]  # its stubs lack them
     AdminClient,
     ConfigResource,
     NewTopic,
@@ -271,8 +271,8 @@ class LogClients:
 
     def _follow(self) -> None:
         consumer, producer = self._consumer, self._producer
-        assert consumer is not None  # noqa: S101
-        assert producer is not None  # noqa: S101
+        assert consumer is not None  # noqa: S101 - started by now
+        assert producer is not None  # noqa: S101 - started by now
         let_timers_be_late(_LATE_S)
         while not self._closing.is_set():
             first = consumer.poll(_POLL_S)
@@ -454,7 +454,7 @@ class KafkaBasedLog:
         if self._transactions is None:
             self.claim(timeout_s)
         producer = self._transactions
-        assert producer is not None  # noqa: S101
+        assert producer is not None  # noqa: S101 - started by now
         try:
             producer.begin_transaction()
             for key, value in records:

@@ -28,7 +28,7 @@ _TICK_S: Final = 1.0
 class _Protocol(H11Protocol):
     """A connection; its requests know the subject of the certificate that the client showed."""
 
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # narrower there
         """Look at the certificate once: it holds for all requests of the connection."""
         super().connection_made(transport)
         tls = transport.get_extra_info("ssl_object")

@@ -335,7 +335,8 @@ class RowBuilder:
         if len(self._copied) == len(self._parts) > 1:
             return operator.itemgetter(*self._copied)
         body = "".join(f"{part}, " for part in self._parts)
-        return eval(f"lambda r: ({body})", dict(self._names))  # type: ignore[no-any-return]  # noqa: S307 - generated here
+        made: Callable[[Any], Any] = eval(f"lambda r: ({body})", dict(self._names))  # noqa: S307 - generated here
+        return made
 
 
 def _present(name: str, kind: Type) -> Callable[[Any], Any]:

@@ -457,7 +457,7 @@ def _become(request: _Fork, sockets: list[socket.socket], parent: int) -> None:
 
 
 def _close_others(keep: set[int]) -> None:
-    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208
+    for descriptor in [int(name) for name in os.listdir("/proc/self/fd")]:  # noqa: PTH208 - names alone
         if descriptor not in keep:
             try:
                 os.close(descriptor)

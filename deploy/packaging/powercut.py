@@ -119,7 +119,7 @@ def _judge(machine: Machine, account: Account, cuts: int, dice: random.Random) -
     for number in range(1, cuts + 1):
         machine.wait(account.streams, "rows stream", _STREAM_S)
         end = time.monotonic() + dice.uniform(0.5, _MOST_WAIT_S)
-        machine.wait(lambda: time.monotonic() > end, "letting rows flow", _DRAIN_S)  # noqa: B023
+        machine.wait(lambda: time.monotonic() > end, "letting rows flow", _DRAIN_S)  # noqa: B023 - called within its turn
         machine.cut()
         before = len(account.answered)
         account.cut()

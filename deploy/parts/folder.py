@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -30,9 +31,9 @@ def progress(text: str) -> None:
     print(f"  {text}", file=sys.stderr, flush=True)
 
 
-def run(command: Sequence[str], purpose: str, text_in: str = "", **options: object) -> str:
+def run(command: Sequence[str], purpose: str, text_in: str = "", **options: Any) -> str:
     """Run a program to its end and give its stdout. Raises PartError with its last words."""
-    done = subprocess.run(  # type: ignore[call-overload]
+    done = subprocess.run(
         list(command),
         check=False,
         capture_output=True,

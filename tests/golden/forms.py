@@ -60,7 +60,7 @@ def read_schema(form: Any) -> Schema | None:
         doc=form.get("doc"),
         parameters=form.get("parameters"),
         fields=tuple(
-            Field(f["field"], i, read_schema(f))  # type: ignore[arg-type]
+            Field(f["field"], i, read_schema(f))  # type: ignore[arg-type]  # read as it was recorded
             for i, f in enumerate(form.get("fields", ()))
         ),
         key_schema=read_schema(form.get("keys")),

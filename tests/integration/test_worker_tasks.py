@@ -47,7 +47,7 @@ def test_lines_arrive_to_the_byte_when_appended_one_by_one(rig, unique_name, tmp
     rig.start(sink(f"{unique_name}-out", out, unique_name))
     for line in ("Hola", "Adéu", "Otra línea"):
         append(file, line + "\n")
-        wait_until(lambda: out.read_text().endswith(line + "\n"), f"{line} in the sink")  # noqa: B023
+        wait_until(lambda: out.read_text().endswith(line + "\n"), f"{line} in the sink")  # noqa: B023 - called within its turn
     assert out.read_text() == "Hola\nAdéu\nOtra línea\n"
     messages = consume(rig.bootstrap, unique_name, 3)
     assert messages[0].value() == b'{"schema":{"type":"string","optional":false},"payload":"Hola"}'

@@ -403,7 +403,7 @@ async def test_private_authority_and_password_are_used_when_given(tmp_path):
         with pytest.raises(UnreachableError, match="--cafile"):
             await Client(url).get("/")
         # the server's side of the refused handshake ends a moment later
-        await until(lambda: not server._active_count)  # type: ignore[attr-defined]
+        await until(lambda: not server._active_count)  # type: ignore[attr-defined]  # CPython's own
     assert "Authorization: Basic YW5hOnNlY3JldA==" in asked[0]
 
 

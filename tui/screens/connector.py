@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -134,7 +134,8 @@ class Detail(Vertical):
         if self.page.enter(key):
             return
         title, text = self.page.about(key)
-        self.app.call_later(self.app.show_text, title, text)  # type: ignore[attr-defined]
+        console: Any = self.app
+        console.call_later(console.show_text, title, text)
 
     def on_command(self, command: str) -> bool:
         """Let the tab take its own keys."""

@@ -8,7 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -239,7 +239,7 @@ class Dlq(View):
                 text.append(f"{TABS[tab]}\n", self.scene.palette.grey)
                 text.append_text(self._text(tab))
                 text.append("\n")
-            self.app.call_later(self.app.show_text, f"Letter {self.topic} {event.key}", text)  # type: ignore[attr-defined]
+            self.app.call_later(self.console.show_text, f"Letter {self.topic} {event.key}", text)
 
     def _open(self, topic: str) -> None:
         if topic != self.topic:
@@ -281,7 +281,7 @@ class Dlq(View):
 
     def on_command(self, command: str) -> bool:
         """Take the keys that mean something for dead letters."""
-        console = cast("Console", self.app)
+        console = self.console
         if command in {"restart", "edit_replay", "delete", "purge"}:
             if self.replaying is None:
                 self.replaying = Replaying(console, self)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
 from rich.text import Text
@@ -137,13 +137,13 @@ class Logs(View):
         """Show the whole line over the screen."""
         event.stop()
         row = self.rows[event.key]
-        self.app.call_later(self.app.show_text, row["logger"], Text(row["message"]))  # type: ignore[attr-defined]
+        self.app.call_later(self.console.show_text, row["logger"], Text(row["message"]))
 
     def on_command(self, command: str) -> bool:
         """Set a level."""
         if command != "level":
             return False
-        console = cast("Console", self.app)
+        console = self.console
         console.act(self._set_level(console))
         return True
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, ClassVar, cast
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -163,11 +163,11 @@ class Offsets(View):
         if row is None:
             return
         text = Text(json.dumps(row, indent=2, ensure_ascii=False))
-        self.app.call_later(self.app.show_text, row["connector"], text)  # type: ignore[attr-defined]
+        self.app.call_later(self.console.show_text, row["connector"], text)
 
     def on_command(self, command: str) -> bool:
         """Alter or reset."""
-        console = cast("Console", self.app)
+        console = self.console
         if command == "edit":
             console.act(Altering(console, self).alter())
         elif command == "delete":

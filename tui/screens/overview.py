@@ -94,7 +94,7 @@ class TaskList(View):
         """Open the task in its connector."""
         event.stop()
         name, _, number = event.key.rpartition(":")
-        self.app.call_later(self.app.open_connector, name, "Tasks", number)  # type: ignore[attr-defined]
+        self.app.call_later(self.console.open_connector, name, "Tasks", number)
 
     def raw(self) -> Any:
         """Give the task under the cursor."""

@@ -460,10 +460,10 @@ class HistoryPage(Page):
         row = self.rows.get(self.grid.key or "")
         if command != "undo" or row is None or row["config"] is None:
             return False
-        if not self._applies(self.grid.key):
-            self.grid.app.say("this is the present configuration", "grey")  # type: ignore[attr-defined]
-            return True
         app: Any = self.grid.app
+        if not self._applies(self.grid.key):
+            app.say("this is the present configuration", "grey")
+            return True
         app.act(app.editing.apply(self.name, row["config"]))
         return True
 

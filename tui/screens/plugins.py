@@ -92,7 +92,7 @@ class Plugins(View):
                 facts += f", default {option['default_value']}"
             text.append(f"  {facts}\n", self.scene.palette.grey)
             text.append(f"  {option['documentation']}\n\n")
-        self.app.call_later(self.app.show_text, name, text)  # type: ignore[attr-defined]
+        self.app.call_later(self.console.show_text, name, text)
 
     def plugin(self) -> str | None:
         """Give the connector under the cursor."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, ClassVar, Final, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -236,7 +236,7 @@ class Topics(View):
             self.open(event.key)
         else:
             text = self._record_text(event.key)
-            self.app.call_later(self.app.show_text, event.key, text)  # type: ignore[attr-defined]
+            self.app.call_later(self.console.show_text, event.key, text)
 
     def on_grid_moved(self) -> None:
         """Show the record."""
@@ -245,7 +245,7 @@ class Topics(View):
 
     def on_command(self, command: str) -> bool:
         """Take the keys for how and what to read."""
-        console = cast("Console", self.app)
+        console = self.console
         if command == "as" and self.topic:
             self.form = FORMS[(FORMS.index(self.form) + 1) % len(FORMS)]
             self.loaded_s = float("-inf")

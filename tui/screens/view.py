@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 from textual.containers import Vertical
 from textual.css.query import NoMatches
@@ -15,6 +15,9 @@ from tui.stock import NEEDED
 from tui.text import magnitude
 from tui.widgets.frame import Box, Pane, frame, is_narrow
 from tui.widgets.grid import Grid
+
+if TYPE_CHECKING:
+    from tui.app import Console
 
 RESORT_S = 2.0
 NOT_FOUND = 404
@@ -54,6 +57,11 @@ class View(Vertical):
         self._asked = False
         self._seen_events = -1
         self._told_s = -1
+
+    @property
+    def console(self) -> Console:
+        """The app that shows it."""
+        return cast("Console", self.app)
 
     @property
     def narrow(self) -> bool:

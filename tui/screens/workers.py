@@ -196,7 +196,7 @@ class Workers(View):
             return
         entry, phase = self._rows[event.key]
         text = moves(self.scene, entry, phase, width=self.app.size.width - 12, full=True)
-        self.app.call_later(self.app.show_text, f"gen {entry['gen']}", text)  # type: ignore[attr-defined]
+        self.app.call_later(self.console.show_text, f"gen {entry['gen']}", text)
 
     def step(self, by: int) -> None:
         """Go to the next generation or the one before; the newest stands first."""

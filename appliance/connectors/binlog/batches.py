@@ -265,7 +265,7 @@ class TableBatches:
                 counts = transaction.counted
             here = (file, pos, event, number + 1, ts_sec, server_id, completed, counts)
             if op == INSERT:
-                value: tuple[Any, ...] = (None, row[:-1], INSERT, *tail)
+                value: tuple[Any, ...] | None = (None, row[:-1], INSERT, *tail)
             elif op == UPDATE:
                 value = (row[:count], row[count:-1], UPDATE, *tail)
             else:
@@ -275,7 +275,7 @@ class TableBatches:
                     # the tombstone
                     partly = (file, pos, event, number, ts_sec, server_id, completed, mark[7])
                     self._add(into, key, value, partly)
-                    value = None  # type: ignore[assignment]
+                    value = None
             add_key(key)
             add_value(value)
             add_mark(here)

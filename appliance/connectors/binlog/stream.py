@@ -162,7 +162,7 @@ class BinlogStream:
         return self._connection
 
     def _take_over(self) -> None:
-        self._socket: Any = self._connection._sock  # type: ignore[union-attr]
+        self._socket: Any = self._connection._sock  # type: ignore[union-attr]  # connected by now
         self._socket.setblocking(False)
         self._poll = select.poll()
         self._poll.register(self._socket, select.POLLIN)
@@ -312,7 +312,7 @@ class BinlogStream:
         """Close the connection at once, so that the server frees this client's id."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            connection._force_close()  # type: ignore[attr-defined]
+            connection._force_close()  # type: ignore[attr-defined]  # not in its stubs
 
     def close(self) -> None:
         """Give back everything; the stream cannot be used again."""

@@ -56,10 +56,14 @@ _FRACTION_SIZES: Final = (0, 1, 1, 2, 2, 3, 3)
 def _column(index: int, code: int, meta: int, table_map: TableMap) -> WireColumn:
     null = table_map.nullable[index]
 
-    def fixed(kind: str, size: int, precision: int = 0, scale: int = 0, *, old: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def fixed(
+        kind: str, size: int, precision: int = 0, scale: int = 0, *, old: bool = False
+    ) -> WireColumn:
         return WireColumn(index, code, kind, null, size, 0, precision, scale, old)
 
-    def variable(kind: str, length_size: int, *, large: bool = False, compressed: bool = False):  # type: ignore[no-untyped-def]  # noqa: ANN202
+    def variable(
+        kind: str, length_size: int, *, large: bool = False, compressed: bool = False
+    ) -> WireColumn:
         return WireColumn(
             index, code, kind, null, 0, length_size, large=large, compressed=compressed
         )

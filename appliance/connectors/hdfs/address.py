@@ -91,5 +91,5 @@ def _from_settings(host: str, settings: Mapping[str, str]) -> tuple[str, ...]:
     configured = settings.get(f"dfs.namenode.{kind}")
     if configured:
         name, _, port = configured.rpartition(":")
-        return (f"{scheme}://{host if name in ('', '0.0.0.0') else name}:{port}",)  # noqa: S104
+        return (f"{scheme}://{host if name in ('', '0.0.0.0') else name}:{port}",)  # noqa: S104 - compared, not bound
     return (f"{scheme}://{host}:{HTTPS_PORT if secure else HTTP_PORT}",)

@@ -133,7 +133,7 @@ class _PyMySqlConnection:
 
     def close(self) -> None:
         self._cursor = None
-        self._connection._force_close()  # type: ignore[attr-defined] # no goodbye: the socket may be full
+        self._connection._force_close()  # type: ignore[attr-defined]  # no goodbye: the socket may be full
 
 
 def _connection_factory() -> Callable[..., Any]:

@@ -264,7 +264,7 @@ class Querier:
         at = self._number_at
         number = self._number = self._row_number(raw[-1])
         self._committable = {INCREMENTING_FIELD: number}
-        return lambda row: {INCREMENTING_FIELD: int(raw[row][at])}  # type: ignore[index]
+        return lambda row: {INCREMENTING_FIELD: int(raw[row][at])}  # type: ignore[index]  # set by the plan
 
     def _timestamp_offsets(self, raw: list[tuple[Any, ...]]) -> list[Offset]:
         micros = [self._row_micros(row) for row in raw]
@@ -278,7 +278,7 @@ class Querier:
         return offsets
 
     def _row_number(self, row: tuple[Any, ...]) -> int:
-        value = row[self._number_at]  # type: ignore[index]
+        value = row[self._number_at]  # type: ignore[index]  # set by the plan
         name = self.plan.incrementing_column
         if value is None:
             raise ConnectError(

@@ -234,7 +234,7 @@ def normal_number(text: str) -> str:
     found = _number(text)
     if found is None:
         return text
-    if found != found.to_integral_value() and found.as_tuple().exponent < -3:  # type: ignore[operator]
+    if found != found.to_integral_value() and found.as_tuple().exponent < -3:  # type: ignore[operator]  # finite
         found = _exact(text, found).quantize(_MOST_DIGITS, ROUND_HALF_EVEN)
     shown = f"{found:f}"
     if "." in shown:

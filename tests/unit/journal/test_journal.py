@@ -34,7 +34,7 @@ class FakeLog:
 def test_events_take_the_logs_offsets_as_ids():
     """What one worker writes every worker numbers alike."""
     log = FakeLog()
-    journal = Journal(log, "w1", ManualClock(5))  # type: ignore[arg-type]
+    journal = Journal(log, "w1", ManualClock(5))  # type: ignore[arg-type]  # a fake
     seen: list[Event] = []
     journal.subscribe(seen.append)
 
@@ -54,7 +54,7 @@ def test_events_take_the_logs_offsets_as_ids():
 def test_gap_is_told_when_older_events_are_forgotten():
     """A reader learns whether something is missing between its place and the ring."""
     log = FakeLog()
-    journal = Journal(log, "w1")  # type: ignore[arg-type]
+    journal = Journal(log, "w1")  # type: ignore[arg-type]  # a fake
     journal.append("task", {})
 
     assert journal.after(40)[1]
@@ -77,7 +77,7 @@ def test_one_warning_is_logged_when_events_cannot_be_written(caplog):
     """An outage costs events, not the herder, and not the log's readability."""
     log = FakeLog()
     log.error = RetriableError("no broker")
-    journal = Journal(log, "w1", ManualClock())  # type: ignore[arg-type]
+    journal = Journal(log, "w1", ManualClock())  # type: ignore[arg-type]  # a fake
 
     journal.append("task", {})
     journal.append("task", {})
