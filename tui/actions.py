@@ -7,7 +7,7 @@ marked `prod` moves each one up.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from rich.text import Text
@@ -195,7 +195,7 @@ class Actions:
         answer = await self._console.push_screen_wait(
             Choice(
                 scene,
-                chosen[0].connector,
+                _of_whom(chosen),
                 [
                     (key, key, f"refused: {reasons[key]}" if reasons.get(key) else text)
                     for key, text in about.items()
@@ -203,7 +203,27 @@ class Actions:
             )
         )
         if answer is not None:
-            await self._console.run_action(answer)
+            await self._option(answer)
+
+    async def _option(self, name: str) -> None:
+        """Do an entry of the menu to the connector or task, whatever the view's own key of that name does."""
+        console = self._console
+        doing: Mapping[str, Callable[[], Coroutine[Any, Any, None]]] = {
+            "pause": self.pause,
+            "stop": self.stop,
+            "restart": self.restart,
+            "edit": console.editing.edit,
+            "delete": self.delete,
+        }
+        going = {
+            "offsets": console.action_offsets,
+            "topics": console.topics_of_chosen,
+            "logs": console.action_logs,
+        }
+        if name in going:
+            going[name]()
+        else:
+            await doing[name]()
 
     async def undo(self) -> None:
         """Take back the last pause, resume or stop."""
@@ -385,6 +405,11 @@ class Actions:
                 said = f"{verbs.pop()} {what}" if len(verbs) == 1 else f"made {len(calls)} changes"
             console.say(f"{said}{hint}", "green")
         return not failures
+
+
+def _of_whom(chosen: Sequence[Selection]) -> str:
+    names = dict.fromkeys(one.connector for one in chosen)
+    return next(iter(names)) if len(names) == 1 else f"{len(names)} connectors"
 
 
 def _failure(call: Call, error: ClientError) -> str:

@@ -12,6 +12,7 @@ from urllib.parse import unquote
 
 from tui.client import PREFIX, AnswerError, escaped
 from tui.scene import Asker
+from tui.veil import veiled
 
 RETRY_S: Final = 30.0
 _CONNECTOR: Final = re.compile(r"/connectors/([^/]+)(?:/(.+))?")
@@ -31,12 +32,28 @@ class Call(NamedTuple):
         """Give it as the console shows it."""
         return f"{self.method} {self.path}"
 
+    def veiled(self) -> Call:
+        """Give it with stars for the secrets of a configuration: they are the user's own to fill in."""
+        if not isinstance(self.body, dict):
+            return self
+        nested = self.body.get("config")
+        if isinstance(nested, dict):
+            return self._replace(body={**self.body, "config": _veiled(nested)})
+        return self._replace(body=_veiled(self.body))
+
     def curl(self, url: str) -> str:
-        """Give it as a command; a secret in it is the user's own to fill in."""
+        """Give it as a command."""
         parts = ["curl", "-X", self.method]
         if self.body is not None:
             parts += ["-H", "Content-Type: application/json", "-d", json.dumps(self.body)]
         return shlex.join([*parts, url.rstrip("/") + self.path])
+
+
+def _veiled(config: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: veiled(name, value, ascii=True) if isinstance(value, str) else value
+        for name, value in config.items()
+    }
 
 
 _WAYS: Final = {

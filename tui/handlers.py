@@ -110,8 +110,11 @@ class Handlers(App[str]):
 
     def action_topics(self) -> None:
         """Go to the topics of the chosen connector; a view with another use comes first."""
-        if self.view.on_command("topics"):
-            return
+        if not self.view.on_command("topics"):
+            self.topics_of_chosen()
+
+    def topics_of_chosen(self) -> None:
+        """Go to the topics of the chosen connector."""
         chosen = self.view.selection()
         known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
         view = self.go_to("topics")
@@ -271,7 +274,8 @@ class Handlers(App[str]):
         from tui.screens.dialogs import Choice
 
         url = self.scene.client.url
-        commands = {"curl": call.curl(url), "ingest-appliance": verb_of(call, url)}
+        veiled = call.veiled()
+        commands = {"curl": veiled.curl(url), "ingest-appliance": verb_of(veiled, url)}
         options = [(key, key, text) for key, text in commands.items() if text is not None]
         answer: str | None = "curl"
         if len(options) > 1:

@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-_WORDS: Final = ("password", "secret", "token", "jaas", "credential", "keystore.key")
+_WORDS: Final = (
+    "password",
+    "secret",
+    "token",
+    "jaas",
+    "credential",
+    "keystore.key",
+    "ssl.key.pem",
+    "auth.user.info",
+)
 _IN_AUTHORITY: Final = re.compile(r"(://[^/?#@:\s]*:)([^/@\s]+)(?=@)")
 _IN_QUERY: Final = re.compile(r"(?i)([?&;][\w.-]*(?:password|secret|token)[\w.-]*=)([^&;\s]+)")
 _DOTS: Final = "••••••"

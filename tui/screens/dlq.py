@@ -49,7 +49,7 @@ _STAGES: Final[Mapping[str, str]] = {
     "TRANSFORMATION": "transform",
     "TASK_PUT": "put",
 }
-FORMS: Final = ("auto", "avro", "jsonschema", "connect-json", "json", "text", "hex")
+FORMS: Final = ("auto", "avro", "protobuf", "jsonschema", "connect-json", "json", "text", "hex")
 LIMIT: Final = 500
 _ABSENT: Final = "not there yet"
 

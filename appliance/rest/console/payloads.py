@@ -20,6 +20,7 @@ from appliance.worker.plugins import Plugins
 _CONNECT: Final = "org.apache.kafka.connect"
 NAMED: Final[Mapping[str, str]] = {
     "avro": "io.confluent.connect.avro.AvroConverter",
+    "protobuf": "io.confluent.connect.protobuf.ProtobufConverter",
     "jsonschema": "io.confluent.connect.json.JsonSchemaConverter",
     "connect-json": f"{_CONNECT}.json.JsonConverter",
     "string": f"{_CONNECT}.storage.StringConverter",
@@ -93,7 +94,7 @@ class Payloads:
         side = "key" if is_key else "value"
         forms = ["converter"] if self._config.get(f"{side}.converter") else []
         if has_schema and self._registry(is_key=is_key):
-            forms += ["avro", "jsonschema"]
+            forms += ["avro", "protobuf", "jsonschema"]
         return [*forms, "json", "text"]
 
     def _text(

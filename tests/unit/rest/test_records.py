@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import uuid
 
 import pytest
 
 from appliance.api import OffsetChange, OffsetCheck, OffsetPreview
 from appliance.converters.avro import AvroConverter
+from appliance.converters.protobuf import ProtobufConverter
+from appliance.data import SchemaBuilder
 from appliance.data.schema import STRING_SCHEMA
 from appliance.kafka.peek import Raw
 from appliance.rest.console.dlq import Selected
@@ -98,6 +101,24 @@ def test_payload_is_read_beside_the_header_that_names_its_schema(form):
     assert value["schema_id"] == str(uuid.UUID(bytes=found.value[1:]))
     assert shown.decodes("t", found.payloads[0], is_key=False, headers=headers) is None
     assert "magic" in (shown.decodes("t", found.payloads[0], is_key=False) or "")
+
+
+@pytest.mark.parametrize("form", ["auto", "protobuf"])
+def test_protobuf_is_read_when_the_connector_s_converter_cannot(form):
+    """A registry and a payload in its wire format are enough, whatever the connector is set to."""
+    schema = SchemaBuilder.struct().name("a.Item").field("sku", STRING_SCHEMA).build()
+    writer = configured(ProtobufConverter)
+    payload = writer.encoder("t", schema)([("x7",)], ())[0]
+    url = {"value.converter.schema.registry.url": "http://registry"}
+    shown = payloads(**url)
+    shown._made = {
+        ("avro", False): configured(AvroConverter, other=writer),
+        ("protobuf", False): configured(ProtobufConverter, other=writer),
+    }
+
+    value = shown.show("t", payload, form, is_key=False)
+
+    assert (value["as"], json.loads(value["text"])) == ("protobuf", {"sku": "x7"})
 
 
 def test_dead_letter_says_where_it_came_from_and_why():
