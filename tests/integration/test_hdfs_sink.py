@@ -118,7 +118,8 @@ def test_former_owner_is_fenced_when_a_new_one_took_over(
     def file(start: int, end: int) -> FinishedFile:
         local = tmp_path / f"{start}.json"
         local.write_text("x\n" * (end - start + 1))
-        return FinishedFile(local, f"{root}/topics/shop/p/shop+0+{start}+{end}.json", start, end)
+        target = f"{root}/topics/shop/p/shop+0+{start}+{end}.json"
+        return FinishedFile(local, target, start, end, local.stat().st_size)
 
     zombie = owner()
     assert zombie.recover() is None

@@ -5,8 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from appliance.connectors.files.writable import READ_ONLY
@@ -15,6 +15,7 @@ from appliance.connectors.storage.store import (
     SourceMissingError,
     StoreError,
     TargetExistsError,
+    pieces,
 )
 
 
@@ -25,6 +26,7 @@ def _translated(doing: str) -> Iterator[None]:
     except OSError as error:
         remedy = {
             errno.ENOSPC: "free some space",
+            errno.EDQUOT: "raise the quota",
             errno.EROFS: READ_ONLY,
             errno.EACCES: "give the daemon's user the right to write there",
             errno.EXDEV: "staging and final folder must be on one file system",
@@ -55,25 +57,17 @@ class LocalStore:
             except (FileNotFoundError, NotADirectoryError):
                 return []
 
-    def upload(self, local: Path, path: str) -> None:
-        """Copy, sync and check the length."""
+    def upload(self, local: Path, path: str) -> int:
+        """Copy and sync, give the length; a failed copy is removed."""
         with _translated(f"writing {path}"):
-            with local.open("rb") as source, open(path, "xb") as target:
-                shutil.copyfileobj(source, target, 1 << 20)
-                target.flush()
-                os.fsync(target.fileno())
-            if os.stat(path).st_size != local.stat().st_size:
-                raise StoreError(f"writing {path}: it is shorter than {local}")
+            return _write_new(path, pieces(local))
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a small new file; False when the name is taken."""
         with _translated(f"writing {path}"):
             Path(path).parent.mkdir(parents=True, exist_ok=True)
             try:
-                with open(path, "xb") as target:
-                    target.write(data)
-                    target.flush()
-                    os.fsync(target.fileno())
+                _write_new(path, [data])
             except FileExistsError:
                 return False
             _sync_folder(path)
@@ -130,6 +124,27 @@ class LocalStore:
 
     def close(self) -> None:
         """Hold nothing."""
+
+
+def _write_new(path: str, content: Iterable[bytes]) -> int:
+    """Write and sync a new file, give its length; unless it is whole, it is removed.
+
+    Raises OSError, and what `content` raises.
+    """
+    length = 0
+    with open(path, "xb") as target:
+        try:
+            for piece in content:
+                length += target.write(piece)
+            target.flush()
+            os.fsync(target.fileno())
+        except BaseException:
+            # before it is closed, which would try to write what is left
+            with suppress(OSError):
+                os.unlink(path)
+            target.raw.close()
+            raise
+    return length
 
 
 def _sync_folder(path: str) -> None:

@@ -23,11 +23,12 @@ from appliance.connectors.storage.store import (
     SourceMissingError,
     StoreError,
     TargetExistsError,
+    pieces,
+    spooling,
 )
 
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60
-_CHUNK_BYTES: Final = 1 << 20
 
 # the package tells of every request at the level of news
 logging.getLogger("hdfs").setLevel(logging.WARNING)
@@ -93,17 +94,17 @@ class HdfsStore:
         status = self._client.status(path, strict=False)
         return status is None or status["type"] != "DIRECTORY"
 
-    def upload(self, local: Path, path: str) -> None:
-        """Stream a local file to a new name and check its length."""
-        with self._translated(f"writing {path}"), local.open("rb") as source:
-            self._client.write(
-                path, data=iter(lambda: source.read(_CHUNK_BYTES), b""), overwrite=False
-            )
-        wanted = local.stat().st_size
+    def upload(self, local: Path, path: str) -> int:
+        """Stream a local file to a new name, check and give its length."""
+        with self._translated(f"writing {path}"):
+            self._client.write(path, data=pieces(local), overwrite=False)
+        with spooling(local):
+            wanted = local.stat().st_size
         found = self.length(path)
         if found != wanted:
             self.delete(path)
             raise StoreError(f"writing {path}: {found} of {wanted} bytes arrived")
+        return wanted
 
     def create(self, path: str, data: bytes) -> bool:
         """Write a small new file; False when the name is taken."""

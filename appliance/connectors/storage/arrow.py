@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pyarrow as pa
+from pyarrow import parquet
 
 from appliance.data import Schema, Type
 from appliance.data.logical import (
@@ -73,6 +74,14 @@ def arrow_schema(schema: Schema) -> Any:
     return pa.schema([_field(field.name, field.schema) for field in schema.fields])
 
 
+def check_schema(arrow: Any, topic: str) -> None:
+    """Raise DataError when Parquet has no form for an Arrow schema, a struct without fields for one."""
+    try:
+        parquet.ParquetWriter(pa.BufferOutputStream(), arrow).close()
+    except pa.ArrowException as error:
+        raise DataError(f"writing {topic} as Parquet: {error}") from error
+
+
 def record_batch(schema: Schema, arrow: Any, rows: Sequence[tuple[Any, ...]]) -> Any:
     """Give the rows as one RecordBatch. Raises DataError when a value does not fit."""
     columns = zip(*rows, strict=True) if rows else ((),) * len(schema.fields)
@@ -81,9 +90,27 @@ def record_batch(schema: Schema, arrow: Any, rows: Sequence[tuple[Any, ...]]) ->
             _column(field.schema, column)
             for field, column in zip(schema.fields, columns, strict=True)
         ]
+        for field, array in zip(arrow, arrays, strict=True):
+            _refuse_nulls(field, array)
         return pa.RecordBatch.from_arrays(arrays, schema=arrow)
     except (pa.ArrowException, TypeError, ValueError, OverflowError) as error:
         raise DataError(f"writing Parquet: a value does not fit its schema ({error})") from error
+
+
+def _refuse_nulls(field: Any, array: Any) -> None:
+    """Raise DataError for a null where the schema has none; Parquet would find it at the file's end."""
+    if array.null_count:
+        if not field.nullable:
+            raise DataError(f"writing Parquet: {field.name} is null, which its schema forbids")
+        array = array.drop_null()
+    kind = field.type
+    if pa.types.is_struct(kind):
+        for index in range(kind.num_fields):
+            _refuse_nulls(kind.field(index), array.field(index))
+    elif pa.types.is_map(kind):
+        _refuse_nulls(kind.item_field, array.items)
+    elif pa.types.is_list(kind):
+        _refuse_nulls(kind.value_field, array.flatten())
 
 
 def _column(schema: Schema, values: Sequence[Any]) -> Any:

@@ -26,6 +26,7 @@ from appliance.connectors.storage.names import parse_committed
 from appliance.connectors.storage.store import (
     FencedError,
     SourceMissingError,
+    SpoolError,
     Store,
     StoreError,
     TargetExistsError,
@@ -39,12 +40,13 @@ _KEPT_BLOCKS: Final = 16
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class FinishedFile:
-    """A closed local file and the name it gets in the store; offsets inclusive."""
+    """A closed local file and the name it gets in the store; offsets inclusive, `length` in bytes."""
 
     local: Path
     target: str
     start: int
     end: int
+    length: int
 
 
 class _Moved(NamedTuple):
@@ -71,6 +73,8 @@ class Committer:
         self._sequence = 0
         self._folders: set[str] = set()
         self._staged: dict[Path, str] = {}
+        self._left_over: list[str] = []
+        """What failed uploads may have left in the store."""
         self._intent_written = False
         self._last_intent: str | None = None
 
@@ -79,6 +83,10 @@ class Committer:
 
         Raises StoreError; may be called again.
         """
+        self._staged.clear()
+        self._left_over.clear()
+        self._intent_written = False
+        self._last_intent = None
         self._epoch, older = self._claim()
         staging = self._fence(self._staging, older)
         intents = self._fence(self._logs, older)
@@ -174,7 +182,8 @@ class Committer:
     def commit(self, files: list[FinishedFile]) -> None:
         """Make all files visible, or after a crash none, or the rest of them.
 
-        Raises StoreError (call again with the same files) or FencedError.
+        Raises StoreError (call again with the same files), SpoolError (a local file cannot be read; only
+        `recover` tells what became of the others) or FencedError.
         """
         try:
             for file in files:
@@ -184,23 +193,30 @@ class Committer:
                 self._announce(files)
             for file in files:
                 self._make_parent(file.target)
-                self._rename(self._staged[file.local], file.target, file.local.stat().st_size)
+                self._rename(self._staged[file.local], file.target, file.length)
         except StoreError as error:
+            # a folder may have been taken away
+            self._folders.clear()
             self._look_for_a_newer_owner(error)
             raise
         self._staged.clear()
         self._intent_written = False
 
     def _stage(self, file: FinishedFile) -> str:
-        """Upload under a name that was never used before."""
+        """Upload under a name that was never used before, after what a failed upload left is removed."""
+        while self._left_over:
+            self._store.delete(self._left_over[-1])
+            self._left_over.pop()
         name = f"{uuid.uuid4()}_tmp{file.local.suffix}"
         path = f"{self._staging}/e{self._epoch}/{name}"
         self._make_parent(path)
-        try:
-            self._store.upload(file.local, path)
-        except StoreError:
-            self._folders.clear()
-            raise
+        self._left_over.append(path)
+        if (found := self._store.upload(file.local, path)) != file.length:
+            raise SpoolError(
+                f"the spooled file {file.local} has {found} bytes instead of the {file.length} that were "
+                "written; let nobody else write there; the records are read again"
+            )
+        self._left_over.pop()
         return path
 
     def _announce(self, files: list[FinishedFile]) -> None:
@@ -208,7 +224,7 @@ class Committer:
             {
                 "staged": self._staged[file.local].rpartition("/")[2],
                 "target": file.target,
-                "length": file.local.stat().st_size,
+                "length": file.length,
                 "start": file.start,
                 "end": file.end,
             }

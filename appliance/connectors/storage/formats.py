@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import abc
 import bz2
+import errno
+import io
 import json
 import os
+import struct
 import zlib
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, ClassVar, Final
+from typing import Any, ClassVar, Final
 
 from appliance.api.batch import NULL
 from appliance.connectors.storage import config as keys
@@ -23,20 +26,55 @@ from appliance.errors import ConfigError, DataError
 from appliance.schemaregistry.avrodata import AvroOptions, avro_encoder, avro_schema, zigzag
 
 _BLOCK_BYTES: Final = 64_000
+_BUFFER_BYTES: Final = 1 << 16
 _ROW_GROUP_ROWS: Final = 100_000
-_ARROW_ROWS: Final = 2000
+_PIECES: Final = 32
+_VALUE_ERRORS: Final = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    struct.error,
+)
+
+
+Encode = Callable[[Sequence[Any]], Any]
+"""From rows to what `RecordWriter.write` takes. Raises DataError when one of the rows cannot be written."""
 
 
 class RecordWriter(abc.ABC):
-    """An open local file."""
+    """A growing local file; its bytes may stay in memory until `close`."""
+
+    def __init__(self, path: Path) -> None:
+        """Make the file. Raises OSError."""
+        self._file = io.BufferedWriter(io.FileIO(path, "wb"), _BUFFER_BYTES)
 
     @abc.abstractmethod
-    def write(self, rows: Sequence[Any]) -> None:
-        """Append rows. Raises DataError before anything of the call is written, or OSError."""
+    def write(self, content: Any) -> None:
+        """Append what the format's encoder gave. Raises OSError: then only `abandon` is left."""
 
-    @abc.abstractmethod
-    def close(self) -> None:
-        """Finish the file."""
+    def close(self) -> int:
+        """Finish the file on the disk; give its length in bytes.
+
+        Raises OSError: then the file is cut short and only `abandon` is left.
+        """
+        self._finish()
+        file = self._file
+        file.flush()
+        os.fsync(file.fileno())
+        length = file.tell()
+        if os.fstat(file.fileno()).st_size != length:
+            raise OSError(errno.EIO, "the file is shorter than what was written")
+        file.close()
+        return length
+
+    def _finish(self) -> None:
+        """Write what is held back."""
+
+    def abandon(self) -> None:
+        """Let go of the file, whose content nobody wants."""
+        self._file.raw.close()
 
 
 class Format(abc.ABC):
@@ -50,8 +88,12 @@ class Format(abc.ABC):
         self.parsed = parsed
 
     @abc.abstractmethod
-    def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
-        """Begin a file for rows of `schema`. Raises DataError when the format cannot take it."""
+    def encoder(self, topic: str, schema: Schema | None) -> Encode:
+        """Give the encoder for rows of `schema`. Raises DataError when the format cannot take it."""
+
+    @abc.abstractmethod
+    def open(self, path: Path, schema: Schema | None) -> RecordWriter:
+        """Begin a file for rows of a schema that has an encoder. Raises OSError."""
 
 
 class JsonFormat(Format):
@@ -60,11 +102,15 @@ class JsonFormat(Format):
     name = "json"
     extension = ".json"
 
-    def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
-        """Begin a file."""
+    def encoder(self, topic: str, schema: Schema | None) -> Encode:
+        """Give the encoder; any schema will do."""
         converter = JsonConverter()
         converter.configure({"schemas.enable": "false"}, is_key=False)
-        return _LineWriter(path, converter.line_writer(schema))
+        return converter.line_writer(schema)
+
+    def open(self, path: Path, schema: Schema | None) -> RecordWriter:
+        """Begin a file."""
+        return _LineWriter(path)
 
 
 class StringFormat(Format):
@@ -73,8 +119,8 @@ class StringFormat(Format):
     name = "string"
     extension = ".txt"
 
-    def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
-        """Begin a file; values have to be texts."""
+    def encoder(self, topic: str, schema: Schema | None) -> Encode:
+        """Give the encoder; values have to be texts."""
         if schema is not None and schema.type is not Type.STRING:
             raise DataError(
                 f"writing {topic} with StringFormat: values have to be STRING, "
@@ -84,26 +130,23 @@ class StringFormat(Format):
         def encode(rows: Sequence[Any]) -> bytes:
             try:
                 return "\n".join(rows).encode()
-            except TypeError as error:
+            except (TypeError, UnicodeEncodeError) as error:
                 raise DataError(
-                    f"writing {topic} with StringFormat: a value is no text"
+                    f"writing {topic} with StringFormat: a value is no text ({error})"
                 ) from error
 
-        return _LineWriter(path, encode)
+        return encode
+
+    def open(self, path: Path, schema: Schema | None) -> RecordWriter:
+        """Begin a file."""
+        return _LineWriter(path)
 
 
 class _LineWriter(RecordWriter):
-    """Lines of bytes; `encode` gives those of rows, without the last line's end."""
+    """Lines of bytes, given without the last line's end."""
 
-    def __init__(self, path: Path, encode: Callable[[Sequence[Any]], bytes]) -> None:
-        self._file: IO[bytes] = path.open("wb", buffering=1 << 16)
-        self._encode = encode
-
-    def write(self, rows: Sequence[Any]) -> None:
-        self._file.write(self._encode(rows) + b"\n")
-
-    def close(self) -> None:
-        self._file.close()
+    def write(self, content: bytes) -> None:
+        self._file.write(content + b"\n")
 
 
 class AvroFormat(Format):
@@ -112,16 +155,34 @@ class AvroFormat(Format):
     name = "avro"
     extension = ".avro"
 
-    def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
-        """Begin a file whose schema is that of its first record."""
+    def encoder(self, topic: str, schema: Schema | None) -> Encode:
+        """Give the encoder to bodies; records need a schema."""
         if schema is None:
             raise DataError(
                 f"writing {topic} as Avro: the records have no schema; "
                 "use a converter with schemas or JsonFormat"
             )
-        options = AvroOptions(self.parsed[keys.META_DATA], self.parsed[keys.OPTIONAL_MAP_KEYS])
-        avro = json.dumps(avro_schema(schema, options), separators=(",", ":"))
-        return _AvroWriter(path, avro, avro_encoder(schema, options), self.parsed[keys.AVRO_CODEC])
+        avro_schema(schema, self._options())
+        bodies_of = avro_encoder(schema, self._options())
+
+        def encode(rows: Sequence[Any]) -> list[bytes]:
+            try:
+                return bodies_of(rows)
+            except _VALUE_ERRORS as error:
+                raise DataError(
+                    f"writing {topic} as Avro: a value does not fit its schema ({error})"
+                ) from error
+
+        return encode
+
+    def open(self, path: Path, schema: Schema | None) -> RecordWriter:
+        """Begin a file whose schema is that of its first record."""
+        assert schema is not None  # noqa: S101 - the encoder has refused it
+        avro = json.dumps(avro_schema(schema, self._options()), separators=(",", ":"))
+        return _AvroWriter(path, avro, self.parsed[keys.AVRO_CODEC])
+
+    def _options(self) -> AvroOptions:
+        return AvroOptions(self.parsed[keys.META_DATA], self.parsed[keys.OPTIONAL_MAP_KEYS])
 
 
 def _snappy(data: bytes) -> bytes:
@@ -147,11 +208,8 @@ _CODECS: Final[dict[str, Callable[[bytes], bytes]]] = {
 class _AvroWriter(RecordWriter):
     """Blocks of encoded bodies between sync marks."""
 
-    def __init__(
-        self, path: Path, schema: str, encode: Callable[[Sequence[Any]], list[bytes]], codec: str
-    ) -> None:
-        self._file: IO[bytes] = path.open("wb", buffering=1 << 16)
-        self._encode = encode
+    def __init__(self, path: Path, schema: str, codec: str) -> None:
+        super().__init__(path)
         self._compress = _CODECS[codec]
         self._sync = os.urandom(16)
         self._bodies: list[bytes] = []
@@ -160,13 +218,9 @@ class _AvroWriter(RecordWriter):
         entries = b"".join(zigzag(len(k)) + k + zigzag(len(v)) + v for k, v in meta.items())
         self._file.write(b"Obj\x01" + zigzag(len(meta)) + entries + b"\x00" + self._sync)
 
-    def write(self, rows: Sequence[Any]) -> None:
-        try:
-            bodies = self._encode(rows)
-        except (TypeError, AttributeError, ValueError, OverflowError) as error:
-            raise DataError(f"writing Avro: a value does not fit its schema ({error})") from error
-        self._bodies += bodies
-        self._size += sum(map(len, bodies))
+    def write(self, content: list[bytes]) -> None:
+        self._bodies += content
+        self._size += sum(map(len, content))
         if self._size >= _BLOCK_BYTES:
             self._end_block()
 
@@ -176,10 +230,9 @@ class _AvroWriter(RecordWriter):
         self._bodies = []
         self._size = 0
 
-    def close(self) -> None:
+    def _finish(self) -> None:
         if self._bodies:
             self._end_block()
-        self._file.close()
 
 
 class ParquetFormat(Format):
@@ -188,61 +241,80 @@ class ParquetFormat(Format):
     name = "parquet"
     extension = ".parquet"
 
-    def open(self, path: Path, topic: str, schema: Schema | None) -> RecordWriter:
-        """Begin a file; values have to be Structs."""
+    def encoder(self, topic: str, schema: Schema | None) -> Encode:
+        """Give the encoder to columns; values have to be Structs."""
         if schema is None or schema.type is not Type.STRUCT:
             raise DataError(f"writing {topic} as Parquet: values have to be Structs with a schema")
-        return _ParquetWriter(path, schema, self.parsed[keys.PARQUET_CODEC])
+        from appliance.connectors.storage.arrow import arrow_schema, check_schema, record_batch
+
+        arrow = arrow_schema(schema)
+        check_schema(arrow, topic)
+
+        def encode(rows: Sequence[Any]) -> Any:
+            if None in rows or NULL in rows:
+                raise DataError(f"writing {topic} as Parquet: a record has no value")
+            return record_batch(schema, arrow, rows)
+
+        return encode
+
+    def open(self, path: Path, schema: Schema | None) -> RecordWriter:
+        """Begin a file."""
+        assert schema is not None  # noqa: S101 - the encoder has refused it
+        from appliance.connectors.storage.arrow import arrow_schema
+
+        codec = self.parsed[keys.PARQUET_CODEC]
+        return _ParquetWriter(
+            path, arrow_schema(schema), "NONE" if codec == "uncompressed" else codec
+        )
 
 
 class _ParquetWriter(RecordWriter):
-    """Gathers rows, turns them to columns in pieces, writes row groups."""
+    """Gathers columns and writes them in row groups."""
 
-    def __init__(self, path: Path, schema: Schema, codec: str) -> None:
+    def __init__(self, path: Path, arrow: Any, codec: str) -> None:
         from pyarrow import parquet
 
-        from appliance.connectors.storage.arrow import arrow_schema
-
-        self._schema = schema
-        self._arrow = arrow_schema(schema)
-        self._writer = parquet.ParquetWriter(
-            str(path), self._arrow, compression="NONE" if codec == "uncompressed" else codec
-        )
-        self._rows: list[Any] = []
+        super().__init__(path)
+        self._arrow = arrow
+        self._writer = parquet.ParquetWriter(self._file, arrow, compression=codec)
+        self._pieces: list[Any] = []
+        """Given batches, often of few rows."""
         self._batches: list[Any] = []
+        """Batches put together of pieces."""
         self._gathered = 0
 
-    def write(self, rows: Sequence[Any]) -> None:
-        if any(row is None or row is NULL for row in rows):
-            raise DataError("writing Parquet: a record has no value")
-        self._rows += rows
-        if len(self._rows) >= _ARROW_ROWS:
-            self._to_columns()
+    def write(self, content: Any) -> None:
+        self._pieces.append(content)
+        self._gathered += content.num_rows
+        if len(self._pieces) >= _PIECES:
+            self._join()
         if self._gathered >= _ROW_GROUP_ROWS:
             self._end_group()
 
-    def _to_columns(self) -> None:
-        from appliance.connectors.storage.arrow import record_batch
+    def _join(self) -> None:
+        import pyarrow as pa
 
-        self._batches.append(record_batch(self._schema, self._arrow, self._rows))
-        self._gathered += len(self._rows)
-        self._rows = []
+        self._batches += pa.Table.from_batches(self._pieces).combine_chunks().to_batches()
+        self._pieces = []
 
     def _end_group(self) -> None:
         import pyarrow as pa
 
-        self._writer.write_table(
-            pa.Table.from_batches(self._batches, self._arrow), row_group_size=_ROW_GROUP_ROWS
-        )
+        table = pa.Table.from_batches(self._batches + self._pieces, self._arrow)
+        self._writer.write_table(table, row_group_size=_ROW_GROUP_ROWS)
         self._batches = []
+        self._pieces = []
         self._gathered = 0
 
-    def close(self) -> None:
-        if self._rows:
-            self._to_columns()
-        if self._batches:
+    def _finish(self) -> None:
+        if self._gathered:
             self._end_group()
         self._writer.close()
+
+    def abandon(self) -> None:
+        # or its destructor would write the footer
+        self._writer.is_open = False
+        super().abandon()
 
 
 _FORMATS: Final[dict[str, type[Format]]] = {

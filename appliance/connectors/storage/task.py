@@ -13,7 +13,7 @@ from typing import Any
 
 from appliance.api.batch import Batch
 from appliance.api.task import SinkTask, SinkTaskContext
-from appliance.clock import SYSTEM_CLOCK
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.config.define import ConfigDef
 from appliance.connectors.storage import config as keys
 from appliance.connectors.storage.commit import Committer
@@ -45,6 +45,8 @@ def spool_folder(configured: str, own: Path) -> Path:
 class StorageSinkTask(SinkTask):
     """Writes records into files of a store, each exactly once."""
 
+    clock: Clock = SYSTEM_CLOCK
+
     @abc.abstractmethod
     def config_def(self) -> ConfigDef:
         """Give the connector's options."""
@@ -63,7 +65,7 @@ class StorageSinkTask(SinkTask):
         self._format = find_format(parsed[keys.FORMAT_CLASS])(parsed)
         self._partitioner = make_partitioner(parsed)
         self._extractor = Extractor(
-            parsed[keys.EXTRACTOR], parsed[keys.TIMESTAMP_FIELD], SYSTEM_CLOCK
+            parsed[keys.EXTRACTOR], parsed[keys.TIMESTAMP_FIELD], self.clock
         )
 
     def open(self, partitions: Sequence[TopicPartition]) -> None:
@@ -86,7 +88,7 @@ class StorageSinkTask(SinkTask):
         topics_dir = self._folder(self._parsed[keys.TOPICS_DIR], partition.topic)
         logs_dir = self._folder(self._parsed[keys.LOGS_DIR], partition.topic)
         committer = Committer(self._store, partition, topics_dir, logs_dir)
-        return PartitionWriter(partition, committer, self._rules(topics_dir), SYSTEM_CLOCK)
+        return PartitionWriter(partition, committer, self._rules(topics_dir), self.clock)
 
     def _recovered(self, writer: PartitionWriter) -> int | StoreError | None:
         """Take one partition over, on a thread of the pool."""
@@ -130,9 +132,10 @@ class StorageSinkTask(SinkTask):
     def _report(self, batch: Batch, row: int, error: DataError) -> None:
         reporter = self._context.errant_record_reporter
         if reporter is None:
+            topic, partition = self._partition_of(batch)
             offset = batch.offsets[row] if batch.offsets is not None else "?"
             raise ConnectError(
-                f"writing record at offset {offset} of {batch.topic_at(row)}: {error}"
+                f"writing the record at offset {offset} of topic {topic}, partition {partition}: {error}"
             ) from error
         reporter.report(batch, row, error)
 
@@ -164,6 +167,9 @@ class StorageSinkTask(SinkTask):
         try:
             if not writer.recovered:
                 self._begin(writer, writer.recover())
+            again = writer.read_again()
+            if again is not None:
+                self._context.seek({writer.partition: again})
             writer.progress()
         except StoreError as error:
             self._trouble(writer, error)

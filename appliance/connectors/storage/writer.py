@@ -8,21 +8,23 @@ schema change); it looks at whole slices of a batch where the answer cannot chan
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
-from collections.abc import Callable, Sequence
+import os
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from appliance.api.batch import NULL, Batch
 from appliance.clock import Clock
 from appliance.connectors.storage.commit import Committer, FinishedFile
 from appliance.connectors.storage.compatibility import Mode, must_rotate
-from appliance.connectors.storage.formats import Format, RecordWriter
+from appliance.connectors.storage.formats import Encode, Format, RecordWriter
 from appliance.connectors.storage.names import committed_name
 from appliance.connectors.storage.partitioner import Extractor, Partitioner, Timestamps
-from appliance.connectors.storage.store import StoreError
+from appliance.connectors.storage.store import SpoolError, StoreError, spooling
 from appliance.data import Schema
 from appliance.data.projector import projector
 from appliance.errors import DataError
@@ -31,6 +33,7 @@ from appliance.ids import TopicPartition
 _REPEAT_MS: Final = 10_000
 _LOG = logging.getLogger("io.confluent.connect.hdfs.TopicPartitionWriter")
 _DAY_MS: Final = 86_400_000
+_LEAST_ROOM: Final = 1 << 18
 _NULLS: Final = frozenset((type(None), type(NULL)))
 
 
@@ -65,8 +68,22 @@ class _OpenFile:
     end: int
 
 
+class _Piece(NamedTuple):
+    """What goes into one file, encoded; offsets inclusive."""
+
+    folder: str
+    content: Any
+    records: int
+    start: int
+    end: int
+
+
 class PartitionWriter:
-    """Takes the batches of one topic partition. Used on the task's thread."""
+    """Takes the batches of one topic partition. Used on the task's thread.
+
+    A local file that could not be written or read is of no use, nor are the others of its rotation: all of
+    them are dropped, and their records are read again.
+    """
 
     def __init__(
         self, partition: TopicPartition, committer: Committer, rules: Rules, clock: Clock
@@ -79,13 +96,19 @@ class PartitionWriter:
         self._rules = rules
         self._clock = clock
         self._recovered = False
+        self._first_offset: int | None = None
+        """The offset of the first record taken: where reading began when nothing is committed."""
         self._next_offset = 0
         self._buffer: collections.deque[Batch] = collections.deque()
         self._open: dict[str, _OpenFile] = {}
         self._finishing: list[FinishedFile] | None = None
+        self._lacking: int | None = None
+        """Bytes that the spool has to take before records that were dropped are read again."""
+        self._asked = 0
+        """The last `_lacking` since something was committed."""
         self._count = 0
         self._schema: Schema | None = None
-        self._has_schema = False
+        self._encode: Encode | None = None
         self._last_rotate_ms: int | None = None
         self._next_schedule_ms: int | None = None
         self._retry_at_ms = 0
@@ -98,13 +121,45 @@ class PartitionWriter:
 
         Raises StoreError; may be called again.
         """
+        self._probe()
         position = self._committer.recover()
         self._recovered = True
-        self._buffer.clear()
         if position is not None:
-            self._next_offset = self.committed_offset = position
+            self.committed_offset = position
+        return self._begin_again()
+
+    def read_again(self) -> int | None:
+        """Give the offset to seek to when records were dropped and there is room for them now.
+
+        Raises SpoolError while there is not.
+        """
+        if self._lacking is None:
+            return None
+        self._probe()
+        return self._begin_again()
+
+    def _begin_again(self) -> int | None:
+        """Forget what was taken and not committed; give the offset to seek to."""
+        self._drop()
+        self._lacking = None
+        position = self._first_offset if self.committed_offset is None else self.committed_offset
+        self._next_offset = position or 0
         self._restart_timers()
         return position
+
+    def _probe(self) -> None:
+        """Find out whether the spool takes the bytes that it lacked room for. Raises SpoolError."""
+        if self._lacking is None:
+            return
+        rules = self._rules
+        path = rules.spool / f"{self.partition.topic}+{self.partition.partition}-probe"
+        with spooling(path):
+            rules.spool.mkdir(parents=True, exist_ok=True)
+            try:
+                with path.open("wb") as file:
+                    os.posix_fallocate(file.fileno(), 0, self._lacking)
+            finally:
+                path.unlink(missing_ok=True)
 
     @property
     def recovered(self) -> bool:
@@ -112,7 +167,11 @@ class PartitionWriter:
         return self._recovered
 
     def buffer(self, batch: Batch) -> None:
-        """Queue a batch; `progress` writes it."""
+        """Queue a batch; `progress` writes it. Before `read_again` has given an offset it is dropped."""
+        if self._lacking is not None or not batch.offsets:
+            return
+        if self._first_offset is None:
+            self._first_offset = batch.offsets[0]
         self._buffer.append(batch)
 
     def due(self) -> bool:
@@ -139,26 +198,38 @@ class PartitionWriter:
         )
 
     def progress(self) -> None:
-        """Write what is buffered and rotate where it is time. Raises StoreError, DataError, ConnectError."""
+        """Write what is buffered and rotate where it is time.
+
+        Raises SpoolError (`read_again` or, where a commit was under way, `recover` has to follow),
+        StoreError or ConnectError.
+        """
+        try:
+            self._progress()
+        except SpoolError:
+            # of a commit that has begun, files may be visible already
+            self._recovered = self._finishing is None
+            # Parquet shows what it needs only at the end: ask for more each time
+            least = _LEAST_ROOM + sum(map(_length, self._open.values()))
+            self._lacking = self._asked = max(least, 2 * self._asked)
+            self._drop()
+            raise
+
+    def _progress(self) -> None:
         if self._finishing is not None:
             self._commit()
         while self._buffer:
-            self._write(self._buffer[0])
+            # what is reported here is not reported again when the store fails next
+            batch, timestamps = self._timed(self._writeable(self._buffer[0]))
+            self._buffer[0] = batch
+            if len(batch):
+                self._write(batch, timestamps)
             self._buffer.popleft()
         if self._open and self._time_to_rotate(None):
             self._rotate()
         self._tick_schedule()
 
-    def _write(self, batch: Batch) -> None:
-        """Write a batch; rows before `next_offset` have been written already."""
-        offsets = batch.offsets
-        if offsets is None:
-            return
-        batch = self._writeable(batch, offsets)
-        if not len(batch):
-            return
-        self._rotate_for_schema(batch.value_schema)
-        timestamps = self._timestamps(batch)
+    def _write(self, batch: Batch, timestamps: Timestamps) -> None:
+        self._rotate_for_schema(batch)
         at = 0
         while at < len(batch):
             if self._open and self._time_to_rotate(_at(timestamps, at)):
@@ -169,8 +240,9 @@ class PartitionWriter:
             if self._count >= self._rules.flush_size:
                 self._rotate()
 
-    def _writeable(self, batch: Batch, offsets: Sequence[int]) -> Batch:
+    def _writeable(self, batch: Batch) -> Batch:
         """Give the rows that are new and not null; of a batch as a rule, all."""
+        offsets = batch.offsets
         if not offsets:
             return batch
         if offsets[0] >= self._next_offset and _NULLS.isdisjoint(map(type, batch.values)):
@@ -187,26 +259,46 @@ class PartitionWriter:
             return False
         if not self._rules.ignore_nulls:
             error = DataError(
-                f"Null valued records are not writeable: topic {self.partition.topic}, partition "
-                f"{self.partition.partition}; set behavior.on.null.values=ignore to skip them"
+                "Null valued records are not writeable; set behavior.on.null.values=ignore to skip them"
             )
             self._rules.report(batch, row, error)
         return True
 
-    def _timestamps(self, batch: Batch) -> Timestamps:
-        return self._rules.extractor.timestamps(batch)
+    def _timed(self, batch: Batch) -> tuple[Batch, Timestamps]:
+        """Give the rows that have a readable time with their times; the others are reported."""
+        timestamps = self._rules.extractor.timestamps
+        try:
+            return batch, timestamps(batch)
+        except DataError:
+            batch = self._sound(batch, lambda row: timestamps(batch.take([row])))
+            return batch, timestamps(batch) if len(batch) else []
 
-    def _rotate_for_schema(self, schema: Schema | None) -> None:
+    def _sound(self, batch: Batch, check: Callable[[int], object]) -> Batch:
+        """Give the rows for which `check` raises no DataError; the others are reported."""
+        sound = []
+        for row in range(len(batch)):
+            try:
+                check(row)
+            except DataError as error:
+                self._rules.report(batch, row, error)
+            else:
+                sound.append(row)
+        return batch.take(sound)
+
+    def _rotate_for_schema(self, batch: Batch) -> None:
+        schema = batch.value_schema
         try:
             rotates = self._open and must_rotate(self._rules.compatibility, schema, self._schema)
         except DataError as error:
             raise DataError(
-                f"{error}: offset {self._next_offset} of {self.partition}; repair or skip the record (the "
-                "consumer group's offset), or use schema.compatibility=NONE for versions that are missing"
+                f"{error}: offset {(batch.offsets or '?')[0]} of {self.partition}; repair or skip the record "
+                "(the consumer group's offset), or use schema.compatibility=NONE where versions are missing"
             ) from error
         if rotates:
             self._rotate()
         if not self._open:
+            if schema != self._schema:
+                self._encode = None
             self._schema = schema
 
     def _slice_end(self, batch: Batch, timestamps: Timestamps, start: int) -> int:
@@ -224,63 +316,74 @@ class PartitionWriter:
         return end
 
     def _write_slice(self, batch: Batch, timestamps: Timestamps, start: int, end: int) -> None:
-        """Write rows `start` to `end`, all or none; bad rows are reported one by one."""
+        """Write rows `start` to `end`; those that cannot be written are reported one by one."""
         part = batch if (start, end) == (0, len(batch)) else batch.take(range(start, end))
         times = timestamps[start:end] if isinstance(timestamps, list) else timestamps
         try:
-            self._append(part, times)
+            pieces = self._encoded(part, times)
         except DataError:
-            if len(part) == 1:
-                raise
-            for row in range(len(part)):
-                single = part.take([row])
-                try:
-                    self._append(single, [_at(times, row)] if isinstance(times, list) else times)
-                except DataError as error:
-                    self._rules.report(part, row, error)
-        self._count += end - start
+            pieces = self._encoded_singly(part, times)
+        for piece in pieces:
+            self._append(piece)
         offsets = batch.offsets
         if offsets is not None:
             self._next_offset = offsets[end - 1] + 1
 
-    def _append(self, batch: Batch, timestamps: Timestamps) -> None:
-        rules = self._rules
-        folders = rules.partitioner.folders(batch, self.partition.partition, timestamps)
+    def _encoded_singly(self, part: Batch, timestamps: Timestamps) -> list[_Piece]:
+        pieces: list[_Piece] = []
+
+        def encode(row: int) -> None:
+            moment = _at(timestamps, row)
+            times = [moment] if isinstance(timestamps, list) else timestamps
+            pieces.extend(self._encoded(part.take([row]), times))
+
+        self._sound(part, encode)
+        return pieces
+
+    def _encoded(self, batch: Batch, timestamps: Timestamps) -> list[_Piece]:
+        """Give the rows by folder, in the form of the open files. Raises DataError."""
+        partition = self.partition
+        folders = self._rules.partitioner.folders(batch, partition.partition, timestamps)
         values = batch.values
         if batch.value_schema is not self._schema and batch.value_schema and self._schema:
             project = projector(batch.value_schema, self._schema)
             values = [row if row is None or row is NULL else project(row) for row in values]
+        encode = self._encode
+        if encode is None:
+            encode = self._encode = self._rules.format.encoder(partition.topic, self._schema)
         offsets = batch.offsets or ()
         if isinstance(folders, str):
-            self._append_rows(folders, values, offsets[0], offsets[-1])
-            return
+            return [_Piece(folders, encode(values), len(values), offsets[0], offsets[-1])]
         groups: dict[str, list[int]] = {}
         for row, folder in enumerate(folders):
             groups.setdefault(folder, []).append(row)
-        for folder, rows in groups.items():
-            self._append_rows(
-                folder, [values[row] for row in rows], offsets[rows[0]], offsets[rows[-1]]
+        return [
+            _Piece(
+                folder,
+                encode([values[row] for row in rows] if len(groups) > 1 else values),
+                len(rows),
+                offsets[rows[0]],
+                offsets[rows[-1]],
             )
+            for folder, rows in groups.items()
+        ]
 
-    def _append_rows(self, folder: str, rows: list[Any], start: int, end: int) -> None:
-        file = self._open.get(folder)
+    def _append(self, piece: _Piece) -> None:
+        file = self._open.get(piece.folder)
         if file is None:
-            file = self._open[folder] = self._begin_file(folder, start)
-        file.writer.write(rows)
-        file.end = end
+            file = self._open[piece.folder] = self._begin_file(piece.folder, piece.start)
+        with spooling(file.path):
+            file.writer.write(piece.content)
+        file.end = piece.end
+        self._count += piece.records
 
     def _begin_file(self, folder: str, start: int) -> _OpenFile:
         rules = self._rules
         self._files_made += 1
         name = f"{self.partition.topic}+{self.partition.partition}-{self._files_made}{rules.format.extension}"
         path = rules.spool / name
-        try:
-            writer = rules.format.open(path, self.partition.topic, self._schema)
-        except OSError as error:
-            raise StoreError(
-                f"writing {path}: {error.strerror or error}; free space or set spool.dir"
-            ) from error
-        return _OpenFile(path, folder, writer, start, start)
+        with spooling(path):
+            return _OpenFile(path, folder, rules.format.open(path, self._schema), start, start)
 
     def _time_to_rotate(self, timestamp: int | None) -> bool:
         rules = self._rules
@@ -295,14 +398,10 @@ class PartitionWriter:
     def _rotate(self, timestamp: int | None = None) -> None:
         """Close the open files and commit them together."""
         files = []
-        try:
-            for file in self._open.values():
-                file.writer.close()
-                files.append(FinishedFile(file.path, self._target(file), file.start, file.end))
-        except OSError as error:
-            raise StoreError(
-                f"writing the spool of {self.partition}: {error.strerror or error}"
-            ) from error
+        for file in self._open.values():
+            with spooling(file.path):
+                length = file.writer.close()
+            files.append(FinishedFile(file.path, self._target(file), file.start, file.end, length))
         self._open.clear()
         self._finishing = files
         self._count = 0
@@ -322,9 +421,10 @@ class PartitionWriter:
         if files:
             self._committer.commit(files)
             self.committed_offset = max(file.end for file in files) + 1
-            for file in files:
-                file.local.unlink(missing_ok=True)
+        self._asked = 0
         self._finishing = None
+        for file in files:
+            _remove(file.local)
 
     def _restart_timers(self, timestamp: int | None = None) -> None:
         rules = self._rules
@@ -341,17 +441,31 @@ class PartitionWriter:
 
     def discard(self) -> None:
         """Drop what is not committed: it is read again by the next owner."""
+        self._drop()
+
+    def _drop(self) -> None:
         for file in self._open.values():
-            try:
-                file.writer.close()
-            except (OSError, DataError):
-                _LOG.debug("closing a discarded file path=%s", file.path)
-            file.path.unlink(missing_ok=True)
+            file.writer.abandon()
+            _remove(file.path)
         for finished in self._finishing or []:
-            finished.local.unlink(missing_ok=True)
+            _remove(finished.local)
         self._open.clear()
         self._finishing = None
+        self._count = 0
         self._buffer.clear()
+
+
+def _remove(path: Path) -> None:
+    """Remove a local file; where that is impossible, the next start of the task does it."""
+    with contextlib.suppress(OSError):
+        path.unlink(missing_ok=True)
+
+
+def _length(file: _OpenFile) -> int:
+    try:
+        return file.path.stat().st_size
+    except OSError:
+        return 0
 
 
 def _at(timestamps: Timestamps, row: int) -> int | None:

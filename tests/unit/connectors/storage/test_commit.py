@@ -37,8 +37,8 @@ class CrashingStore(LocalStore):
             raise Crash
         return result
 
-    def upload(self, local: Path, path: str) -> None:
-        self._step(super().upload, local, path)
+    def upload(self, local: Path, path: str) -> int:
+        return int(self._step(super().upload, local, path))
 
     def create(self, path: str, data: bytes) -> bool:
         return bool(self._step(super().create, path, data))
@@ -58,7 +58,11 @@ def finished(root: Path, start: int, end: int, folder: str) -> FinishedFile:
     local = root / f"spool-{start}-{folder}.json"
     local.write_text("".join(f"{n}\n" for n in range(start, end + 1)))
     return FinishedFile(
-        local, f"{root}/topics/shop/{folder}/shop+0+{start:04d}+{end:04d}.json", start, end
+        local,
+        f"{root}/topics/shop/{folder}/shop+0+{start:04d}+{end:04d}.json",
+        start,
+        end,
+        local.stat().st_size,
     )
 
 
@@ -112,9 +116,10 @@ def test_zombies_upload_is_lost_when_it_was_under_way_while_fenced(tmp_path: Pat
     """A file staged before the take-over never becomes visible."""
 
     class TakenOver(LocalStore):
-        def upload(self, local: Path, path: str) -> None:
-            super().upload(local, path)
+        def upload(self, local: Path, path: str) -> int:
+            length = super().upload(local, path)
             assert committer(LocalStore(), tmp_path).recover() is None
+            return length
 
     zombie = committer(TakenOver(), tmp_path)
     zombie.recover()
