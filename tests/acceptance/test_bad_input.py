@@ -87,6 +87,17 @@ class Site:
         error: str | None = task["error"]
         return error
 
+    def settled(self) -> int:
+        """Wait until the group has not rebalanced for two seconds; give its generation."""
+        seen: list[int] = []
+
+        def stays() -> bool:
+            seen.append(self.ask("GET", "/appliance/v1/snapshot")[1]["group"]["gen"])
+            return len(seen) > 10 and len(set(seen[-10:])) == 1
+
+        wait_until(stays, "the group rebalances no more", every_s=0.2)
+        return seen[-1]
+
     def delete(self, name: str) -> None:
         """Delete a connector."""
         self.ask("DELETE", f"/connectors/{name}")
@@ -363,8 +374,7 @@ def test_changes_come_without_keys_when_a_table_has_none(site, database, unique_
 
 
 def test_trace_names_the_record_when_it_cannot_be_decoded(site, unique_name):
-    """The task fails with what was undecodable; with tolerance the next record is written."""
-    site.send(unique_name, "not json", '{"a":1}')
+    """The task fails with what was undecodable and moves nobody; with tolerance the next record is written."""
     out = site.folder / f"{unique_name}.out"
     config = {
         "connector.class": "FileStreamSink",
@@ -374,7 +384,11 @@ def test_trace_names_the_record_when_it_cannot_be_decoded(site, unique_name):
         "value.converter.schemas.enable": "false",
     }
     name = site.create(unique_name, config)
+    wait_until(lambda: site.task(name).get("state") == "RUNNING", "the task runs")
+    generation = site.settled()
+    site.send(unique_name, "not json", '{"a":1}')
     found = site.trace(name)
+    assert generation == site.settled()
     assert "Tolerance exceeded in error handler" in found
     assert "Converting byte[] to Kafka Connect data failed due to serialization error" in found
     site.ask("PUT", f"/connectors/{name}/config", {**config, "errors.tolerance": "all"})
