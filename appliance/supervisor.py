@@ -35,7 +35,6 @@ from appliance.worker.processes import Process, Spawner
 _LOG = logging.getLogger(__name__)
 
 PRELOAD: Final = ("appliance.runtime.main", "appliance.kafka.clients")
-OWN_PORT_OFFSET: Final = 100
 STOP_TIMEOUT_S: Final = 40.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
@@ -228,14 +227,13 @@ class Supervisor:
 
     def _own_address(self, index: int) -> tuple[list[tuple[Listener, socket.socket]], str]:
         """Give the sockets that only this worker serves, and the address other workers call."""
-        first, sock = self._advertised_listener()
         host = self._config.text("rest.advertised.host.name")
         if self._config.mode != "run":
-            port = self._config["rest.advertised.port"] or port_of(sock)
+            first = self._config.advertised_listener
+            bound = next(sock for listener, sock in self._public if listener == first)
+            port = self._config["rest.advertised.port"] or port_of(bound)
             return [], _url(first.scheme, host or first.host or socket.gethostname(), port)
-        public_port = port_of(sock)
-        port = public_port + OWN_PORT_OFFSET + index if first.port else 0
-        own = Listener(first.scheme, first.host if host else "127.0.0.1", port)
+        own = self._config.own_listener(index)
         try:
             bound = bind(own)
         except ConnectError as error:
@@ -244,15 +242,6 @@ class Supervisor:
             )
             bound = bind(Listener(own.scheme, own.host, 0))
         return [(own, bound)], _url(own.scheme, host or "127.0.0.1", port_of(bound))
-
-    def _advertised_listener(self) -> tuple[Listener, socket.socket]:
-        wanted = self._config.text("rest.advertised.listener").lower()
-        schemes = [listener.scheme for listener, _ in self._public]
-        scheme = wanted or ("http" if "http" in schemes else "https")
-        for listener, sock in self._public:
-            if listener.scheme == scheme:
-                return listener, sock
-        return self._public[0]
 
     def _read(self, slot: _Slot) -> None:
         words = slot.line.receive() if slot.line is not None else None

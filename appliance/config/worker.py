@@ -22,6 +22,8 @@ Mode = Literal["run", "distributed", "standalone"]
 Role = Literal["worker", "producer", "consumer", "admin"]
 
 APPLIANCE_PREFIX: Final = "appliance."
+OWN_PORT_OFFSET: Final = 100
+"""From the public port to that of the first worker."""
 _PREFIXES: Final = (
     "producer.",
     "consumer.",
@@ -140,6 +142,22 @@ class WorkerConfig:
     def listeners(self) -> list[Listener]:
         """Give the addresses on which REST is served."""
         return [parse_listener("listeners", text) for text in self._values["listeners"]]
+
+    @property
+    def advertised_listener(self) -> Listener:
+        """Give the public address whose scheme other workers call."""
+        listeners = self.listeners
+        schemes = [listener.scheme for listener in listeners]
+        wanted = self.text("rest.advertised.listener").lower()
+        scheme = wanted or ("http" if "http" in schemes else "https")
+        return next((one for one in listeners if one.scheme == scheme), listeners[0])
+
+    def own_listener(self, index: int) -> Listener:
+        """Give where a worker of the daemon listens alone, port 0 where any will do."""
+        public = self.advertised_listener
+        host = public.host if self.text("rest.advertised.host.name") else "127.0.0.1"
+        port = public.port + OWN_PORT_OFFSET + index if public.port else 0
+        return Listener(public.scheme, host, port)
 
     @property
     def admin_listeners(self) -> list[Listener]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Final, Literal, Protocol
+from typing import Final, Literal, NamedTuple, Protocol
 
 from appliance.config.client_tables import Role
 from appliance.config.worker import WorkerConfig
@@ -15,6 +16,7 @@ from appliance.kafka.cluster import Cluster, Topic
 
 _TIMEOUT_S: Final = 10.0
 _STORES: Final = ("config", "offset", "status")
+PACKAGED: Final = "/usr/lib/ingest-appliance-kafka/broker"
 
 
 class Brokers(Protocol):
@@ -44,10 +46,28 @@ def examine_broker(config: WorkerConfig, cluster: Brokers) -> Iterator[Finding]:
     yield ok("broker", f"{len(brokers)} at {', '.join(brokers)}")
     if config.standalone:
         return
+    for wanted in _wanted(config):
+        yield from _examine(cluster, wanted, servers, len(brokers))
+
+
+class _Wanted(NamedTuple):
+    """A topic of the daemon's own; `single`: it must have one partition."""
+
+    name: str
+    option: str
+    policy: str
+    single: bool
+
+
+def _wanted(config: WorkerConfig) -> Iterator[_Wanted]:
     for store in _STORES:
-        name = config.text(f"{store}.storage.topic")
-        wanted = 1 if store == "config" else None
-        yield from _examine(cluster, name, servers, len(brokers), wanted)
+        option = f"{store}.storage.topic"
+        yield _Wanted(config.text(option), option, "compact", store == "config")
+    if config.flag("appliance.journal.enable"):
+        yield _Wanted(config.journal_topic, "appliance.journal.topic", "delete", single=True)
+    if config.registry_listeners:
+        option = "appliance.registry.topic"
+        yield _Wanted(config.text(option), option, "compact", single=True)
 
 
 def examine_history(cluster: Brokers, name: str, subject: str, servers: str) -> Iterator[Finding]:
@@ -64,8 +84,8 @@ def examine_history(cluster: Brokers, name: str, subject: str, servers: str) -> 
         yield problem(
             subject,
             f"topic {name} has {topic.partitions} partitions: a history needs exactly 1",
-            f"kafka-topics.sh --bootstrap-server {servers} --delete --topic {name}"
-            "  # then start the connector with snapshot.mode=recovery",
+            "name another topic in schema.history.internal.kafka.topic, and start the connector once with "
+            "snapshot.mode=recovery",
         )
     if "compact" in topic.settings.get("cleanup.policy", ""):
         yield problem(
@@ -127,9 +147,8 @@ def _topics(name: str, known: Iterable[str], config: Mapping[str, str]) -> Itera
         )
 
 
-def _examine(
-    cluster: Brokers, name: str, servers: str, brokers: int, partitions: int | None
-) -> Iterable[Finding]:
+def _examine(cluster: Brokers, wanted: _Wanted, servers: str, brokers: int) -> Iterable[Finding]:
+    name = wanted.name
     try:
         topic = cluster.topic(name)
     except ConnectError as error:
@@ -138,35 +157,43 @@ def _examine(
     if topic is None:
         yield ok("topics", f"{name} will be made")
         return
-    if partitions is not None and topic.partitions != partitions:
+    policy = topic.settings.get("cleanup.policy", "")
+    if wanted.single and topic.partitions != 1:
         yield problem(
             "topics",
-            f"{name} has {topic.partitions} partitions instead of {partitions}",
-            "name another topic in config.storage.topic, or delete this one when it is not needed",
+            f"{name} has {topic.partitions} partitions instead of 1",
+            f"name another topic in {wanted.option}, or delete this one when it is not needed",
         )
-    elif topic.settings.get("cleanup.policy") != "compact":
-        policy = topic.settings.get("cleanup.policy")
+    elif policy != wanted.policy:
+        why = "which loses what it keeps"
+        if wanted.policy == "delete":
+            why = "which keeps for ever what is to be forgotten"
         yield problem(
             "topics",
-            f"{name} has cleanup.policy={policy}, which loses what it keeps",
-            _alter(servers, name, "cleanup.policy=compact"),
+            f"{name} has cleanup.policy={policy}, {why}",
+            _alter(servers, name, f"cleanup.policy={wanted.policy}"),
         )
     elif topic.replicas < min(3, brokers):
         yield warning(
             "topics",
             f"{name} has {topic.replicas} replicas on {brokers} brokers",
             f"kafka-reassign-partitions.sh --bootstrap-server {servers} --execute "
-            "--reassignment-json-file FILE  # with three replicas each",
+            "--reassignment-json-file FILE  # of Kafka's own package; with three replicas each",
         )
     else:
+        kept = "compacted" if wanted.policy == "compact" else "kept for a time"
         yield ok(
-            "topics",
-            f"{name}: {topic.partitions} partitions, {topic.replicas} replicas, compacted",
+            "topics", f"{name}: {topic.partitions} partitions, {topic.replicas} replicas, {kept}"
         )
+
+
+def configs_tool(packaged: str = PACKAGED) -> str:
+    """Give the command that changes settings of topics; the broker's package has one of its own."""
+    return f"{packaged} configs" if os.access(packaged, os.X_OK) else "kafka-configs.sh"
 
 
 def _alter(servers: str, topic: str, setting: str) -> str:
     return (
-        f"kafka-configs.sh --bootstrap-server {servers} --alter --entity-type topics "
+        f"{configs_tool()} --bootstrap-server {servers} --alter --entity-type topics "
         f"--entity-name {topic} --add-config {setting}"
     )

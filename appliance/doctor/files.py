@@ -44,6 +44,46 @@ def examine_followed(name: str, path: Path, service: Service | None = None) -> F
         return problem(name, f"{path} cannot be read: {error.strerror}", remedy, "file")
 
 
+def examine_database_file(
+    name: str, path: Path, option: str, service: Service | None = None
+) -> Finding | None:
+    """Give the problem of a file of SQLite that a source cannot read, None where it can."""
+    quoted, elsewhere = shlex.quote(str(path)), f"/srv/{path.name}"
+    try:
+        there = path.is_file()
+    except OSError as error:
+        return problem(name, f"{path} cannot be read: {error.strerror}", f"ls -l {quoted}", option)
+    switch = service.hides(path) if service is not None else None
+    if switch is not None:
+        text = f"{path} is not there for the service: it has a folder of its own there ({switch})"
+        remedy = f"mv {quoted} {shlex.quote(elsewhere)}  # and name that in {option} and to who writes it"
+        return problem(name, text, remedy, option)
+    if not there:
+        return problem(name, f"there is no database {path}", f"correct {option}", option)
+    closed = unreadable(name, path, option, service)
+    if closed is not None or service is None:
+        return closed
+    return _unshared(name, path, option, service)
+
+
+def _unshared(name: str, path: Path, option: str, service: Service) -> Finding | None:
+    """Give what a file in WAL mode lacks: who only reads it makes files beside it, unless they are there."""
+    try:
+        with path.open("rb") as file:
+            wal = file.read(20)[18:] == b"\x02\x02"
+    except OSError:
+        return None
+    fault = _fault(path.parent, service) if wal else None
+    if fault is None:
+        return None
+    text = (
+        f"{path} is in WAL mode, and the service cannot write into its folder ({fault[0]}): it can read "
+        "the file only while its writer has it open"
+    )
+    remedy = f"sqlite3 {shlex.quote(str(path))} 'PRAGMA journal_mode=DELETE'"
+    return warning(name, text, remedy, option)
+
+
 def examine_named(
     subject: str, config: Mapping[str, str], service: Service | None
 ) -> Iterator[Finding]:

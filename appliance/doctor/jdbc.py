@@ -1,9 +1,10 @@
-"""A database that is copied through JDBC: reachable, user, tables."""
+"""A database that is copied through JDBC: reachable, user, time zone, tables; or a file of SQLite."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Final
 
 from appliance.config.define import ConfigDef
@@ -12,8 +13,11 @@ from appliance.connectors.jdbc.connector import configured_query, parse_target
 from appliance.connectors.jdbc.database import Database, TableId, first_line, open_database
 from appliance.connectors.jdbc.selection import Selection
 from appliance.connectors.jdbc.url import Target
-from appliance.doctor.findings import Finding, ok, problem
+from appliance.doctor.files import examine_database_file
+from appliance.doctor.findings import Finding, Level, ok, problem
 from appliance.doctor.reach import unreachable
+from appliance.doctor.service import Service
+from appliance.doctor.timezones import jdbc_time_zone, refused_zone
 from appliance.errors import ConfigError, ConnectError
 
 _OPTIONS: Final = ConfigDef(
@@ -38,7 +42,9 @@ _OPTIONS: Final = ConfigDef(
 _LOGIN: Final = re.compile(r"access denied for user|authentication|password|role .* does not")
 
 
-def examine_jdbc(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
+def examine_jdbc(
+    name: str, config: Mapping[str, str], service: Service | None = None
+) -> Iterator[Finding]:
     """Give how the database of source `name` stands; `config` is resolved."""
     try:
         parsed = _OPTIONS.parse(config)
@@ -46,6 +52,12 @@ def examine_jdbc(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
     except ConfigError as error:
         yield problem(name, str(error), f"correct {keys.URL}", keys.URL)
         return
+    if target.product == "sqlite" and target.url.database:
+        found = examine_database_file(name, Path(target.url.database), keys.URL, service)
+        if found is not None:
+            yield found
+            if found.level is Level.PROBLEM:
+                return
     # of several hosts one that answers is enough
     faults = [unreachable(host, port) for host, port in target.hosts]
     if faults and None not in faults:
@@ -57,6 +69,9 @@ def examine_jdbc(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
     try:
         database.now()
         yield ok(name, f"{target.shown} answers", keys.URL)
+        yield from jdbc_time_zone(
+            name, target, parsed[keys.TIMEZONE], lambda sql: _first(database, sql)
+        )
         if configured_query(parsed) is None:
             yield from _tables(name, database, parsed)
     except Exception as error:  # noqa: BLE001 - whatever the driver raises is the finding
@@ -65,7 +80,18 @@ def examine_jdbc(name: str, config: Mapping[str, str]) -> Iterator[Finding]:
         database.close()
 
 
+def _first(database: Database, sql: str) -> tuple[Any, ...]:
+    rows = database.query(sql, (), None, 1)
+    try:
+        return rows.fetch(1)[0]
+    finally:
+        rows.close()
+
+
 def _refused(name: str, target: Target, reason: str) -> Finding:
+    zone = refused_zone(name, target.product, reason, keys.URL)
+    if zone is not None:
+        return zone
     text = f"{target.shown}: {reason}"
     if _LOGIN.search(reason.lower()):
         return problem(name, text, f"correct {keys.USER} and {keys.PASSWORD}", keys.USER)

@@ -1,4 +1,4 @@
-"""The machine: disk, memory, clock, open files and the ports of REST."""
+"""The machine: disk, memory, clock, open files and the daemon's ports."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from typing import Final
 from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
 from appliance.connectors.files.writable import UNIT, nearest
-from appliance.doctor.findings import Finding, ok, problem, warning
+from appliance.doctor.findings import Finding, Level, ok, problem, warning
+from appliance.doctor.memory import examine_memory
 from appliance.doctor.service import Service, daemon_pid, descends
 from appliance.errors import ConnectError
 from appliance.sockets import bind, port_owner, port_pids
 
 _SCARCE_BYTES: Final = 1 << 30
 _NEEDED_BYTES: Final = 100 << 20
-_NEEDED_MEMORY_BYTES: Final = 256 << 20
 _NEEDED_FILES: Final = 4096
 _TIMEOUT_S: Final = 5
 
@@ -33,7 +33,7 @@ _TIMEOUT_S: Final = 5
 def examine_machine(config: WorkerConfig, service: Service | None = None) -> Iterator[Finding]:
     """Give how the machine stands, for the service where one runs on this configuration."""
     yield _disk(_state_dir(config, service), service)
-    yield _memory(Path("/proc/meminfo"))
+    yield from examine_memory(service)
     yield _clock()
     yield _open_files(service)
     daemon = daemon_pid(config, service)
@@ -44,6 +44,7 @@ def examine_machine(config: WorkerConfig, service: Service | None = None) -> Ite
     ):
         for listener in listeners:
             yield _port(listener, daemon, option)
+    yield from _own_ports(config, daemon)
 
 
 def _state_dir(config: WorkerConfig, service: Service | None) -> Path:
@@ -68,21 +69,6 @@ def _disk(folder: Path, service: Service | None = None) -> Finding:
     if free < _SCARCE_BYTES:
         return warning("disk", text, f"du -xh --max-depth=2 {existing} | sort -h | tail")
     return ok("disk", text)
-
-
-def _memory(meminfo: Path) -> Finding:
-    try:
-        lines = meminfo.read_text(encoding="ascii").splitlines()
-    except OSError:
-        return ok("memory", "cannot be seen from here")
-    kibibytes = {
-        name: int(rest.split()[0]) for name, _, rest in (ln.partition(":") for ln in lines)
-    }
-    available = kibibytes.get("MemAvailable", 0) << 10
-    text = f"{available / 1e6:.0f} MB of {kibibytes.get('MemTotal', 0) / 1e3:.0f} MB available"
-    if available < _NEEDED_MEMORY_BYTES:
-        return warning("memory", text, "ps -eo rss,comm --sort=-rss | head")
-    return ok("memory", text)
 
 
 def _clock() -> Finding:
@@ -134,6 +120,22 @@ def _port(listener: Listener, daemon: int = 0, option: str = "listeners") -> Fin
         remedy = f"stop {owner}" if owner else f"ss -ltnp 'sport = :{listener.port}'"
         return problem("port", text, f"{remedy}  # or another port in {option}")
     return ok("port", f"{address} is free")
+
+
+def _own_ports(config: WorkerConfig, daemon: int) -> Iterator[Finding]:
+    """Give who has the ports on which workers call each other; the daemon does with others too."""
+    if config.mode != "run":
+        return
+    listeners = [config.own_listener(n) for n in range(config.number("appliance.workers"))]
+    found = [_port(one, daemon) for one in listeners if one.port]
+    taken = [one for one in found if one.level is Level.PROBLEM]
+    for one in taken:
+        text = f"{one.text}: a worker listens for the others on another port"
+        yield warning("port", text, one.remedy)
+    if found and not taken:
+        first, last = listeners[0].port, listeners[-1].port
+        ports = f"port {first}" if first == last else f"ports {first} to {last}"
+        yield ok("port", f"{ports} of the workers can be had")
 
 
 def _serves(listener: Listener) -> bool:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from appliance.config.providers import Providers, Reference, references
 from appliance.config.worker import WorkerConfig
@@ -19,6 +20,8 @@ from appliance.doctor.registry import examine_registry
 from appliance.doctor.service import Service
 from appliance.errors import ConfigError, ConnectError
 from appliance.kafka.cluster import Cluster
+from appliance.storage.memory import MemoryLog
+from appliance.storage.offsets import OffsetStore
 from appliance.telemetry.logs import blotted
 from appliance.worker.plugins import Plugins
 
@@ -45,6 +48,7 @@ class Places:
         self._worker = worker
         self._service = service
         self._cluster = cluster
+        self._read: dict[str, OffsetStore] = {}
 
     def examine(
         self, name: str, kind: Literal["source", "sink"], java_class: str, config: Config
@@ -60,12 +64,14 @@ class Places:
             if java_class.startswith(prefix):
                 from appliance.doctor.binlog import examine_binlog
 
-                yield from examine_binlog(name, dialect, config)
+                yield from examine_binlog(
+                    name, dialect, config, lambda partition: self._stored(name, partition, config)
+                )
                 yield from self._history(name, config)
         if java_class.startswith("io.confluent.connect.jdbc"):
             from appliance.doctor.jdbc import examine_jdbc
 
-            yield from examine_jdbc(name, config)
+            yield from examine_jdbc(name, config, self._service)
         elif java_class.startswith("io.confluent.connect.hdfs"):
             from appliance.doctor.stores import examine_hdfs
 
@@ -74,6 +80,30 @@ class Places:
             yield from examine_target(name, config, self._service)
         elif java_class.endswith(".FileStreamSourceConnector") and config.get("file"):
             yield examine_followed(name, Path(config["file"]), self._service)
+
+    def _stored(self, name: str, partition: Config, config: Config) -> Mapping[str, Any] | None:
+        """Give the offset of a partition, None where there is none or nobody tells."""
+        if self._cluster is None or self._worker.standalone:
+            return None
+        # a connector's own topic goes before the workers'
+        topics = (
+            config.get("offsets.storage.topic"),
+            self._worker.text("offset.storage.topic"),
+        )
+        for topic in topics:
+            if topic and (found := self._offsets(topic).get(name, partition)):
+                return found
+        return None
+
+    def _offsets(self, topic: str) -> OffsetStore:
+        if topic not in self._read:
+            log = MemoryLog()
+            self._read[topic] = OffsetStore(log)
+            if self._cluster is not None:
+                with contextlib.suppress(ConnectError):
+                    records = self._cluster.records(topic)
+                    log.write([(one.key, one.value) for one in records if one.key is not None], 0)
+        return self._read[topic]
 
     def _history(self, name: str, config: Config) -> Iterator[Finding]:
         topic = config.get(f"{_HISTORY}.topic")

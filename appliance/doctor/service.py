@@ -34,6 +34,7 @@ _PROPERTIES: Final = (
     "ProtectHome",
     "PrivateTmp",
     "LimitNOFILE",
+    "MemoryMax",
 )
 _DIRECTORIES: Final = {
     "StateDirectory": "/var/lib",
@@ -54,7 +55,10 @@ Right = Literal["r", "w", "x"]
 
 
 class Service(NamedTuple):
-    """What systemd tells of the unit; `mounts`: the running daemon's, each with whether it is read-only."""
+    """What systemd tells of the unit; `mounts`: the running daemon's, each with whether it is read-only.
+
+    `memory_max`: in bytes, None for no limit.
+    """
 
     user: str
     group: str
@@ -68,6 +72,7 @@ class Service(NamedTuple):
     protect_home: str
     private_tmp: bool
     mounts: tuple[tuple[Path, bool], ...] = ()
+    memory_max: int | None = None
 
     @property
     def owner(self) -> str:
@@ -150,7 +155,7 @@ def service_of(shown: str) -> Service | None:
         name: [Path(root, leaf.partition(":")[0]) for leaf in told.get(name, "").split()]
         for name, root in _DIRECTORIES.items()
     }
-    limit = told.get("LimitNOFILE", "")
+    limit, memory = told.get("LimitNOFILE", ""), told.get("MemoryMax", "")
     return Service(
         user=told.get("User") or "root",
         group=told.get("Group", ""),
@@ -169,6 +174,7 @@ def service_of(shown: str) -> Service | None:
         protect_system=told.get("ProtectSystem", "no"),
         protect_home=told.get("ProtectHome", "no"),
         private_tmp=told.get("PrivateTmp", "no") not in ("no", ""),
+        memory_max=int(memory) if memory.isdigit() else None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pwd
 import urllib.request
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -20,7 +21,7 @@ from appliance.connectors.hdfs.connector import (
     store_url,
 )
 from appliance.connectors.hdfs.store import HdfsStore
-from appliance.connectors.storage.config import STORE_URL, TOPICS_DIR
+from appliance.connectors.storage.config import LOGS_DIR, STORE_URL, TOPICS_DIR
 from appliance.connectors.storage.store import StoreError
 from appliance.doctor.files import SCARCE_BYTES, folder
 from appliance.doctor.findings import Finding, Level, ok, problem, warning
@@ -28,7 +29,8 @@ from appliance.doctor.service import Service
 from appliance.errors import ConfigError
 
 _OPTIONS: Final = ConfigDef(
-    CONFIG_DEF.keys[name] for name in (STORE_URL, HDFS_URL, WEBHDFS_URL, CONF_DIR, TOPICS_DIR)
+    CONFIG_DEF.keys[name]
+    for name in (STORE_URL, HDFS_URL, WEBHDFS_URL, CONF_DIR, TOPICS_DIR, LOGS_DIR)
 )
 _TIMEOUT_S: Final = 5
 _STATE: Final = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState"
@@ -50,15 +52,21 @@ def examine_hdfs(
         yield problem(name, str(error), remedy, STORE_URL)
         return
     option = WEBHDFS_URL if config.get(WEBHDFS_URL) else STORE_URL
-    answers = False
+    usable = False
     for web in address.urls:
         found = list(_namenode(name, web, option))
-        answers = answers or found[-1].level is not Level.PROBLEM
+        usable = usable or not any(one.level is Level.PROBLEM for one in found)
         yield from found
-    if answers:
-        user = os.environ.get("HADOOP_USER_NAME") or (service.user if service else None)
+    if usable:
+        given = os.environ.get("HADOOP_USER_NAME") or (service.user if service else None)
+        user = given or pwd.getpwuid(os.getuid()).pw_name
         store = HdfsStore(address.urls, user)
-        yield from _permission(name, store, f"{address.root}/{parsed[TOPICS_DIR]}")
+        try:
+            for folder_option in (TOPICS_DIR, LOGS_DIR):
+                path = f"{address.root.rstrip('/')}/{parsed[folder_option].strip('/')}"
+                yield _permission(name, store, path, folder_option, user)
+        finally:
+            store.close()
 
 
 def _namenode(name: str, web: str, option: str) -> Iterator[Finding]:
@@ -86,7 +94,7 @@ def _namenode(name: str, web: str, option: str) -> Iterator[Finding]:
         yield warning(name, text, "hdfs dfsadmin -report", option)
 
 
-def _permission(name: str, store: HdfsStore, path: str) -> Iterator[Finding]:
+def _permission(name: str, store: HdfsStore, path: str, option: str, user: str) -> Finding:
     # a folder of the topic's name is made by the sink; here only up to it
     target = path.split("$", maxsplit=1)[0].rstrip("/") or "/"
     try:
@@ -97,13 +105,12 @@ def _permission(name: str, store: HdfsStore, path: str) -> Iterator[Finding]:
         store.create(probe, b"x")
         store.delete(probe)
     except StoreError as error:
-        remedy = f"hdfs dfs -mkdir -p {target}; hdfs dfs -chown ingest {target}"
+        remedy = (
+            f"hdfs dfs -mkdir -p {target}; hdfs dfs -chown {user} {target}  # as HDFS's superuser"
+        )
         text = f"{target} on HDFS cannot be written: {error}"
-        yield problem(name, text, remedy, TOPICS_DIR)
-    else:
-        yield ok(name, f"{target} on HDFS can be written", TOPICS_DIR)
-    finally:
-        store.close()
+        return problem(name, text, remedy, option)
+    return ok(name, f"{target} on HDFS can be written", option)
 
 
 def _json(url: str) -> Any:

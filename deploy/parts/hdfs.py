@@ -126,6 +126,12 @@ class Hdfs:
         self.datanode.wait_ready()
         return self
 
+    def start_namenode(self) -> None:
+        """Start the NameNode alone; returns when it answers."""
+        self._write_conf()
+        self.namenode.launch()
+        self.namenode.wait_ready()
+
     def stop(self) -> None:
         self.datanode.stop()
         self.namenode.stop()

@@ -256,11 +256,10 @@ def test_rights_that_lack_are_named_when_a_user_may_not_replicate(server, unique
 
 
 def test_snapshot_reads_when_a_user_may_lock_tables_only(server, unique_name):
-    """Without RELOAD-wide locks a snapshot locks table by table."""
+    """Without RELOAD a snapshot locks table by table."""
     kind, address = server
     user = unique_name
     rights = "select, lock tables, show databases, replication slave, replication client"
-    lock = "flush_tables" if kind == "mysql" else "reload"
     run(
         address,
         f"create database {unique_name}",
@@ -268,7 +267,6 @@ def test_snapshot_reads_when_a_user_may_lock_tables_only(server, unique_name):
         f"insert into {unique_name}.t values (1)",
         f"create user {user}@'%' identified by 'x'",
         f"grant {rights} on *.* to {user}@'%'",
-        f"grant {lock} on *.* to {user}@'%'",
     )
     config = options(
         kind,

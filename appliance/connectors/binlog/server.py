@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import pymysql
 
 from appliance.config.types import Password
+from appliance.connectors.binlog.grants import POSITION, STREAM, read_grants
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.tables import TableId, quote
 from appliance.errors import ConfigError, ConnectError, RetriableError
@@ -302,13 +303,10 @@ class Server:
         return found + self._missing_grants()
 
     def _missing_grants(self) -> list[str]:
-        grants = " ".join(str(row[0]).upper() for row in self.ask("SHOW GRANTS"))
-        if "GRANT ALL PRIVILEGES ON *.*" in grants:
-            return []
+        grants = read_grants(self.ask)
         found = []
-        if "REPLICATION SLAVE" not in grants and "REPLICATION REPLICA" not in grants:
+        if not grants.has(*STREAM):
             found.append("the user lacks REPLICATION SLAVE; grant it ON *.*")
-        client = ("REPLICATION CLIENT", "BINLOG MONITOR", "SUPER")
-        if not any(name in grants for name in client):
+        if not grants.has(*POSITION):
             found.append("the user lacks REPLICATION CLIENT; grant it ON *.*")
         return found

@@ -149,8 +149,14 @@ class Snapshot:
         _LOG.warning(
             "The user may not lock all tables (RELOAD); locking the %d captured ones", len(tables)
         )
-        if tables:
-            lock.run(f"FLUSH TABLES {', '.join(id_.sql for id_ in tables)} WITH READ LOCK")
+        if not tables:
+            return
+        names = [id_.sql for id_ in tables]
+        try:
+            lock.run(f"FLUSH TABLES {', '.join(names)} WITH READ LOCK")
+        except DeniedError:
+            # that wants RELOAD too; this one LOCK TABLES alone
+            lock.run(f"LOCK TABLES {', '.join(f'{name} READ' for name in names)}")
 
     def _note_position(self, view: Server) -> None:
         self.ts_sec = self._clock.now_ms() // 1000

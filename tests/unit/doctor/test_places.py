@@ -10,13 +10,14 @@ import threading
 import pytest
 
 from appliance.config.providers import Providers
-from appliance.config.worker import WorkerConfig
+from appliance.config.worker import OWN_PORT_OFFSET, WorkerConfig
 from appliance.doctor import broker, files, machine, places
 from appliance.doctor.findings import Level, exit_code
 from appliance.errors import ConnectError
 from appliance.kafka.cluster import Topic
 
 CONFIG = WorkerConfig({}, "run")
+REGISTRY = WorkerConfig({"appliance.registry.listeners": "http://127.0.0.1:8081"}, "run")
 COMPACTED = {"cleanup.policy": "compact"}
 
 
@@ -40,7 +41,7 @@ def levels(cluster) -> list[Level]:
 
 def test_all_is_well_when_topics_are_missing_or_compacted():
     """What is missing will be made as it must be."""
-    assert levels(FakeCluster({"configs": Topic(1, 1, COMPACTED)})) == [Level.OK] * 4
+    assert set(levels(FakeCluster({"configs": Topic(1, 1, COMPACTED)}))) == {Level.OK}
 
 
 def test_nothing_more_is_asked_when_the_broker_is_away():
@@ -57,10 +58,39 @@ def test_topic_is_told_of_when_it_is_not_as_it_must_be():
             "configs": Topic(3, 3, COMPACTED),
             "offsets": Topic(25, 3, {"cleanup.policy": "delete"}),
             "status": Topic(5, 1, COMPACTED),
+            "journal": Topic(1, 3, {"cleanup.policy": "compact"}),
+            "_schemas": Topic(2, 3, COMPACTED),
         },
         brokers=("a:1", "b:1", "c:1"),
     )
-    assert levels(cluster) == [Level.OK, Level.PROBLEM, Level.PROBLEM, Level.WARNING]
+    found = {f.text.split()[0]: f for f in broker.examine_broker(REGISTRY, cluster)}
+    assert {name.removeprefix("ingest-appliance-"): f.level for name, f in found.items()} == {
+        "3": Level.OK,
+        "configs": Level.PROBLEM,
+        "offsets": Level.PROBLEM,
+        "status": Level.WARNING,
+        "journal": Level.PROBLEM,
+        "_schemas": Level.PROBLEM,
+    }
+    assert "cleanup.policy=delete" in found["ingest-appliance-journal"].remedy
+    assert "appliance.registry.topic" in found["_schemas"].remedy
+
+
+def test_topics_of_journal_and_registry_pass_when_the_daemon_has_none():
+    """Nobody reads them then."""
+    config = WorkerConfig(
+        {"appliance.journal.enable": "false", "appliance.registry.listeners": ""}, "run"
+    )
+    cluster = FakeCluster({"journal": Topic(3, 1, COMPACTED), "_schemas": Topic(3, 1, COMPACTED)})
+    assert exit_code(broker.examine_broker(config, cluster)) == 0
+
+
+def test_tool_is_the_packages_when_this_host_has_the_broker(tmp_path):
+    """Elsewhere it has the name that Kafka's own package gives it."""
+    tool = tmp_path / "broker"
+    assert broker.configs_tool(str(tool)) == "kafka-configs.sh"
+    tool.touch(0o755)
+    assert broker.configs_tool(str(tool)) == f"{tool} configs"
 
 
 def test_history_is_told_of_when_it_forgets():
@@ -83,6 +113,23 @@ def test_port_is_told_of_when_somebody_else_has_it():
     assert "stop " in found.remedy
 
 
+def test_ports_of_workers_are_told_of_when_somebody_else_has_one():
+    """The daemon takes another one then: a warning, with who it is."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1] - OWN_PORT_OFFSET - 1
+        texts = {"listeners": f"http://127.0.0.1:{port}", "appliance.workers": "2"}
+        found = list(machine._own_ports(WorkerConfig(texts, "run"), 0))
+    assert [f.level for f in found] == [Level.WARNING]
+    assert f"pid {os.getpid()}" in found[0].remedy
+
+
+def test_ports_of_workers_are_well_when_nobody_has_them():
+    """They are told in one line; a worker of a file of one's own has none."""
+    assert [f.level for f in machine._own_ports(CONFIG, 0)] == [Level.OK]
+    config = WorkerConfig({"listeners": "http://127.0.0.1:0"}, "run")
+    assert list(machine._own_ports(config, 0)) == []
+
+
 def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):
     """With the drop-in that lets the hardened service write there."""
     assert files.folder("lake", tmp_path / "new").level is not Level.PROBLEM
@@ -91,15 +138,6 @@ def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):
     found = files.folder("lake", blocked / "below")
     assert found.level is Level.PROBLEM
     assert f"ReadWritePaths=-{blocked}/below" in found.remedy
-
-
-def test_memory_is_a_warning_when_little_is_left(tmp_path):
-    """The kernel's own figure counts."""
-    path = tmp_path / "meminfo"
-    path.write_text("MemTotal: 1000000 kB\nMemAvailable: 100000 kB\n")
-    assert machine._memory(path).level is Level.WARNING
-    assert machine._memory(tmp_path / "none").level is Level.OK
-    assert exit_code([machine._memory(path)]) == 2
 
 
 def test_port_is_ours_when_a_process_of_the_daemon_has_it():

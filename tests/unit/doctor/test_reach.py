@@ -35,8 +35,11 @@ def test_host_or_port_is_named_when_nobody_answers():
 
 
 def test_file_of_sqlite_is_told_of_when_tables_are_missing(tmp_path):
-    """The option that names what is not there."""
+    """The option that names what is not there; looking makes no file."""
     config = {"connection.url": f"jdbc:sqlite:{tmp_path}/a.db", "table.whitelist": "orders"}
+    assert list(wrong(JDBC, config)) == ["connection.url"]
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "a.db").touch()
     assert list(wrong(JDBC, config)) == ["table.whitelist"]
     assert list(wrong(JDBC, {"connection.url": "jdbc:oracle:x"})) == ["connection.url"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import sqlite3
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from appliance.config.worker import WorkerConfig
 from appliance.connectors.files.connector import FilesSinkConnector
 from appliance.doctor import files
 from appliance.doctor.findings import Level
+from appliance.doctor.jdbc import examine_jdbc
 from appliance.doctor.machine import examine_machine
 from appliance.doctor.service import Service, mounts_of, service_of
 
@@ -138,3 +140,47 @@ def test_folder_and_limit_are_the_services_when_its_unit_is_installed(tmp_path):
     assert "LimitNOFILE=65536" in found["files"].remedy
     given = WorkerConfig({"appliance.state.dir": str(tmp_path)}, "run")
     assert str(tmp_path) in next(examine_machine(given, service)).text
+
+
+@pytest.fixture
+def database(tmp_path):
+    """A file of SQLite in WAL mode that nobody has open."""
+    path = tmp_path / "shop.db"
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA journal_mode=WAL")
+    connection.execute("CREATE TABLE orders (id INTEGER)")
+    connection.close()
+    return path
+
+
+def sqlite_findings(path, service):
+    return list(examine_jdbc("shop", {"connection.url": f"jdbc:sqlite:{path}"}, service))
+
+
+def test_file_of_sqlite_is_told_of_when_the_sandbox_hides_it():
+    """It is moved, for a copy would not change any more."""
+    (found,) = sqlite_findings("/home/me/shop.db", hardened(protect_home="yes"))
+    assert (found.level, found.option) == (Level.PROBLEM, "connection.url")
+    assert "ProtectHome=yes" in found.text
+    assert found.remedy.startswith("mv /home/me/shop.db /srv/shop.db")
+
+
+def test_file_of_sqlite_is_told_of_when_the_service_cannot_read_it(database):
+    """By the rights of its user, not of who calls the doctor."""
+    service = Other(**hardened(user="nobody", group="nogroup")._asdict())
+    (found,) = sqlite_findings(database, service)
+    assert (found.level, found.option) == (Level.PROBLEM, "connection.url")
+    assert "user nobody" in found.text
+
+
+def test_file_of_sqlite_is_told_of_when_its_mode_wants_a_folder_to_write_in(database):
+    """Who only reads in WAL mode makes files beside the database."""
+    found = sqlite_findings(database, hardened())
+    assert found[0].level is Level.WARNING
+    assert found[0].remedy == f"sqlite3 {database} 'PRAGMA journal_mode=DELETE'"
+    well = sqlite_findings(database, hardened(writable=(database.parent,)))
+    assert {f.level for f in well} == {Level.OK}
+    connection = sqlite3.connect(database)
+    connection.execute("PRAGMA journal_mode=DELETE")
+    connection.close()
+    assert {f.level for f in sqlite_findings(database, hardened())} == {Level.OK}
