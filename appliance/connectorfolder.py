@@ -2,7 +2,8 @@
 
 A connector from a file carries in its configuration, as `appliance.connector.file`, the host and the path
 that own it: so ownership is visible in every answer, known to every worker of the group and still there
-after a restart. A connector whose file cannot be read stays as it is.
+after a restart. A connector whose file cannot be read stays as it is. One that is owned by a host of which
+no worker is a member any more (lost, or renamed) goes to a host that has the same file.
 
 Threads: `apply` blocks; one thread at a time. Raises nothing: what is wrong is logged and given back.
 """
@@ -36,6 +37,7 @@ from appliance.errors import (
 )
 from appliance.herder.herder import Herder
 from appliance.journal.journal import Journal
+from appliance.rest.console.peers import WORKERS_PATH
 from appliance.rest.errors import RestError
 from appliance.rest.forward import Answer
 
@@ -43,6 +45,7 @@ _LOG = logging.getLogger(__name__)
 
 _PATIENCE_S: Final = 60.0
 _PAUSE_S: Final = 0.5
+_HOSTS_S: Final = 10.0
 _ANSWER_S: Final = 90.0
 _JSON: Final = {"Accept": "application/json", "Content-Type": "application/json"}
 
@@ -77,6 +80,7 @@ class ConnectorFolder:
         self._host = host or socket.gethostname()
         self._clock = clock
         self._stopping = threading.Event()
+        self._hosts: frozenset[str] | None = None
 
     def stop(self) -> None:
         """Let a running `apply` try nothing again; any thread."""
@@ -85,6 +89,7 @@ class ConnectorFolder:
     def apply(self) -> list[str]:
         """Bring the group's connectors to what the files say; give a sentence per problem."""
         problems: list[str] = []
+        self._hosts = None
         try:
             paths = connector_files(self._folder)
         except ConfigError as error:
@@ -144,10 +149,18 @@ class ConnectorFolder:
     def _put(self, file: ConnectorFile, stored: Config | None) -> None:
         owner = f"{self._host}:{file.path}"
         config = {**file.config, "name": file.name, OWNER_KEY: owner}
-        owned = stored is not None and bool(stored.get(OWNER_KEY))
-        if stored is not None and owned and _without_owner(stored) == _without_owner(config):
+        former = (stored or {}).get(OWNER_KEY)
+        if stored is not None and former and _without_owner(stored) == _without_owner(config):
             # hosts that have the same file do not take the connector from each other
-            return
+            if not self._is_left(former, owner):
+                return
+            _LOG.warning(
+                "Taking a connector over: the file that owned it is gone, or its host is no member of the "
+                "group. connector=%s file=%s former=%s",
+                file.name,
+                owner,
+                former,
+            )
         target = file.target if stored is None else None
         try:
             self._herder.put_connector_config(
@@ -165,6 +178,40 @@ class ConnectorFolder:
         _LOG.info("%s a connector. connector=%s file=%s", verb, file.name, file.path)
         self._journal.audit("PUT", f"/connectors/{file.name}/config", 200, str(file.path))
 
+    def _is_left(self, former: str, owner: str) -> bool:
+        """Whether nobody keeps a file that owns a connector, so that the same file here may."""
+        host, _, path = former.partition(":")
+        if host == self._host:
+            return former != owner and not Path(path).exists()
+        if self._hosts is None:
+            self._hosts = self._members()
+        return bool(self._hosts) and host not in self._hosts
+
+    def _members(self) -> frozenset[str]:
+        """Give the names of the hosts in the group; none where a worker does not tell its own."""
+        until_s = self._clock.monotonic_s() + _HOSTS_S
+        while not (hosts := self._told_hosts()) and self._clock.monotonic_s() < until_s:
+            # a worker may have joined just now and not serve yet
+            if self._clock.wait(self._stopping, _PAUSE_S):
+                break
+        if not hosts:
+            _LOG.info(
+                "Not every worker of the group tells its host: what they own is left to them."
+            )
+        return hosts
+
+    def _told_hosts(self) -> frozenset[str]:
+        leader = self._herder.snapshot(whole=False).group.leader_url
+        if not leader:
+            return frozenset()
+        try:
+            answer = self._send("GET", f"{leader.rstrip('/')}{WORKERS_PATH}", b"", _JSON)
+            workers = json.loads(answer.body) if answer.status == 200 else []
+        except (ConnectError, ValueError):
+            return frozenset()
+        hosts = [worker.get("host") for worker in workers]
+        return frozenset(hosts) if all(hosts) else frozenset()
+
     def _delete(self, name: str, owner: str) -> None:
         try:
             self._herder.delete_connector(name).result(_ANSWER_S)
@@ -180,6 +227,11 @@ class ConnectorFolder:
     ) -> None:
         if not error.forward_url:
             raise RebalanceNeededError("the group has no leader at the moment") from error
+        if self._herder.session_key is None:
+            raise RebalanceNeededError(
+                "the leader believes files of other workers by the group's session key alone, and there is "
+                "none: set connect.protocol=sessioned on every worker"
+            ) from error
         url = f"{error.forward_url.rstrip('/')}/{path}?forward=false"
         content = b"" if body is None else json.dumps(body).encode()
         answer = self._send(method, url, content, {**_JSON, OWNER_HEADER: owner})

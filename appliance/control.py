@@ -3,8 +3,8 @@
 Down: `accept` (serve the public sockets), `leave` (take a dead sibling's member out of the group), `stop`,
 `reload` (apply the folder of connector files), `problems` (how many there are in it, for the worker whose
 `/metrics` says so). Up: `ready`, `member` (this id waits for the group), `tick`
-(the herder made progress; member and problem with it), `failed` (why a start gave up, and the exit code for
-it), `reloaded` (problems with it).
+(when the herder made progress last, as `at_s` of the host's monotonic clock; member and problem with it),
+`failed` (why a start gave up, and the exit code for it), `reloaded` (problems with it).
 """
 
 from __future__ import annotations

@@ -62,7 +62,6 @@ _REPORT_S: Final = 1.0
 _LEAVE_S: Final = 5.0
 _LEAVE_AGAIN_S: Final = 0.5
 _STOP_S: Final = 35.0
-_SPARE_S: Final = 30.0
 _REGISTRY_START_S: Final = 20.0
 
 
@@ -164,6 +163,7 @@ class Host:
             file = Path(config.text("offset.storage.file.filename"))
             return standalone_stores(file, inbox), Journal(None, worker_id)
         self._logs = LogClients(worker_client(config, f"connect-{worker_id}"))
+        self._logs.on_step = self._on_step
         stores = kafka_stores(config, inbox, self._logs)
         return stores, Journal(self._logs.log(journal_topic(config)), worker_id)
 
@@ -272,16 +272,15 @@ class Host:
         self._control.send("reloaded", problems=self._folder.apply())
 
     def _report(self) -> None:
-        """Tell the supervisor of progress for as long as the herder makes any."""
-        patience_s = self._config.seconds("task.shutdown.graceful.timeout.ms") + _SPARE_S
+        """Tell the supervisor when the herder made progress last."""
         while not self._stopping.is_set():
-            if SYSTEM_CLOCK.monotonic_s() - self._herder.ticked_s < patience_s:
-                member = self._herder.member
-                self._control.send(
-                    "tick",
-                    member="" if member is None else member.member_id,
-                    problem=None if member is None else member.fault,
-                )
+            member = self._herder.member
+            self._control.send(
+                "tick",
+                at_s=self._herder.ticked_s,
+                member="" if member is None else member.member_id,
+                problem=None if member is None else member.fault,
+            )
             now_ms = SYSTEM_CLOCK.now_ms()
             if self._trends.due(now_ms):
                 figures = {str(task): one for task, one in self._worker.metrics().items()}
@@ -311,6 +310,9 @@ class Host:
                 _LOG.error("Failed to create a connector. file=%s error=%s", file, error)
                 self._control.send("failed", code=EXIT_CONNECTOR, problem=str(error))
                 return
+
+    def _on_step(self) -> None:
+        self._herder.progressed()
 
     def _on_joining(self, member: str) -> None:
         self._control.send("member", member=member)

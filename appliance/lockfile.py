@@ -51,8 +51,10 @@ def is_held(path: Path) -> bool:
 class DaemonLock:
     """The lock of one daemon on a folder, with a note of who is in the group for it."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, option: str = "appliance.runtime.dir") -> None:
+        """Take the file, and the option that names its folder."""
         self._path = path
+        self._option = option
         self._descriptor = -1
         self._noted: list[str] = []
 
@@ -66,7 +68,7 @@ class DaemonLock:
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
             raise ConfigError(
-                f"Making the lock file {self._path}: {error.strerror}. Correct appliance.runtime.dir."
+                f"Making the lock file {self._path}: {error.strerror}. Correct {self._option}."
             ) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -75,7 +77,7 @@ class DaemonLock:
             os.close(self._descriptor)
             raise ConfigError(
                 f"Another daemon (pid {holder}) already runs on the folder {self._path.parent}. Stop it, or "
-                "give this one another folder in appliance.runtime.dir and another port in listeners."
+                f"give this one another folder in {self._option} and another port in listeners."
             ) from None
         _, *members = self._lines() or [""]
         self._write(members)

@@ -39,8 +39,10 @@ STOP_TIMEOUT_S: Final = 40.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
 _SETTLED_S: Final = 30.0
-_STALLED_S: Final = 60.0
+_STEP_S: Final = 30.0
+"""The longest that a herder waits in one step, beside the time that tasks have to stop."""
 _LOOP_S: Final = 2.0
+_ASLEEP_S: Final = 10.0
 _SOON_S: Final = 0.2
 _READY_AT_LATEST_S: Final = 5.0
 _TOGETHER_S: Final = 2.0
@@ -56,6 +58,7 @@ class _Slot:
     line: ControlLine | None = None
     member: str = ""
     ready: bool = False
+    killed: bool = False
     started_s: float = 0.0
     ticked_s: float = 0.0
     pause_s: float = 0.0
@@ -71,8 +74,12 @@ class Supervisor:
         config: WorkerConfig,
         connectors: Sequence[str] = (),
         entry: str = "appliance.host:main",
+        step_s: float = _STEP_S,
     ) -> None:
-        """Take the configuration, connector files for the worker's start, and a worker's main."""
+        """Take the configuration, connector files for the worker's start, and a worker's main.
+
+        A worker that is not at its next step after `step_s` and the time that tasks have to stop is killed.
+        """
         self._entry = entry
         self._config = config
         self._connectors = list(connectors)
@@ -86,7 +93,8 @@ class Supervisor:
         self._stopping_s: float | None = None
         self._code = 0
         self._signals: list[int] = []
-        self._started_s = SYSTEM_CLOCK.monotonic_s()
+        self._started_s = self._looped_s = SYSTEM_CLOCK.monotonic_s()
+        self._stalled_s = config.seconds("task.shutdown.graceful.timeout.ms") + step_s
         self._said_ready = False
         self._reload_due = bool(config.text("appliance.connectors.dir"))
         self._reloading: _Slot | None = None
@@ -95,6 +103,7 @@ class Supervisor:
         self._spawner: Spawner | None = None
         self._woken, self._waker = socket.socketpair()
         self._lock = _daemon_lock(config)
+        self._state_lock = _state_lock(config)
         self._former: list[str] = []
         self._first_joined_s: float | None = None
 
@@ -110,6 +119,8 @@ class Supervisor:
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         if self._lock is not None:
             self._former = self._lock.acquire()
+        if self._state_lock is not None:
+            self._state_lock.acquire()
         self._public = [(one, bind_patiently(one)) for one in self._config.listeners]
         self._admin = [(one, bind_patiently(one)) for one in self._config.admin_listeners]
         self._bind_registry()
@@ -220,7 +231,7 @@ class Supervisor:
             on_exit=self._wake,
         )
         slot.line = ControlLine(ours)
-        slot.ready, slot.member, slot.problem = False, "", None
+        slot.ready, slot.killed, slot.member, slot.problem = False, False, "", None
         slot.started_s = slot.ticked_s = now_s
         self._selector.register(ours, selectors.EVENT_READ, slot)
         _LOG.info("Worker started. worker=%s pid=%s url=%s", slot.index, slot.process.pid, url)
@@ -254,7 +265,7 @@ class Supervisor:
     def _on_word(self, slot: _Slot, word: dict[str, Any]) -> None:
         match word["word"]:
             case "tick":
-                slot.ticked_s = SYSTEM_CLOCK.monotonic_s()
+                slot.ticked_s = max(slot.ticked_s, word["at_s"])
                 self._note_member(slot, word["member"])
                 self._tell_problem(slot, word["problem"])
                 self._choose_accepting()
@@ -384,15 +395,24 @@ class Supervisor:
 
     def _kill_stalled(self) -> None:
         now_s = SYSTEM_CLOCK.monotonic_s()
+        asleep_s, self._looped_s = now_s - self._looped_s, now_s
         for slot in self._slots:
             if slot.process is None or slot.process.ended:
                 continue
+            if asleep_s > _ASLEEP_S:
+                # the machine stood still, or all of the daemon: the workers need a moment too
+                slot.ticked_s = now_s
             if self._stopping_s is not None:
                 if now_s > self._stopping_s + STOP_TIMEOUT_S:
                     slot.process.kill()
-            elif now_s > slot.ticked_s + _STALLED_S:
-                _LOG.error("A worker made no progress and is killed. worker=%s", slot.index)
-                slot.ticked_s = now_s
+            elif not slot.killed and now_s > slot.ticked_s + self._stalled_s:
+                _LOG.error(
+                    "A worker made no progress for %.0f s and is killed. worker=%s pid=%s",
+                    now_s - slot.ticked_s,
+                    slot.index,
+                    slot.process.pid,
+                )
+                slot.killed = True
                 slot.process.kill()
 
     def _feed_watchdog(self) -> None:
@@ -455,6 +475,13 @@ def _daemon_lock(config: WorkerConfig) -> DaemonLock | None:
     if config.standalone or not port:
         return None
     return DaemonLock(config.runtime_dir / f"worker-{port}.lock")
+
+
+def _state_lock(config: WorkerConfig) -> DaemonLock | None:
+    """Give the lock on what outlives the daemon, where another runtime folder hides a second one."""
+    if config.mode != "run" or config.state_dir == config.runtime_dir:
+        return None
+    return DaemonLock(config.state_dir / "daemon.lock", "appliance.state.dir")
 
 
 def check_start(config: WorkerConfig) -> Sequence[str]:

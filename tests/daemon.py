@@ -49,9 +49,11 @@ class Daemon:
         self.url = options["listeners"].split(",")[0]
         self.client = Client(self.url, timeout_s=95)
         file = folder / "worker.properties"
-        file.write_text(
-            render_properties({"appliance.runtime.dir": str(folder / "run"), **options})
-        )
+        own = {
+            "appliance.runtime.dir": str(folder / "run"),
+            "appliance.state.dir": str(folder / "state"),
+        }
+        file.write_text(render_properties({**own, **options}))
         self._command = [
             sys.executable,
             "-m",

@@ -197,8 +197,12 @@ class AbstractHerder(abc.ABC):
 
     @property
     def ticked_s(self) -> float:
-        """Give when the tick last began a turn, monotonic seconds: the watchdog's sign of life."""
+        """Give when the tick last began a step, monotonic seconds: the watchdog's sign of life."""
         return self._tick.ticked_s
+
+    def progressed(self) -> None:
+        """Note that the tick begins another step, if its thread calls."""
+        self._tick.progressed()
 
     @property
     def member(self) -> Membership | None:

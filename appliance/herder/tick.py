@@ -74,6 +74,8 @@ class Tick:
         self.topics_read = False
         self.started = False
         self.ticked_s = clock.monotonic_s()
+        """When the tick began its present step; none takes longer than 30 s and the time to stop tasks."""
+        self._ident = 0
         self.stage: Stage | None = None
         self.delay_until_ms: int | None = None
         self.start_task: Callable[[ConnectorTaskId], None] = self._start_task
@@ -144,9 +146,15 @@ class Tick:
         """Name the cause of a rebalance that is about to come; any thread."""
         self._rejoin_cause = cause
 
+    def progressed(self) -> None:
+        """Note that the tick begins another step; what other threads do is none of its."""
+        if threading.get_ident() == self._ident:
+            self.ticked_s = self._clock.monotonic_s()
+
     @contextlib.contextmanager
     def doing(self, what: str) -> Iterator[None]:
         """Say what the tick does meanwhile, for the text of a time-out."""
+        self.progressed()
         started_ms = self._clock.now_ms()
         self.stage = Stage(what, started_ms)
         try:
@@ -157,6 +165,7 @@ class Tick:
     # The thread.
 
     def _run(self) -> None:
+        self._ident = threading.get_ident()
         try:
             if not self._start_up():
                 return
@@ -172,7 +181,7 @@ class Tick:
         with self.doing("initializing and reading to the end of internal topics"):
             while not self._stopping.is_set():
                 # trying again is progress: a broker that is away must not have the daemon killed
-                self.ticked_s = self._clock.monotonic_s()
+                self.progressed()
                 try:
                     self._stores.logs.start(START_TIMEOUT_S)
                     break
@@ -203,7 +212,6 @@ class Tick:
             self._clock.wait(self._stopping, TURN_S)
 
     def _turn(self) -> None:
-        self.ticked_s = self._clock.monotonic_s()
         with self.doing("ensuring membership in the cluster"):
             joined = self.member.ensure_active(TURN_S)
         if self._stopping.is_set():

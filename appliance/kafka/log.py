@@ -90,6 +90,8 @@ class LogClients:
         self._producer: Producer | None = None
         self._thread: threading.Thread | None = None
         self.cluster_id: str | None = None
+        self.on_step: Callable[[], None] = lambda: None
+        """Called by the thread that waits for the brokers, before each wait; none is longer than 30 s."""
         self._problem = ""
         self._problem_logged_s = float("-inf")
 
@@ -108,6 +110,7 @@ class LogClients:
         try:
             self._ensure_topics(timeout_s)
             if self._thread is None:
+                self.on_step()
                 self._open(timeout_s)
         except KafkaException as error:
             raise self.failure("opening the worker's internal topics", error) from error
@@ -195,6 +198,7 @@ class LogClients:
         """
         deadline_s = self._clock.monotonic_s() + timeout_s
         while True:
+            self.on_step()
             left_s = max(deadline_s - self._clock.monotonic_s(), 0.001)
             try:
                 answers = consumer.offsets_for_times(asked, timeout=min(left_s, _ASK_S))
@@ -217,6 +221,7 @@ class LogClients:
                 log.positions[partition] >= end for partition, end in ends.items()
             )
 
+        self.on_step()
         with self._progress:
             return self._progress.wait_for(reached, timeout_s) and not self._closing.is_set()
 
@@ -413,6 +418,7 @@ class KafkaBasedLog:
         deadline_s = self._clients._clock.monotonic_s() + timeout_s
         left = list(records)
         while True:
+            self._clients.on_step()
             futures = [self.send(key, value) for key, value in left]
             self._clients.producer.flush(timeout_s)
             failed = [at for at, future in enumerate(futures) if not _succeeded(future)]
@@ -432,6 +438,7 @@ class KafkaBasedLog:
             return
         self.close()
         producer = self._clients.new_producer({"transactional.id": self._transactional_id})
+        self._clients.on_step()
         try:
             producer.init_transactions(timeout_s)
         except KafkaException as error:
@@ -455,6 +462,7 @@ class KafkaBasedLog:
             self.claim(timeout_s)
         producer = self._transactions
         assert producer is not None  # noqa: S101 - started by now
+        self._clients.on_step()
         try:
             producer.begin_transaction()
             for key, value in records:

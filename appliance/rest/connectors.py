@@ -14,6 +14,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 from starlette.responses import Response
 
+from appliance.config.connectorfile import OWNER_KEY
 from appliance.errors import (
     BadRequestError,
     NotFoundError,
@@ -36,7 +37,7 @@ from appliance.rest.context import Context
 from appliance.rest.errors import STALE, FrameworkError, RestError
 from appliance.rest.forward import WorkerClient, forwarded
 from appliance.rest.jsonfaults import source_at
-from appliance.rest.ownership import Ownership, without_owner
+from appliance.rest.ownership import Ownership, is_release, without_owner
 from appliance.rest.plugins import is_true
 from appliance.rest.routing import Handler, Route
 from appliance.rest.secrets import Secrets
@@ -180,6 +181,8 @@ class Connectors:
             raise RestError(500, _NO_PATCH)
         name = members["name"]
         patch = await self._secrets.restored(name, without_owner(request, asked))
+        if is_release(request):
+            patch[OWNER_KEY] = None
         await self._ownership.check(request, name)
         created = await self._context.wait(self._herder.patch_connector_config(name, patch))
         return self._written(request, name, created)

@@ -49,6 +49,7 @@ def add_to(commands: Any) -> None:
     patch.add_argument("name")
     patch.add_argument("--set", action="append", default=[], metavar="OPTION=VALUE")
     patch.add_argument("--remove", action="append", default=[], metavar="OPTION")
+    _release(patch)
     _dry_run(patch)
     patch.set_defaults(act=_patch)
     for verb, help_text in (
@@ -66,6 +67,7 @@ def add_to(commands: Any) -> None:
         command.set_defaults(act=_act, verb=verb)
         if verb == "delete":
             command.add_argument("--yes", action="store_true", help="do not ask")
+            _release(command)
         else:
             command.add_argument("--wait", action="store_true", help=f"until done, {WAIT_S:.0f} s")
         if verb == "restart":
@@ -76,6 +78,14 @@ def add_to(commands: Any) -> None:
                 help="with all its tasks, which is the default; what failed; or the connector alone",
             )
             command.add_argument("--task", type=int, metavar="N", help="this task alone")
+
+
+def _release(command: argparse.ArgumentParser) -> None:
+    command.add_argument(
+        "--release",
+        action="store_true",
+        help="take it from the connector file that owns it, where host or file are gone for good",
+    )
 
 
 def _dry_run(command: argparse.ArgumentParser) -> None:
@@ -96,7 +106,8 @@ def _planned(client: Client, action: str, target: object, options: argparse.Name
         asked |= {"includeTasks": options.tasks != "none", "onlyFailed": options.tasks == "failed"}
     elif action == "apply":
         asked["patch"] = _changes(options)
-    plan = client.post("appliance", "v1", "plan", body=asked)
+    release = getattr(options, "release", None) or None
+    plan = client.post("appliance", "v1", "plan", body=asked, release=release)
     if options.output == "json":
         print_json(plan)
     else:
@@ -225,7 +236,8 @@ def _from_json(value: Any, name: str, file: str) -> Iterator[tuple[str, Config]]
 def _patch(client: Client, options: argparse.Namespace) -> int:
     if options.dry_run:
         return _planned(client, "apply", options.name, options)
-    client.patch("connectors", options.name, "config", body=_changes(options))
+    release = options.release or None
+    client.patch("connectors", options.name, "config", body=_changes(options), release=release)
     return 0
 
 
@@ -248,7 +260,7 @@ def _act(client: Client, options: argparse.Namespace) -> int:
     if options.dry_run:
         return _planned(client, options.verb, names, options)
     if options.verb == "delete" and not options.yes:
-        refused = _refused(client, names)
+        refused = _refused(client, names, options.release or None)
         if refused is not None:
             _say(refused)
             return 4
@@ -272,10 +284,11 @@ def _chosen(client: Client, options: argparse.Namespace) -> list[str]:
     return list(dict.fromkeys(names))
 
 
-def _refused(client: Client, names: list[str]) -> str | None:
+def _refused(client: Client, names: list[str], release: bool | None) -> str | None:
     """Say why the daemon would not delete them; show what it would do to somebody who is then asked."""
     try:
-        plan = client.post("appliance", "v1", "plan", body={"action": "delete", "target": names})
+        asked = {"action": "delete", "target": names}
+        plan = client.post("appliance", "v1", "plan", body=asked, release=release)
     except AnswerError as error:
         if error.status != NOT_FOUND:
             raise
@@ -317,7 +330,9 @@ _ACTIONS: Final[Mapping[str, Callable[[Client, str, argparse.Namespace], object]
     "resume": lambda client, name, _: client.put("connectors", name, "resume"),
     "stop": lambda client, name, _: client.put("connectors", name, "stop"),
     "restart": _restart,
-    "delete": lambda client, name, _: client.delete("connectors", name),
+    "delete": lambda client, name, options: client.delete(
+        "connectors", name, release=options.release or None
+    ),
 }
 
 

@@ -98,8 +98,11 @@ def test_all_runs_again_in_seconds_when_everything_is_killed(
                 print("after SIGKILL:", ", ".join(took_s))
 
 
+@pytest.mark.parametrize(
+    ("option", "leaf"), [("appliance.runtime.dir", "run"), ("appliance.state.dir", "state")]
+)
 def test_second_daemon_ends_with_78_when_the_first_has_the_folder(
-    broker, unique_name, open_tmp_path
+    broker, unique_name, open_tmp_path, option, leaf
 ):
     """One sentence names the first one, which goes on; systemd leaves the second one down."""
     first_port, second_port = free_ports(2)
@@ -109,11 +112,15 @@ def test_second_daemon_ends_with_78_when_the_first_has_the_folder(
         assert first.process is not None
         other = open_tmp_path / "other"
         other.mkdir()
-        same = {"appliance.runtime.dir": str(open_tmp_path / "run")}
+        same = {option: str(open_tmp_path / leaf)}
         options = {**worker_options(broker.bootstrap, unique_name, second_port), **same}
         second = Daemon(other, "run", options).start(ready=False)
         assert second.process is not None
         assert second.process.wait(20) == 78
         (line,) = second.log.read_text().splitlines()
-        assert f"Another daemon (pid {first.process.pid}) already runs on the folder" in line
+        folder = open_tmp_path / leaf
+        assert (
+            f"Another daemon (pid {first.process.pid}) already runs on the folder {folder}" in line
+        )
+        assert f"another folder in {option}" in line
         assert first.healthy()

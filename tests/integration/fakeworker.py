@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import select
+import signal
 import socket
 import threading
+import time
 from typing import Any
 
 from appliance.control import ControlLine
@@ -19,7 +21,9 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     threading.Thread(
         target=_serve, args=(sockets[1], arguments["index"], seen), daemon=True
     ).start()
-    control.send("tick", member=f"member-{arguments['index']}", problem=None)
+    stuck = threading.Event()
+    signal.signal(signal.SIGUSR1, lambda *_: stuck.set())
+    threading.Thread(target=_tick, args=(control, arguments["index"], stuck), daemon=True).start()
     control.send("ready")
     for word in control.words():
         seen.append(f"{word['word']}:{word.get('member', '')}")
@@ -31,6 +35,16 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
         if word["word"] == "stop":
             return 0
     return 1
+
+
+def _tick(control: ControlLine, index: int, stuck: threading.Event) -> None:
+    """Tell of progress, and after SIGUSR1 of none any more."""
+    at_s = time.monotonic()
+    while control.send("tick", at_s=at_s, member=f"member-{index}", problem=None):
+        if not stuck.wait(0.2):
+            at_s = time.monotonic()
+        else:
+            time.sleep(0.2)
 
 
 def _serve(sock: socket.socket, index: int, seen: list[str]) -> None:

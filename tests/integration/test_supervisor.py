@@ -23,9 +23,10 @@ from appliance.config.worker import WorkerConfig
 from appliance.supervisor import Supervisor
 from appliance.telemetry import logs
 logs.configure()
-options = {"listeners": f"http://127.0.0.1:{sys.argv[1]}", "appliance.runtime.dir": sys.argv[2]}
-config = WorkerConfig({**options, "appliance.workers": "2"}, "run")
-sys.exit(Supervisor(config, (), "tests.integration.fakeworker:main").run())
+options = {"appliance.runtime.dir": sys.argv[2], "appliance.state.dir": f"{sys.argv[2]}/state"}
+options |= {"listeners": f"http://127.0.0.1:{sys.argv[1]}", "appliance.workers": "2"}
+config = WorkerConfig({**options, "task.shutdown.graceful.timeout.ms": "1000"}, "run")
+sys.exit(Supervisor(config, (), "tests.integration.fakeworker:main", step_s=3.0).run())
 """
 PORT = free_ports(1)[0]
 
@@ -76,6 +77,22 @@ def test_next_worker_accepts_when_the_first_dies(supervisor):
     assert successor[1] != pid
     assert reborn[1] != pid
     assert answer()[0] == successor[0]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGUSR1], ids=["frozen", "stuck"])
+def test_worker_without_progress_is_killed_and_replaced(supervisor, number):
+    """After four seconds here: one that stands still, and one that says itself that its herder does."""
+    index, pid, _ = answer()
+    os.kill(pid, number)
+    stopped = time.monotonic()
+
+    wait_until(lambda: not alive(pid), "it is killed", 15)
+    assert time.monotonic() - stopped > 3.0
+    reborn = wait_until(lambda: answer(PORT + 100 + index), "another one is in its place", 15)
+    assert reborn[1] != pid
+    assert f"leave:member-{index}" in wait_until(
+        lambda: answer()[2] if "leave" in answer()[2] else "", "its sibling is told"
+    )
 
 
 def test_everything_ends_when_told_to_stop(supervisor):

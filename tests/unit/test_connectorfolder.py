@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from appliance.clock import ManualClock
 from appliance.config.connectorfile import OWNER_HEADER, OWNER_KEY
 from appliance.connectorfolder import ConnectorFolder
 from appliance.errors import NotLeaderError
 from appliance.journal.journal import Journal
 from appliance.rest.forward import Answer
+from appliance.storage.snapshot import SessionKey
 from tests.unit.rest.fakes import FakeHerder
 
 HOST = "vm1"
@@ -20,13 +22,16 @@ PROPERTIES = "name=orders\nconnector.class=FileStreamSource\ntopic=t\nfile={}\n"
 
 
 class Leader:
-    """Another worker, to which requests are sent."""
+    """Another worker, to which requests are sent; it knows the hosts of the group's workers."""
 
     def __init__(self) -> None:
+        self.hosts: list[str | None] = [HOST, "vm2"]
         self.requests: list[tuple[str, str, Any, str | None]] = []
         self.answers = [Answer(200, {}, b"{}")]
 
     def send(self, method, url, body, headers):
+        if url.endswith("/appliance/v1/workers"):
+            return Answer(200, {}, json.dumps([{"host": host} for host in self.hosts]).encode())
         self.requests.append((method, url, json.loads(body or b"null"), headers.get(OWNER_HEADER)))
         return self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
 
@@ -35,8 +40,10 @@ class Setting:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.herder: Any = FakeHerder()
+        self.herder.session_key = SessionKey(b"k" * 32, "HmacSHA256", 0)
         self.leader = Leader()
         self.journal = Journal(None, "w")
+        self.clock = ManualClock()
 
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
@@ -45,7 +52,7 @@ class Setting:
 
     def apply(self, host: str = HOST) -> list[str]:
         return ConnectorFolder(
-            self.folder, self.herder, self.leader.send, self.journal, host
+            self.folder, self.herder, self.leader.send, self.journal, host, self.clock
         ).apply()
 
 
@@ -94,6 +101,42 @@ def test_nothing_is_written_when_the_file_has_not_changed(setting):
     assert setting.apply() == []
     assert setting.apply("vm2") == []
     assert setting.herder.configs["orders"] is before
+
+
+def test_connector_is_taken_over_when_its_owners_host_is_no_member(setting, caplog):
+    """After a rename, a loss or a restore elsewhere the same file owns it again, and may remove it."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.apply("lost")
+
+    assert setting.apply() == []
+    assert setting.herder.configs["orders"][OWNER_KEY] == f"{HOST}:{path}"
+    assert f"connector=orders file={HOST}:{path} former=lost:{path}" in caplog.text
+    path.unlink()
+    assert setting.apply() == []
+    assert "orders" not in setting.herder.configs
+
+
+def test_connector_stays_its_owners_when_a_worker_does_not_tell_its_host(setting):
+    """It may be the owner's: nothing is taken that might be held."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.apply("lost")
+    setting.leader.hosts = [HOST, None]
+
+    assert setting.apply() == []
+    assert setting.herder.configs["orders"][OWNER_KEY] == f"lost:{path}"
+
+
+def test_owner_follows_when_a_file_is_renamed(setting):
+    """A slip in the new file is not taken for a file that is gone."""
+    setting.write("a.json", '{"name": "orders", "config": {"connector.class": "X"}}')
+    setting.apply()
+    path = (setting.folder / "a.json").rename(setting.folder / "b.json")
+
+    assert setting.apply() == []
+    assert setting.herder.configs["orders"][OWNER_KEY] == f"{HOST}:{path}"
+    path.write_text("{")
+    assert len(setting.apply()) == 1
+    assert "orders" in setting.herder.configs
 
 
 def test_connector_is_removed_when_its_file_is(setting):

@@ -10,6 +10,7 @@ import asyncio
 import json
 import os
 import resource
+import socket
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,7 @@ from appliance.rest.users import Principal, Role
 
 FRESH_S: Final = 0.9
 TIMEOUT_S: Final = 2.0
+WORKERS_PATH: Final = "/appliance/v1/workers"
 LOCAL_PATH: Final = "/appliance/v1/local"
 LOCAL_TRENDS_PATH: Final = f"{LOCAL_PATH}/trends"
 _STALE_S: Final = 15.0
@@ -47,7 +49,7 @@ class Process:
         self._share = 0.0
 
     def figures(self) -> dict[str, Any]:
-        """Give cpu (1.0 is one core), rss_bytes (of tasks what they do not share), started_ms."""
+        """Give host, cpu (1.0 is one core), rss_bytes (of tasks what they do not share), started_ms."""
         now_s, cpu_s = self._clock.monotonic_s(), self._cpu_s()
         past_s, past_cpu_s = self._looked
         if now_s - past_s >= FRESH_S / 2:
@@ -59,6 +61,7 @@ class Process:
             memory = _proc(pid, "statm")
             pages += int(memory[1]) - int(memory[2]) if memory else 0
         return {
+            "host": socket.gethostname(),
             "cpu": self._share,
             "rss_bytes": pages * resource.getpagesize(),
             "started_ms": self._started_ms,

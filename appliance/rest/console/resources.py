@@ -15,7 +15,7 @@ from appliance.journal.journal import Event
 from appliance.rest.answers import json_response
 from appliance.rest.console import connection, dlq, lag, levels, logs, plan, plugins, topics
 from appliance.rest.console.jobs import Jobs
-from appliance.rest.console.peers import LOCAL_PATH, LOCAL_TRENDS_PATH, Peers
+from appliance.rest.console.peers import LOCAL_PATH, LOCAL_TRENDS_PATH, WORKERS_PATH, Peers
 from appliance.rest.console.query import limit, span_ms
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
@@ -55,7 +55,7 @@ def routes(context: Context, secrets: Secrets) -> list[Route]:
         Route("GET", LOCAL_TRENDS_PATH, resources.local_trends),
         Route("GET", f"{PREFIX}/throughput", resources.throughput),
         Route("GET", f"{PREFIX}/events", resources.events, any_type=True),
-        Route("GET", f"{PREFIX}/workers", resources.workers),
+        Route("GET", WORKERS_PATH, resources.workers),
         Route("GET", f"{PREFIX}/rebalances", resources.rebalances),
         Route("GET", f"{PREFIX}/rebalances/{{id}}", resources.rebalance),
         Route("GET", f"{PREFIX}/audit", resources.audit),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import Future
 from typing import Any
 
@@ -11,6 +12,9 @@ from starlette.testclient import TestClient
 from appliance.config.connectorfile import OWNER_HEADER, OWNER_KEY
 from appliance.errors import NotLeaderError, RebalanceNeededError
 from appliance.rest.app import create_app
+from appliance.rest.trust import signed
+from appliance.rest.users import Principal, Role
+from appliance.storage.snapshot import SessionKey
 from tests.unit.rest.fakes import make_context
 
 SOURCE = {"connector.class": "FileStreamSource", "topic": "t", "file": "/in"}
@@ -397,20 +401,81 @@ def test_connection_is_tried_with_the_stored_secret_when_the_mask_is_sent():
     assert client.post(path).status_code == 400
 
 
+def of_file(context):
+    """Give the configuration of connector x, which a file owns."""
+    owned = {**SOURCE, "name": "x", OWNER_KEY: "vm1:/etc/x.properties"}
+    context.herder.put_connector_config("x", owned, None, True)
+    return owned
+
+
+def as_worker(key, method, path, body):
+    """Give the headers of a worker that acts for a file."""
+    caller = Principal("connector files", Role.ADMINISTER)
+    return {
+        "content-type": "application/json",
+        OWNER_HEADER: "vm1:/etc/x.properties",
+        **signed(lambda: key, caller, method, path, body),
+    }
+
+
+def test_worker_acts_for_a_file_when_the_groups_key_signs_it(monkeypatch):
+    """Nobody else does, whatever he says of himself: a connector that he makes has no file."""
+    monkeypatch.setattr("appliance.rest.trust._LOOKS", 1)
+    context = make_context()
+    herder: Any = context.herder
+    client = TestClient(create_app(context))
+    herder.session_key = key = SessionKey(b"k" * 32, "HmacSHA256", 0)
+    path = "/connectors/x/config?forward=false"
+    body = json.dumps({**SOURCE, OWNER_KEY: "vm1:/etc/x.properties"}).encode()
+    forged = as_worker(SessionKey(b"o" * 32, "HmacSHA256", 0), "PUT", path, body)
+
+    refused = client.put(path, content=body, headers=forged)
+    assert (refused.status_code, "signed" in refused.text) == (409, True)
+    assert "x" not in herder.configs
+    made = client.put(path, content=body, headers=as_worker(key, "PUT", path, body))
+    assert made.status_code == 201
+    assert herder.configs["x"][OWNER_KEY] == "vm1:/etc/x.properties"
+    path = "/connectors/x?forward=false"
+    gone = client.delete(path, headers=as_worker(key, "DELETE", path, b""))
+    assert gone.status_code == 204
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body"),
+    [
+        ("PATCH", "/connectors/x/config", {}),
+        ("PUT", "/connectors/x/config", SOURCE),
+        ("DELETE", "/connectors/x", None),
+    ],
+)
+def test_connector_is_rests_again_when_it_is_released(method, path, body):
+    """Its host may be gone for good: the refusal says how, and then the connector has no file."""
+    context = make_context()
+    herder: Any = context.herder
+    client = TestClient(create_app(context))
+    of_file(context)
+    refused = client.request(method, path, json=body)
+    assert "`ingest-appliance patch x --release`" in refused.json()["message"]
+
+    assert client.request(method, f"{path}?release=true", json=body).status_code < 300
+    assert OWNER_KEY not in herder.configs.get("x", {})
+
+
 def test_file_is_named_when_it_owns_the_connector():
     """A connector defined in a file is changed in the file, whichever worker is asked."""
     context = make_context()
     client = TestClient(create_app(context))
-    owned = {**SOURCE, "name": "x", OWNER_KEY: "vm1:/etc/x.properties"}
-    client.put("/connectors/x/config", json=owned, headers={OWNER_HEADER: owned[OWNER_KEY]})
+    owned = of_file(context)
     answers = [
         client.put("/connectors/x/config", json=owned),
+        client.put("/connectors/x/config", json=owned, headers={OWNER_HEADER: owned[OWNER_KEY]}),
+        client.delete("/connectors/x", headers={OWNER_HEADER: owned[OWNER_KEY]}),
         client.patch("/connectors/x/config", json={"topic": "u"}),
         client.post("/connectors", json={"name": "x", "config": SOURCE}),
         client.delete("/connectors/x"),
     ]
 
-    assert [answer.status_code for answer in answers] == [409] * 4
+    assert [answer.status_code for answer in answers] == [409] * 6
     assert all("/etc/x.properties of vm1" in answer.json()["message"] for answer in answers)
     assert client.get("/connectors/x/config").json() == owned
     assert client.put("/connectors/x/pause").status_code == 202
