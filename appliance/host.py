@@ -229,7 +229,8 @@ class Host:
                     self._server.accept(admin, self._admin_app, ADMIN)
                     if registry:
                         access = Access(self._config, lambda: self._herder.session_key)
-                        self._server.accept(registry, RegistryApp(self._open_registry, access))
+                        app = RegistryApp(self._open_registry, access, self._journal)
+                        self._server.accept(registry, app)
                 case "leave":
                     member_id = word["member"]
                     threading.Thread(

@@ -86,6 +86,10 @@ class Access:
         self._failures.tell(request)
         return self._refused()
 
+    def page_refusal(self, request: Request) -> Response | None:
+        """Give the answer to another site's page where nobody is asked who he is, None for all else."""
+        return self._hosts.refusal(request, asked=False)
+
     @property
     def _asks(self) -> bool:
         return self._users is not None or self._basic.asks
@@ -173,7 +177,7 @@ class _Hosts:
     def __init__(self, config: WorkerConfig) -> None:
         self._on = config.mode == "run" and not config.flag(OPEN)
         own = {"localhost", socket.gethostname(), config.text("rest.advertised.host.name")}
-        own |= {listener.host for listener in config.listeners}
+        own |= {listener.host for listener in (*config.listeners, *config.registry_listeners)}
         own |= set(config[HOSTS])
         self._names = {name.lower() for name in own if name}
         self._cors = Cors(config)

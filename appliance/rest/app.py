@@ -11,7 +11,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from appliance.config.worker import WorkerConfig
 from appliance.rest import admin, internal, offsets, openapi, plugins, root
@@ -21,9 +21,10 @@ from appliance.rest.connectors import Connectors
 from appliance.rest.console import resources as console
 from appliance.rest.context import Context
 from appliance.rest.cors import Cors
-from appliance.rest.errors import FrameworkError, RestError, error_response
+from appliance.rest.errors import FrameworkError, error_response
 from appliance.rest.forward import WorkerClient
 from appliance.rest.headers import HeaderRules
+from appliance.rest.limits import limited, read_limited
 from appliance.rest.routing import Route, Table, allow_header, answer_type, check_body_type
 from appliance.rest.secrets import Secrets
 from appliance.rest.trust import FORWARDED, WHO, Key
@@ -31,7 +32,6 @@ from appliance.rest.users import Principal
 
 _LOG = logging.getLogger(__name__)
 
-MAX_BODY_BYTES: Final = 10 << 20
 _CHANGING: Final = ("POST", "PUT", "PATCH", "DELETE")
 _NO_CHANGE: Final = ("/validate", "/connection-test", "/preview", "/plan", "/tasks", "/fence")
 
@@ -110,7 +110,7 @@ class App:
         """Serve one connection's request (ASGI)."""
         if scope["type"] != "http":
             return
-        request = Request(scope, _limited(receive))
+        request = Request(scope, limited(receive))
         response = await self._answer(request)
         if request.method == "HEAD":
             response = Response(b"", response.status_code, dict(response.headers))
@@ -139,7 +139,7 @@ class App:
             raise FrameworkError(405)
         if caller.role < route.needs:
             return forbidden(caller, route.needs)
-        body = await _read_body(request)
+        body = await read_limited(request)
         check_body_type(request, bool(body))
         if route.any_type:
             return await route.handler(request, members)
@@ -176,32 +176,6 @@ class App:
         )
         if status < 400 or status == 403:
             self._context.journal.audit(request.method, path, status, by, place)
-
-
-def _limited(receive: Receive) -> Receive:
-    """Let no more of a body in than is allowed, whatever its headers say."""
-    taken = 0
-
-    async def limited() -> Message:
-        nonlocal taken
-        message = await receive()
-        taken += len(message.get("body", b""))
-        if taken > MAX_BODY_BYTES:
-            raise _too_large()
-        return message
-
-    return limited
-
-
-def _too_large() -> RestError:
-    return RestError(413, f"The body is larger than {MAX_BODY_BYTES} bytes.")
-
-
-async def _read_body(request: Request) -> bytes:
-    given = request.headers.get("content-length", "0")
-    if given.isdigit() and int(given) > MAX_BODY_BYTES:
-        raise _too_large()
-    return await request.body()
 
 
 def _options(request: Request, routes: dict[str, Route]) -> Response:

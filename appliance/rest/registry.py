@@ -19,10 +19,13 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from appliance.errors import ConnectError
+from appliance.journal.journal import Journal
 from appliance.rest.access import Access, forbidden, is_loopback
 from appliance.rest.errors import FrameworkError, RestError
+from appliance.rest.limits import limited, read_limited
 from appliance.rest.routing import Route, Table
-from appliance.rest.users import Role
+from appliance.rest.trust import WHO
+from appliance.rest.users import Principal, Role
 from appliance.schemaregistry.client import MEDIA_TYPE
 from appliance.schemaregistry.server.faults import (
     RegistryFault,
@@ -40,8 +43,13 @@ from appliance.schemaregistry.server.schematypes import TYPES
 from appliance.schemaregistry.server.service import RegistryService
 
 _LOG = logging.getLogger(__name__)
-_MAX_BODY_BYTES: Final = 10 << 20
-_ACCEPTED: Final = (MEDIA_TYPE, "application/vnd.schemaregistry+json", "application/json")
+# As Confluent's, where a body without a type is one of the last: clients send the first.
+_ACCEPTED: Final = (
+    MEDIA_TYPE,
+    "application/vnd.schemaregistry+json",
+    "application/json",
+    "application/octet-stream",
+)
 Members = Mapping[str, str]
 
 
@@ -53,6 +61,10 @@ def _answer(value: Any, status: int = 200) -> Response:
 
 def _fault(code: int, message: str, status: int) -> Response:
     return _answer({"error_code": code, "message": message}, status)
+
+
+def _place(request: Request) -> str:
+    return request.client.host if request.client is not None else ""
 
 
 def _flag(request: Request, name: str, *, default: bool = False) -> bool:
@@ -73,14 +85,18 @@ class RegistryApp:
     """Answers every request (ASGI)."""
 
     def __init__(
-        self, open_service: Callable[[], RegistryService], access: Access | None = None
+        self,
+        open_service: Callable[[], RegistryService],
+        access: Access | None = None,
+        journal: Journal | None = None,
     ) -> None:
         """Take the function that opens the registry; it may block and raise ConnectError.
 
-        `access` knows who may call from other machines; None lets everybody in.
+        `access` knows who may call, and None lets everybody in; `journal` keeps what was changed.
         """
         self._open = open_service
         self._access = access
+        self._journal = journal
         self._opened: RegistryService | None = None
         self._opening = threading.Lock()
         self._table = Table(self._routes())
@@ -132,7 +148,7 @@ class RegistryApp:
         """Serve one connection's request (ASGI)."""
         if scope["type"] != "http":
             return
-        request = Request(scope, receive)
+        request = Request(scope, limited(receive))
         response = await self._answered(request)
         if request.method == "HEAD":
             response = Response(b"", response.status_code, dict(response.headers))
@@ -146,6 +162,8 @@ class RegistryApp:
             if route is None:
                 raise FrameworkError(405)
             refusal = await self._refusal(request, route)
+            if refusal is None and route.needs > Role.VIEW:
+                return await self._audited(request, route, members)
             return refusal or await route.handler(request, members)
         except RegistryFault as fault:
             return _fault(fault.code, str(fault), fault.status)
@@ -160,17 +178,46 @@ class RegistryApp:
     # Access to the registry.
 
     async def _refusal(self, request: Request, route: Route) -> Response | None:
-        """Give the answer to somebody on another machine who may not do this.
+        """Give the answer to somebody who may not do this.
 
-        Converters on this machine are not asked: they have no names.
+        Converters on this machine are not asked: they have no names. A page in a browser here is refused.
         """
-        place = request.client.host if request.client is not None else ""
-        if self._access is None or is_loopback(place):
+        if self._access is None:
             return None
+        if is_loopback(_place(request)):
+            return self._access.page_refusal(request)
         caller = await self._access.caller(request)
         if isinstance(caller, Response):
             return caller
+        request.scope[WHO] = caller
         return forbidden(caller, route.needs) if caller.role < route.needs else None
+
+    async def _audited(self, request: Request, route: Route, members: Members) -> Response:
+        """Make a change, and tell the log of it; the journal too unless a schema is registered.
+
+        Converters register theirs at every start, mostly what is there already.
+        """
+        status, place = 500, _place(request)
+        try:
+            response = await route.handler(request, members)
+            status = response.status_code
+        except (RegistryFault, FrameworkError, RestError) as error:
+            status = error.status
+            raise
+        finally:
+            who: Principal | None = request.scope.get(WHO)
+            by = place if who is None or who.name is None else who.name
+            _LOG.info(
+                "A change of the schema registry was asked for. by=%s from=%s method=%s path=%s status=%s",
+                by,
+                place,
+                request.method,
+                request.scope.get("raw_path", b"").decode("latin-1"),
+                status,
+            )
+            if self._journal is not None and status < 400 and request.method != "POST":
+                self._journal.audit(request.method, request.url.path, status, by, place)
+        return response
 
     async def _service(self) -> RegistryService:
         opened = self._opened
@@ -194,9 +241,7 @@ class RegistryApp:
         media = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if media and media not in _ACCEPTED:
             raise FrameworkError(415)
-        data = await request.body()
-        if len(data) > _MAX_BODY_BYTES:
-            raise RegistryFault(42209, f"The body is larger than {_MAX_BODY_BYTES} bytes")
+        data = await read_limited(request)
         try:
             body = msgspec.json.decode(data or b"{}")
         except msgspec.DecodeError as error:

@@ -12,14 +12,17 @@ from starlette.testclient import TestClient
 from appliance.clock import SYSTEM_CLOCK, ManualClock
 from appliance.config.worker import WorkerConfig
 from appliance.errors import ConfigError
+from appliance.journal.journal import Journal
 from appliance.rest.access import CERTIFICATE, Access
 from appliance.rest.app import create_admin_app, create_app
 from appliance.rest.reach import check_reach
 from appliance.rest.registry import RegistryApp
 from appliance.rest.trust import CALLER, signed
 from appliance.rest.users import Principal, Role, UsersFile, password_line, token_line
+from appliance.schemaregistry.server.service import RegistryService
 from appliance.storage.snapshot import SessionKey
 from tests.unit.rest.fakes import DISTRIBUTED, make_context
+from tests.unit.schemaregistry.server.fakes import MemoryLog, Topic
 
 KEY = SessionKey(b"k" * 32, "HmacSHA256", 0)
 CONNECTOR = {"connector.class": "FileStreamSource", "topic": "t"}
@@ -348,6 +351,94 @@ def test_registry_asks_other_machines_alone(users):
     assert far.delete("/subjects/s", headers=viewer).status_code == 403
     near = TestClient(app, base_url="http://localhost", client=("127.0.0.1", 4711))
     assert near.get("/schemas/types").status_code == 200
+
+
+def registry(journal=None, where="127.0.0.1"):
+    """Give a registry of `run` in memory, asked from this machine unless another place is given."""
+    log = MemoryLog(Topic())
+
+    def opened():
+        service = RegistryService(log)
+        log.read_to_end(1)
+        return service
+
+    access = Access(WorkerConfig({**DISTRIBUTED, **RUN}, "run"), lambda: None)
+    app = RegistryApp(opened, access, journal)
+    return TestClient(app, base_url="http://localhost:8081", client=(where, 4711))
+
+
+def test_registry_is_closed_to_pages_of_other_sites():
+    """A browser on this machine can neither change nor, by a name of its own, read schemas."""
+    client = registry()
+    changes = [
+        ("POST", "/subjects/s/versions", 403),
+        ("PUT", "/config", 403),
+        ("DELETE", "/subjects/s", 403),
+    ]
+    for method, path, status in changes:
+        answer = client.request(
+            method, path, headers={"origin": "http://evil.example"}, content=b"{}"
+        )
+        assert answer.status_code == status, path
+    assert client.get("/subjects", headers={"host": "evil.example:8081"}).status_code == 403
+    assert client.get("/subjects", headers={"host": "127.0.0.1:8081"}).json() == []
+
+
+@pytest.mark.parametrize(
+    ("media", "status"),
+    [
+        ("application/vnd.schemaregistry.v1+json", 200),
+        ("application/vnd.schemaregistry+json", 200),
+        ("application/json; charset=utf-8", 200),
+        ("application/octet-stream", 200),
+        (None, 200),
+        ("application/x-www-form-urlencoded", 415),
+        ("text/plain", 415),
+    ],
+)
+def test_registry_takes_the_content_types_of_the_peer(media, status):
+    """What its clients send, and a body without a type; what `curl -d` or a form sends is refused."""
+    headers = {} if media is None else {"content-type": media}
+    answer = registry().post(
+        "/subjects/s/versions", content=b'{"schema":"\\"int\\""}', headers=headers
+    )
+    assert answer.status_code == status
+
+
+def test_registry_tells_of_each_change_who_asked_for_it(caplog):
+    """The log has a line for each; the journal those that no converter makes at its start."""
+    caplog.set_level(logging.INFO)
+    journal = Journal(None, "w")
+    client = registry(journal)
+    client.post("/subjects/s/versions", json={"schema": '"int"'})
+    client.post("/subjects/s", json={"schema": '"int"'})
+    client.put("/config/s", json={"compatibility": "nonsense"})
+    client.put("/config/s", json={"compatibility": "NONE"})
+    client.delete("/subjects/s")
+
+    told = [m.partition("asked for. ")[2] for m in caplog.messages if "A change of the" in m]
+    by = "by=127.0.0.1 from=127.0.0.1"
+    assert told == [
+        f"{by} method=POST path=/subjects/s/versions status=200",
+        f"{by} method=PUT path=/config/s status=422",
+        f"{by} method=PUT path=/config/s status=200",
+        f"{by} method=DELETE path=/subjects/s status=200",
+    ]
+    kept = [event.body for event in reversed(journal.newest("audit", 9))]
+    assert [(one["action"], one["key"]) for one in kept] == [
+        ("PUT", "/config/s"),
+        ("DELETE", "/subjects/s"),
+    ]
+
+
+def test_registry_refuses_a_body_that_is_too_large_before_it_is_there():
+    """A body in pieces is counted while it comes, and one that says its size is not waited for."""
+    client = registry()
+    pieces = (b"x" * (1 << 20) for _ in range(11))
+    headers = {"content-type": "application/json"}
+    assert client.put("/config", content=pieces, headers=headers).status_code == 413
+    large = {**headers, "content-length": str(11 << 20)}
+    assert client.put("/config", content=b"", headers=large).status_code == 413
 
 
 def test_body_is_refused_when_it_is_too_large_and_says_nothing_of_it():
