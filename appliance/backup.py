@@ -3,7 +3,9 @@
 The file holds one JSON object a line, so that it can be read, searched and compared: first what it is,
 then each topic with its settings, then its records. Of compacted topics it keeps the newest record of each
 key. A backup may be taken while the daemon runs: histories are read after offsets, so that every stored
-position knows its tables. Configurations may hold passwords: the file is for its owner alone.
+position knows its tables. Offset topics of connectors' own are kept as well; what lies on other brokers is
+not, since it is not lost with these, and is told of. Configurations may hold passwords: the file is for its
+owner alone.
 
 Raises ConnectError; a restore that fails may be run again once the topics that it made are deleted.
 """
@@ -16,33 +18,44 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.config.worker import WorkerConfig
 from appliance.errors import BadRequestError, ConnectError
-from appliance.kafka.clients import worker_client
+from appliance.kafka.clients import Settings, connector_client, role_client, worker_client
 from appliance.kafka.cluster import Cluster, Record
 from appliance.kafka.topics import create_topic
 
 FORMAT: Final = "ingest-appliance-backup"
 VERSION: Final = 1
 
-_HISTORY_OPTION: Final = "schema.history.internal.kafka.topic"
+_HISTORY: Final = "schema.history.internal"
+_OFFSETS_OPTION: Final = "offsets.storage.topic"
+_CLIENT_ID: Final = "ingest-appliance-backup"
 _KEPT_SETTINGS: Final = ("cleanup.policy", "retention.ms", "retention.bytes", "max.message.bytes")
 _STORES: Final = ("config", "offset", "status")
+_OWN_OFFSETS: Final = "connector-offset"
+_OTHERS_TIMEOUT_S: Final = 10.0
 # made anew by every group, and no business of a file
 _SESSION_KEY: Final = b"session-key"
 
 
-def back_up(config: WorkerConfig, path: Path) -> Mapping[str, int]:
-    """Write the group's state to the file at `path`; give the number of records by topic."""
+class Saved(NamedTuple):
+    """What a backup holds: records by topic; and, a sentence each, what of connectors it does not hold."""
+
+    counts: Mapping[str, int]
+    left_out: Sequence[str]
+
+
+def back_up(config: WorkerConfig, path: Path) -> Saved:
+    """Write the group's state to the file at `path`."""
     _refuse_standalone(config)
     scratch = path.with_name(f"{path.name}.partial")
     try:
         handle = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(handle, "w", encoding="utf-8") as out:
-            counts = _saved(config, out)
+            saved = _saved(config, out)
             out.flush()
             os.fsync(out.fileno())
         scratch.rename(path)
@@ -51,28 +64,31 @@ def back_up(config: WorkerConfig, path: Path) -> Mapping[str, int]:
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink()
-    return counts
+    return saved
 
 
-def _saved(config: WorkerConfig, out: Any) -> Mapping[str, int]:
+def _saved(config: WorkerConfig, out: Any) -> Saved:
     cluster = _connected(config)
     counts: dict[str, int] = {}
     _write(out, _head(config, cluster))
-    histories: set[str] = set()
-    for kind in (*_STORES, "history"):
-        names = sorted(histories) if kind == "history" else [config.text(f"{kind}.storage.topic")]
-        for name in names:
+    topics: dict[str, list[str]] = {
+        store: [config.text(f"{store}.storage.topic")] for store in _STORES
+    }
+    left_out: list[str] = []
+    for kind in (*_STORES, _OWN_OFFSETS, "history"):
+        for name in topics[kind]:
             records = cluster.records(name)
             if kind != "history":
                 records = _kept(records)
             if kind == "config":
                 records = [record for record in records if record.key != _SESSION_KEY]
-                histories = _histories(records)
+                own = _OwnTopics(config, cluster, left_out)
+                topics |= own.of(records)
             _write(out, {"topic": name, "kind": kind, **_shape(cluster, name)})
             for record in records:
                 _write(out, _line(name, record))
             counts[name] = len(records)
-    return counts
+    return Saved(counts, left_out)
 
 
 def restore(config: WorkerConfig, path: Path) -> Mapping[str, int]:
@@ -133,7 +149,7 @@ def _refuse_standalone(config: WorkerConfig) -> None:
 
 
 def _connected(config: WorkerConfig) -> Cluster:
-    cluster = Cluster(worker_client(config, "ingest-appliance-backup"))
+    cluster = Cluster(worker_client(config, _CLIENT_ID))
     cluster.connect()
     return cluster
 
@@ -148,16 +164,76 @@ def _head(config: WorkerConfig, cluster: Cluster) -> dict[str, Any]:
     }
 
 
-def _histories(records: Iterable[Record]) -> set[str]:
-    """Give the schema history topics that connector configurations name."""
-    found = set()
-    for record in records:
-        if record.key is not None and record.key.startswith(b"connector-") and record.value:
+class _OwnTopics:
+    """Finds the topics that connectors name for their state, and tells which are out of reach."""
+
+    def __init__(self, config: WorkerConfig, cluster: Cluster, left_out: list[str]) -> None:
+        self._config = config
+        self._cluster = cluster
+        self._left_out = left_out
+
+    def of(self, records: Iterable[Record]) -> dict[str, list[str]]:
+        """Give offset topics and schema histories by kind, sorted, without what is the worker's."""
+        offsets: set[str] = set()
+        histories: set[str] = set()
+        for record in records:
+            if record.key is None or not record.key.startswith(b"connector-") or not record.value:
+                continue
+            name = record.key.decode().removeprefix("connector-")
             properties = json.loads(record.value).get("properties", {})
-            topic = properties.get(_HISTORY_OPTION)
-            if topic and "${" not in topic:
-                found.add(topic)
-    return found
+            self._add_offsets(offsets, name, properties)
+            self._add_history(histories, name, properties)
+        offsets.discard(self._config.text("offset.storage.topic"))
+        return {_OWN_OFFSETS: sorted(offsets), "history": sorted(histories)}
+
+    def _add_offsets(self, found: set[str], name: str, properties: Mapping[str, str]) -> None:
+        topic = properties.get(_OFFSETS_OPTION)
+        if topic:
+            servers = properties.get("producer.override.bootstrap.servers")
+            settings = role_client(self._config, properties, "producer", _CLIENT_ID)
+            self._add(found, f"{name}: its offsets in topic", topic, servers, settings)
+
+    def _add_history(self, found: set[str], name: str, properties: Mapping[str, str]) -> None:
+        topic = properties.get(f"{_HISTORY}.kafka.topic")
+        file = properties.get(f"{_HISTORY}.file.filename")
+        if topic:
+            servers = properties.get(f"{_HISTORY}.kafka.bootstrap.servers")
+            settings = connector_client(self._config, properties, f"{_HISTORY}.consumer.")
+            self._add(found, f"{name}: its schema history in topic", topic, servers, settings)
+        elif file:
+            self._left_out.append(f"{name}: its schema history in the file {file}; copy that too")
+
+    def _add(
+        self, found: set[str], what: str, topic: str, servers: str | None, settings: Settings
+    ) -> None:
+        """Add a topic that lies on the worker's brokers; tell of one that does not."""
+        if "${" in topic:
+            self._left_out.append(f"{what} {topic}, whose name stands elsewhere")
+            return
+        if not servers or _addresses(servers) == _addresses(self._config.bootstrap_servers):
+            found.add(topic)
+            return
+        if topic in self._cluster.partitions and self._is_here(servers, settings):
+            found.add(topic)
+            return
+        self._left_out.append(f"{what} {topic} of the brokers {servers}; save it there")
+
+    def _is_here(self, servers: str, settings: Settings) -> bool:
+        """Whether other addresses are those of the worker's brokers; False where they do not answer."""
+        try:
+            return _cluster_id({**settings, "bootstrap.servers": servers}) == self._cluster.id
+        except ConnectError:
+            return False
+
+
+def _addresses(servers: str) -> set[str]:
+    return {address.strip() for address in servers.split(",")}
+
+
+def _cluster_id(settings: Settings) -> str | None:
+    other = Cluster(settings, _OTHERS_TIMEOUT_S)
+    other.connect()
+    return other.id
 
 
 def _write(out: Any, line: Mapping[str, Any]) -> None:

@@ -105,9 +105,14 @@ def _care(options: argparse.Namespace) -> int:
         config = _load(options.worker, options.mode)
         from appliance.backup import back_up, restore
 
-        act = back_up if options.command == "backup" else restore
-        for topic, count in act(config, options.path).items():
+        if options.command == "backup":
+            counts, left_out = back_up(config, options.path)
+        else:
+            counts, left_out = restore(config, options.path), ()
+        for topic, count in counts.items():
             print(f"{topic}: {count} records")
+        for sentence in left_out:
+            print(f"ingest-appliance: not included: {sentence}.", file=sys.stderr)
     except ConnectError as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
         return EXIT_FAILED

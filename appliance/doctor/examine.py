@@ -14,6 +14,7 @@ from appliance.connectors.files.connector import UNWRITABLE
 from appliance.doctor import broker, machine
 from appliance.doctor.files import examine_named, unreadable
 from appliance.doctor.findings import Finding, Level, ok, problem, warning
+from appliance.doctor.group import examine_group
 from appliance.doctor.places import Places, resolved
 from appliance.doctor.service import Service
 from appliance.errors import ConfigError, ConnectError
@@ -49,6 +50,8 @@ def examine(
     for finding in broker.examine_broker(config, cluster):
         reachable = reachable and (finding.subject, finding.level) != ("broker", Level.PROBLEM)
         yield finding
+    if reachable:
+        yield from examine_group(config, cluster)
     checker = _Connectors(config, cluster if reachable else None, service)
     for path in connectors:
         yield from checker.examine(path)

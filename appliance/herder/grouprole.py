@@ -9,10 +9,11 @@ Semantics: Kafka Connect 4.3.1 WorkerCoordinator, EagerAssignor and IncrementalC
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from appliance.clock import Clock
 from appliance.errors import RetriableError
+from appliance.herder.addresses import REMEDY, address_fault
 from appliance.herder.assignor import (
     AssignorState,
     Round,
@@ -107,6 +108,7 @@ class GroupRole:
         self.current = accumulate(self.current, received)
         self._last_generation = joined.generation
         if not joined.is_leader:
+            self._check_addresses([self._url, received.leader_url])
             self.last_round = None
             self._memory = AssignorState()
             self._owners, self._homes = {}, {}
@@ -133,6 +135,7 @@ class GroupRole:
             self.refresh()
         version = ConnectProtocol(protocol).version
         self.workers = {member: metadata.url for member, metadata in told.items()}
+        self._check_addresses(self.workers.values())
         if self.state.offset < farthest:
             log.warning("Cannot assign: another worker has read more of the config topic.")
             failed = Assignment(
@@ -153,6 +156,17 @@ class GroupRole:
             version=version,
         )
         return encode_shares(template, told, round_.shares())
+
+    @staticmethod
+    def _check_addresses(urls: Collection[str]) -> None:
+        """Warn, once for each generation, of members that cannot reach each other."""
+        fault = address_fault(urls)
+        if fault is not None:
+            log.warning(
+                "Workers of this group do not reach each other, and requests go astray: %s; %s.",
+                fault,
+                REMEDY,
+            )
 
     def _round(self, protocol: str, told: Mapping[str, Metadata]) -> Round:
         configured = configured_work(self.state)

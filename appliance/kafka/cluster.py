@@ -26,6 +26,13 @@ class Topic(NamedTuple):
     settings: Mapping[str, str]
 
 
+class Member(NamedTuple):
+    """A member of a group: the address that the broker sees, and what it tells the group's leader."""
+
+    place: str
+    metadata: bytes
+
+
 class Record(NamedTuple):
     """One record of a topic."""
 
@@ -76,6 +83,16 @@ class Cluster:
             found = answer[resource].result(self._timeout_s)
         settings = {key: str(entry.value) for key, entry in found.items()}
         return Topic(self.partitions[name], self._replicas[name], settings)
+
+    def members(self, group: str) -> list[Member]:
+        """Give the members of a group; none without it, and none told while it rebalances."""
+        with _told(f"asking for the members of group {group}"):
+            found = self._admin.list_groups(group, timeout=self._timeout_s)
+        return [
+            Member(str(member.client_host), bytes(member.metadata or b""))
+            for one in found
+            for member in one.members
+        ]
 
     def records(self, name: str) -> list[Record]:
         """Give all committed records of a topic in the order of each partition; none without topic."""

@@ -81,6 +81,61 @@ def test_restored_records_are_those_that_were_stored(connected, monkeypatch, tmp
     assert made == [OFFSETS, "ingest-appliance-status", "shop-history"]
 
 
+def with_connectors(**configs: dict[str, str]) -> FakeCluster:
+    cluster = full()
+    cluster.topics[CONFIGS] = [
+        Record(0, f"connector-{name}".encode(), json.dumps({"properties": config}).encode(), 1)
+        for name, config in configs.items()
+    ]
+    return cluster
+
+
+def test_offset_topic_of_a_connectors_own_is_kept(connected, tmp_path):
+    """Exactly-once sources keep their positions there: the newest of each key."""
+    file = tmp_path / "saved"
+    cluster = with_connectors(
+        a={"offsets.storage.topic": "a-offsets"}, b={"offsets.storage.topic": OFFSETS}
+    )
+    own = [Record(0, b'["a",{}]', value, 1) for value in (b"1", b"2")]
+    cluster.topics["a-offsets"] = own
+    cluster.partitions["a-offsets"] = 1
+    connected(cluster)
+
+    saved = backup.back_up(CONFIG, file)
+    assert saved.counts["a-offsets"] == 1
+    assert saved.left_out == []
+    lines = [json.loads(line) for line in file.read_text().splitlines()]
+    assert [line["value"] for line in lines if line.get("record") == "a-offsets"] == ["2"]
+    assert [line.get("topic") for line in lines].count(OFFSETS) == 1
+
+
+def test_each_connector_is_told_whose_history_is_out_of_reach(connected, monkeypatch, tmp_path):
+    """What lies on other brokers or in a file is not taken for an empty history; other names of these
+    brokers are.
+    """
+    prefix = "schema.history.internal"
+    topic, servers = f"{prefix}.kafka.topic", f"{prefix}.kafka.bootstrap.servers"
+    connected(
+        with_connectors(
+            far={topic: "far-history", servers: "far:9092"},
+            twin={topic: "shop-history", servers: "twin:9092"},
+            near={topic: "shop-history", servers: "near:9092"},
+            disk={f"{prefix}.file.filename": "/h.dat"},
+        )
+    )
+    ids = {"near:9092": "cluster", "twin:9092": "another"}
+    monkeypatch.setattr(backup, "_cluster_id", lambda settings: ids[settings["bootstrap.servers"]])
+
+    saved = backup.back_up(CONFIG, tmp_path / "saved")
+    assert saved.counts["shop-history"] == 2
+    assert "far-history" not in saved.counts
+    assert saved.left_out == [
+        "far: its schema history in topic far-history of the brokers far:9092; save it there",
+        "twin: its schema history in topic shop-history of the brokers twin:9092; save it there",
+        "disk: its schema history in the file /h.dat; copy that too",
+    ]
+
+
 def test_nothing_is_written_when_the_cluster_has_connectors(connected, tmp_path):
     """A restore never mixes two groups' states."""
     file = tmp_path / "saved"
