@@ -80,7 +80,7 @@ _REFUSALS = {
 }
 _MEANING = {
     "FAILED": "ended by an error, or no task of it runs; r restarts it",
-    "DEGRADED": "the connector runs, some of its tasks do not",
+    "DEGRADED": "runs, but some of its tasks do not, or wait for something and try again",
     "UNASSIGNED": "on no worker: a rebalance or a lost worker",
     "RESTARTING": "asked for, not yet so",
     "PAUSED": "stays where it is and does nothing; p resumes",

@@ -51,6 +51,17 @@ class Task(NamedTuple):
     restarts: int | None = None
 
     @property
+    def dark(self) -> bool:
+        """Whether it could tell how far it is behind, and does not know."""
+        tells = self.unit is not None or self.health == "DEGRADED"
+        return tells and self.lag is None and self.state in {"RUNNING", "PAUSED"}
+
+    @property
+    def health(self) -> str:
+        """Give its state, DEGRADED where it runs and something keeps it from its work."""
+        return "DEGRADED" if self.state == "RUNNING" and self.error else self.state
+
+    @property
     def place(self) -> tuple[str, int]:
         """Give what tasks are ordered by."""
         return self.connector, self.number
@@ -131,7 +142,8 @@ class Asked(NamedTuple):
 
 class Totals(NamedTuple):
     """Sums over all tasks: records a second into Kafka and out of it, records that sinks are behind, the
-    source that is furthest behind, and of how many tasks of sinks nobody knows how far they are behind.
+    source that is furthest behind, of how many tasks of sinks nobody knows how far they are behind, and a
+    source of which nobody does.
     """
 
     into: float = 0.0
@@ -139,6 +151,7 @@ class Totals(NamedTuple):
     sink_lag: float = 0.0
     latest: Task | None = None
     unknown: int = 0
+    dark: Task | None = None
 
 
 @dataclass
@@ -163,7 +176,7 @@ class Model:
     remembers: bool = False
     """Whether `news` reaches back behind the start of this console."""
     counts: Counter[str] = field(default_factory=Counter)
-    """How many tasks are in each state."""
+    """How many tasks are in each state; of those that run the DEGRADED ones apart."""
     totals: Totals = field(default_factory=Totals)
     dirty: set[str] = field(default_factory=set)
     reshaped: bool = False
@@ -182,7 +195,7 @@ class Model:
         tasks = sorted(map(self._task, snapshot["tasks"]), key=lambda task: task.place)
         self.tasks = {task.key: task for task in tasks}
         self.add_up()
-        self.counts = Counter(task.state for task in self.tasks.values())
+        self.counts = Counter(task.health for task in self.tasks.values())
         for key in self.trends.keys() - self.tasks.keys():
             del self.trends[key]
         for entry in snapshot["tasks"]:
@@ -273,10 +286,10 @@ class Model:
         )
 
     def state_of(self, task: Task) -> str:
-        """Give a task's state, RESTARTING while a change of it is on its way."""
+        """Give a task's health, RESTARTING while a change of it is on its way."""
         if task.key in self.pending or task.connector in self.pending:
             return "RESTARTING"
-        return task.state
+        return task.health
 
     def way_of(self, name: str) -> str:
         """Give a connector's state in words: what is being done to it while a change is on its way."""
@@ -284,15 +297,17 @@ class Model:
         return self.health(name).lower() if asked is None else _WAYS.get(asked.state, "changing")
 
     def health(self, name: str) -> str:
-        """Give a connector's state: where it runs and a task does not DEGRADED, FAILED where none does."""
+        """Give a connector's state: where it runs and a task does not, or not well, DEGRADED, FAILED where
+        none does.
+        """
         known = self.connectors[name]
         if name in self.pending:
             return "RESTARTING"
         if known.state == "RUNNING":
-            states = {self.tasks[key].state for key in self.by_connector.get(name, ())}
-            if "FAILED" in states and "RUNNING" not in states:
+            tasks = {self.tasks[key].health for key in self.by_connector.get(name, ())}
+            if "FAILED" in tasks and not tasks & {"RUNNING", "DEGRADED"}:
                 return "FAILED"
-            if states & {"FAILED", "UNASSIGNED"}:
+            if tasks & {"FAILED", "DEGRADED", "UNASSIGNED"}:
                 return "DEGRADED"
         return known.state
 
@@ -325,7 +340,7 @@ class Model:
         # they are kept by connector and number: one pass puts them in order
         ranked: dict[int, list[str]] = {rank: [] for rank in range(len(RANK) + 1)}
         for key, task in self.tasks.items():
-            ranked[RANK.get(task.state, len(RANK))].append(key)
+            ranked[RANK.get(task.health, len(RANK))].append(key)
         return [key for keys in ranked.values() for key in keys]
 
     def add_up(self) -> None:
@@ -333,6 +348,7 @@ class Model:
         into = out = behind = 0.0
         unknown = 0
         latest: Task | None = None
+        dark: Task | None = None
         for task in self.tasks.values():
             if task.kind == "source":
                 into += task.rate or 0
@@ -340,11 +356,13 @@ class Model:
                 out += task.rate or 0
             if task.lag is None:
                 unknown += task.kind == "sink"
+                if task.kind == "source" and task.dark:
+                    dark = dark or task
             elif task.unit == "records":
                 behind += task.lag
             elif task.unit == "ms" and (latest is None or task.lag > (latest.lag or 0)):
                 latest = task
-        self.totals = Totals(into, out, behind, latest, unknown)
+        self.totals = Totals(into, out, behind, latest, unknown, dark)
 
     def take_flow(self, throughput: Mapping[str, Any]) -> None:
         """Take what the daemon knows of the last minutes, where that is more than is known here."""
@@ -403,10 +421,11 @@ class Model:
                 if task.state == "RUNNING":
                     # what it waits for and tries again
                     task = task._replace(error=trouble[0] if trouble else None)
-                # a task that has just started had no figures in the snapshot
-                unit = task.unit or ("ms" if task.kind == "source" else "records")
-                self.tasks[key] = task._replace(rate=rate, lag=lag, unit=unit)
-                self.dirty.add(key)
+                # a task that has just started had no figures in the snapshot; not every source tells any
+                unit = task.unit
+                if lag is not None and unit is None:
+                    unit = "ms" if task.kind == "source" else "records"
+                self._put(task._replace(rate=rate, lag=lag, unit=unit))
 
     def _task_changed(self, body: Mapping[str, Any]) -> bool:
         name, _, number = str(body["key"]).rpartition("-")
@@ -415,20 +434,25 @@ class Model:
             return False
         if _given_up_late(body, task.worker):
             return True
-        self.counts[task.state] -= 1
-        self.counts[body["to"]] += 1
-        self.tasks[task.key] = task._replace(
-            state=body["to"],
-            worker=body["worker"],
-            error=reason(body.get("trace")),
-            since=body["ts"],
-            rate=task.rate if body["to"] == "RUNNING" else None,
-            lag=None if body["to"] == "FAILED" else task.lag,
-            restarts=(task.restarts or 0) + 1 if body["to"] == "RESTARTING" else task.restarts,
+        self._put(
+            task._replace(
+                state=body["to"],
+                worker=body["worker"],
+                error=reason(body.get("trace")),
+                since=body["ts"],
+                rate=task.rate if body["to"] == "RUNNING" else None,
+                lag=None if body["to"] == "FAILED" else task.lag,
+                restarts=(task.restarts or 0) + 1 if body["to"] == "RESTARTING" else task.restarts,
+            )
         )
-        self.dirty.add(task.key)
         self._restarted(body["to"], task.key, task.connector)
         return True
+
+    def _put(self, task: Task) -> None:
+        self.counts[self.tasks[task.key].health] -= 1
+        self.counts[task.health] += 1
+        self.tasks[task.key] = task
+        self.dirty.add(task.key)
 
     def _changed_by(self, body: Mapping[str, Any]) -> None:
         """Note who changed a configuration; without a user it is an address that is told."""

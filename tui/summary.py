@@ -41,8 +41,13 @@ def last_error(model: Model, name: str) -> str | None:
 
 
 def lag_of(model: Model, name: str) -> tuple[float | None, str]:
-    """Give how far behind a connector is: records in all, or the longest time; and as text."""
-    tasks = [task for task in model.tasks_of(name) if task.lag is not None]
+    """Give how far behind a connector is: records in all, or the longest time; and as text, `?` where a
+    task should know and does not.
+    """
+    tasks = model.tasks_of(name)
+    if any(task.dark for task in tasks):
+        return None, "?"
+    tasks = [task for task in tasks if task.lag is not None]
     if not tasks:
         return None, "-"
     if tasks[0].unit == "ms":

@@ -20,6 +20,7 @@ from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId, TopicPartition
 from appliance.kafka.clients import connector_consumer, consumer_options
 from appliance.kafka.library import Consumer, KafkaError, KafkaException, LibraryLog, Place
+from appliance.runtime.behind import Behind
 from appliance.runtime.control import Control
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSinkTask")
@@ -104,6 +105,9 @@ class Assignment:
             {**settings, "on_commit": self._committed}, logger=LibraryLog(log)
         )
         let_timers_be_late(_LATE_S)
+        self._behind = Behind(
+            self._consumer, earliest=settings.get("auto.offset.reset") in {"earliest", "smallest"}
+        )
         self._pattern = re.compile(str(config["topics.regex"])) if config["topics.regex"] else None
         self._subscribed: list[str] = []
         self._next_refresh_s = 0.0
@@ -215,6 +219,8 @@ class Assignment:
                 self._check(error)
             messages = [message for message in messages if message.error() is None]
         self.messages = self._by_partition(messages)
+        for partition, group in self.messages.items():
+            self._behind.begin(partition, group[0].offset())
         if self._sought:
             self._check_sought()
         return self.messages
@@ -281,16 +287,17 @@ class Assignment:
     def uncommitted(self) -> int:
         """Count the records delivered and not yet committed."""
         return sum(
-            max(0, offset - self._stored.get(tp, offset)) for tp, offset in self._consumed.items()
+            max(0, offset - self._stored.get(tp, self._behind.begin_of(tp) or 0))
+            for tp, offset in self._consumed.items()
         )
 
-    def lag(self) -> int:
-        """Give the largest distance to a partition's end that the consumer knows of."""
-        worst = 0
-        for partition, offset in self._consumed.items():
-            _, high = self._consumer.get_watermark_offsets(Place(*partition), cached=True)
-            worst = max(worst, high - offset)
-        return worst
+    def behind(self, now_s: float) -> list[int] | None:
+        """Give by how many records each partition's committed offset is behind its end, None if unknown."""
+        if not self._has_joined:
+            return None
+        found = self._behind.records(self.partitions, self._stored, self._paused, now_s)
+        known = [records for records in found if records is not None]
+        return known if len(known) == len(found) else None
 
     # pausing and seeking
 
@@ -330,6 +337,7 @@ class Assignment:
             if partition in self.partitions:
                 self._consumer.seek(Place(*partition, offset))
                 self._consumed[partition] = self._sought[partition] = offset
+                self._behind.begin(partition, offset)
 
     def rewind(self) -> None:
         """Read again from the last committed offsets."""
@@ -428,6 +436,7 @@ class Assignment:
         offset = self._seeks.pop(partition, None)
         if offset is not None:
             self._consumed[partition] = self._sought[partition] = offset
+            self._behind.begin(partition, offset)
             return Place(place.topic, place.partition, offset)
         return Place(place.topic, place.partition, place.offset)
 
@@ -456,6 +465,7 @@ class Assignment:
         self.partitions -= gone
         self._paused -= gone
         self._paused_by_task -= gone
+        self._behind.forget(gone)
         for partition in gone:
             self._consumed.pop(partition, None)
             self._stored.pop(partition, None)

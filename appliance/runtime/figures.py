@@ -10,10 +10,14 @@ from math import log
 from typing import Final
 
 WINDOW_S: Final = 30.0
+_BEHIND: Final = "milliseconds_behind_source"
+_STEP_S: Final = 5.0
 _STEP: Final = 1.1
 _LOG_STEP: Final = log(_STEP)
 _LEAST: Final = 0.001
 _LEAST_SIZE: Final = round(log(_LEAST) / _LOG_STEP)
+UNKNOWN: Final = float("nan")
+"""The value of a figure that is not known, as Kafka's own are."""
 Value = float | int | str
 
 
@@ -79,6 +83,8 @@ class Figures:
         self._window_start = now_s
         self._marks = [(now_s, dict(self.totals))]
         self._sent: dict[str, Value] = {}
+        self._paused_at: tuple[float, float] | None = None
+        """When a pause began, and how many milliseconds the source was behind then."""
 
     def sampled(self, name: str, unit: str = "") -> Sampled:
         """Give the sampler behind `name-max<unit>`, `name-avg<unit>` and, of times, `name-p95<unit>`."""
@@ -93,9 +99,22 @@ class Figures:
     def changed(self, now_s: float) -> dict[str, Value]:
         """Give what differs from the figures given last time."""
         values = self.values(now_s)
-        news = {name: value for name, value in values.items() if self._sent.get(name) != value}
+        sent = self._sent
+        news = {name: value for name, value in values.items() if not _alike(sent.get(name), value)}
         self._sent = values
         return news
+
+    def fall_behind(self, now_s: float, *, paused: bool) -> None:
+        """While paused, let a source that tells how far it is behind be so by the time of its pause more."""
+        behind_ms = self.gauges.get(_BEHIND)
+        if not paused or not isinstance(behind_ms, (int, float)):
+            self._paused_at = None
+            return
+        if self._paused_at is None:
+            self._paused_at = now_s, behind_ms
+        since_s, before_ms = self._paused_at
+        # in steps: a stream in which nothing happens stays silent
+        self.gauges[_BEHIND] = before_ms + (now_s - since_s) // _STEP_S * _STEP_S * 1000
 
     def set_trouble(self, trouble: str | None) -> None:
         """Note what is tried again, None when it works again."""
@@ -124,3 +143,8 @@ class Figures:
         self._marks = [self._marks[-1], (now_s, dict(self.totals))]
         for sampled, _ in self._sampled.values():
             sampled.roll()
+
+
+def _alike(before: Value | None, now: Value) -> bool:
+    """Whether two values are the same, or neither is known."""
+    return before == now or (before != before and now != now)  # noqa: PLR0124 - NaN differs from itself

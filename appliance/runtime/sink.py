@@ -25,7 +25,7 @@ from appliance.lockfile import task_name
 from appliance.runtime.assignment import Assignment
 from appliance.runtime.control import Control, Report, Ticker
 from appliance.runtime.dlq import DeadLetterQueue
-from appliance.runtime.figures import Figures
+from appliance.runtime.figures import UNKNOWN, Figures
 from appliance.runtime.pipeline import SinkPipeline
 from appliance.runtime.plugins import imported
 from appliance.runtime.retry import ErrorPolicy, LogReporter, StoppedWhileRetrying
@@ -301,7 +301,11 @@ class SinkRunner:
             self.figures.gauges["partitions"] = " ".join(
                 f"{place.topic}/{place.partition}" for place in assignment.partitions
             )
-            self.figures.gauges["sink-record-lag-max"] = assignment.lag()
+            behind = assignment.behind(now_s)
+            self.figures.gauges["sink-record-lag-max"] = (
+                UNKNOWN if behind is None else max(behind, default=0)
+            )
+            self.figures.gauges["records_behind"] = UNKNOWN if behind is None else sum(behind)
             active = assignment.uncommitted
             self.figures.gauges["sink-record-active-count"] = active
             self.figures.sampled("sink-record-active-count").record(active)

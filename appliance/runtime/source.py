@@ -261,6 +261,7 @@ class SourceRunner:
         elif self._submitted.hold_s and self._submitted.is_due(now_s):
             self._store(task, delivery, now_s, everything=False)
         if self._ticker.tick(now_s, paused=paused):
+            self._figures.fall_behind(now_s, paused=paused)
             active = len(delivery.producer)
             self._figures.gauges["source-record-active-count"] = active
             self._figures.sampled("source-record-active-count").record(active)

@@ -114,17 +114,29 @@ def _connectors(client: Client, only: str | None) -> Iterator[Row]:
 
 
 def _tasks(client: Client, only: str | None) -> Iterator[Row]:
+    troubles = _troubles(client)
     for name, found in sorted(expanded(client).items()):
         if only not in (None, name):
             continue
         for task in found.get("status", {}).get("tasks", ()):
-            trace = task.get("trace") or ""
+            key, trace = f"{name}-{task['id']}", task.get("trace") or ""
             yield {
-                "task": f"{name}-{task['id']}",
+                "task": key,
                 "state": task["state"],
                 "worker": task["worker_id"],
-                "error": trace.partition("\n")[0] or None,
+                "error": trace.partition("\n")[0] or troubles.get(key),
             }
+
+
+def _troubles(client: Client) -> dict[str, str]:
+    """Give what tasks that run wait for and try again, by task; Kafka Connect itself does not tell."""
+    try:
+        figures = client.get(*_CONSOLE, "metrics")
+    except AnswerError as error:
+        if error.status != NOT_FOUND:
+            raise
+        return {}
+    return {key: str(one["trouble"]) for key, one in figures.items() if one.get("trouble")}
 
 
 def _plugins(client: Client, _only: str | None) -> Iterator[Row]:

@@ -13,6 +13,13 @@ from appliance.worker.hosts import Host
 
 CONNECTORS: Final = "connectors"
 DEATHS_WITHIN_S: Final = 60.0
+_OF_THE_MOMENT: Final = (
+    "sink-record-lag-max",
+    "records_behind",
+    "milliseconds_behind_source",
+    "bytes_behind_source",
+    "trouble",
+)
 
 
 @dataclasses.dataclass(slots=True, eq=False, repr=False)
@@ -39,6 +46,24 @@ class Resident:
     def host_key(self) -> str:
         """Give the name of the process that it lives in."""
         return CONNECTORS if isinstance(self.id, str) else f"task {self.id}"
+
+    def told(self) -> dict[str, float | int | str]:
+        """Give a task's figures as they are true of its state.
+
+        One that does not run reads nothing, whatever its rate was; one that has ended waits for nothing and
+        does not know how far it is behind by now.
+        """
+        state = self.state or State.UNASSIGNED
+        figures = {**self.figures, "status": state.lower()}
+        if state is State.RUNNING:
+            return figures
+        ended = state is not State.PAUSED
+        for name in figures:
+            if name.endswith("-rate") and (ended or "-record-" in name):
+                figures[name] = 0.0
+        for name in _OF_THE_MOMENT if ended else ():
+            figures.pop(name, None)
+        return figures
 
     def count_death(self, now_s: float) -> int:
         """Count a death of its process; give how many there were within `DEATHS_WITHIN_S`."""

@@ -144,20 +144,13 @@ class Worker:
             return frozenset(key for key in self._residents if isinstance(key, ConnectorTaskId))
 
     def metrics(self) -> dict[ConnectorTaskId, dict[str, float | int | str]]:
-        """Give the latest figures of each task, by Connect's attribute names.
-
-        One that has failed does not know how far it is behind by now.
-        """
+        """Give the latest figures of each task, by Connect's attribute names."""
         with self._lock:
-            found = {
-                key: {**resident.figures, "status": (resident.state or State.UNASSIGNED).lower()}
+            return {
+                key: resident.told()
                 for key, resident in self._residents.items()
                 if isinstance(key, ConnectorTaskId)
             }
-        for figures in found.values():
-            if figures["status"] == "failed":
-                figures.pop("sink-record-lag-max", None)
-        return found
 
     def process_ids(self) -> list[int]:
         """Give the pids of the processes of connectors and tasks."""

@@ -61,7 +61,7 @@ class Known(FakeHerder):
                 )
                 self._statuses.put(ConnectorTaskId(name, task), status)
         self._figures = {
-            ConnectorTaskId(name, 0): {"sink-record-read-rate": 12.5, "sink-record-lag-max": 3}
+            ConnectorTaskId(name, 0): {"sink-record-read-rate": 12.5, "records_behind": 3}
             for name in names[:100]
         }
 

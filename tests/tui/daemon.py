@@ -82,6 +82,8 @@ class Daemon:
         self.asked_after: list[str | None] = []
         self.stock: dict[str, Any] | None = None
         """What Kafka Connect itself answers, by path; then there is nothing else."""
+        self.answers: dict[str, Any] = {}
+        """What it answers besides, by path."""
         self.logins: list[str | None] = []
         self.snapshots = 0
         self.changes: list[str] = []
@@ -153,6 +155,8 @@ class Daemon:
         elif path == "/appliance/v1/snapshot":
             self.snapshots += 1
             status, answer = "200 OK", self.state
+        elif path in self.answers:
+            status, answer = "200 OK", self.answers[path]
         elif method != "GET":
             self.changes.append(f"{method} {path}")
             await self.answering.wait()

@@ -20,6 +20,7 @@ from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
 from tui.screens.finder import Finder
+from tui.widgets.frame import Box
 from tui.widgets.grid import Grid
 
 
@@ -89,6 +90,27 @@ async def test_problems_only_when_z_is_pressed():
             await until(lambda: grid(app).key is not None)
             await pilot.press("z")
             assert grid(app).keys == ["orders-0:0", "orders-0:1"]
+
+
+async def test_task_in_trouble_is_among_the_problems_and_says_what_it_waits_for():
+    """Z keeps it though it runs; the overview counts it; opened, its trouble stands before its figures."""
+    async with daemon.Daemon(daemon.snapshot(failed=0)) as server:
+        server.answers = {
+            "/connectors/orders-2/status": {"tasks": []},
+            "/appliance/v1/connectors/orders-2/metrics": {
+                "3": {"batch-size-avg": 3.0, "trouble": "an older one"}
+            },
+        }
+        app, _, _ = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: server.followed)
+            server.send("rates", {"tasks": [["orders-2:3", 0.0, 5.0, "mkdir /proc/nope: no"]]})
+            await pilot.press("z")
+            await until(lambda: grid(app).keys == ["orders-2:3"])
+            assert "1 degraded" in app.view.query_one("#health", Box).text
+            await pilot.press("enter")
+            await until(lambda: "batch-size-avg" in app.view.copied())
+            assert app.view.copied().startswith("mkdir /proc/nope: no\n")
 
 
 async def test_view_changes_when_its_tab_is_clicked():

@@ -9,6 +9,7 @@ import pytest
 from tests.tui import daemon
 from tui.model import RESTART, Model
 from tui.palette import THEMES, chosen
+from tui.summary import lag_of
 from tui.text import age, cause_first, count, cut, dots, hills, recent
 
 
@@ -87,6 +88,35 @@ def test_trouble_is_shown_until_it_is_over():
     assert (model.tasks[key].error, model.tasks[failed].error) == ("no space", reason)
     model.apply(None, "rates", {"tasks": [[key, 1.0, 0.0]]})
     assert model.tasks[key].error is None
+
+
+def test_task_is_a_problem_when_it_runs_and_something_keeps_it_from_its_work():
+    """It is degraded: counted apart, in front of those that work, and its connector with it."""
+    model = loaded(failed=0)
+    model.apply(None, "rates", {"tasks": [["orders-3:4", 0.0, 5.0, "no space"]]})
+    assert model.state_of(model.tasks["orders-3:4"]) == "DEGRADED"
+    assert model.problems_first()[0] == "orders-3:4"
+    assert (model.counts["DEGRADED"], model.counts["RUNNING"]) == (1, 19)
+    assert model.health("orders-3") == "DEGRADED"
+    model.apply(None, "rates", {"tasks": [["orders-3:4", 1.0, 0.0]]})
+    assert (model.counts["DEGRADED"], model.counts["RUNNING"]) == (0, 20)
+    assert model.health("orders-3") == "RUNNING"
+
+
+def test_lag_is_unknown_when_a_source_has_lost_what_it_reads():
+    """It is shown as that, in its row, its connector's and the overview's, not as up to date."""
+    model = loaded(failed=0)
+    key = next(key for key, task in model.tasks.items() if task.unit == "ms")
+    name = model.tasks[key].connector
+    model.apply(None, "rates", {"tasks": [[key, 0.0, None, "connection lost"]]})
+    model.add_up()
+    assert model.tasks[key].dark
+    assert lag_of(model, name) == (None, "?")
+    assert model.totals.dark == model.tasks[key]
+    model.apply(None, "rates", {"tasks": [[key, 0.0, 0.0]]})
+    model.add_up()
+    assert lag_of(model, name)[1] != "?"
+    assert model.totals.dark is None
 
 
 @pytest.mark.parametrize(

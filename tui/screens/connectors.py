@@ -59,7 +59,8 @@ class Connectors(View):
     POLL_S: ClassVar[float | None] = 2.0
     EVENTS: ClassVar[frozenset[str]] = frozenset({"config"})
     ABOUT: ClassVar[str] = (
-        "Every connector with its tasks' sum. DEGR: the connector runs, some of its tasks do not; "
+        "Every connector with its tasks' sum. DEGR: the connector runs, some of its tasks do not, or "
+        "wait for something and try again; "
         "FAIL: none of them runs. "
         "TASKS is how many run of how many there are. Source LAG is time behind, sink LAG is "
         "records. CHANGED is when its configuration did, and by whom where the daemon asks who one is. "

@@ -67,7 +67,7 @@ class TaskList(View):
         if self.listing.due(now_s, changed=bool(dirty)) or model.reshaped:
             keys = model.problems_first()
             if self.only_problems:
-                keys = [key for key in keys if model.tasks[key].state != "RUNNING"]
+                keys = [key for key in keys if model.tasks[key].health != "RUNNING"]
             self.listing.show(keys, self.filter, now_s)
             total = len(model.tasks)
             shown = f"{len(grid.keys)} of {total}" if len(grid.keys) != total else str(total)
@@ -82,9 +82,9 @@ class TaskList(View):
         self.paint(self.scene.clock(), set())
 
     def find(self, way: int) -> None:
-        """Go to the next task that does not run."""
+        """Go to the next task that does not run, or not well."""
         grid, tasks = self.tasks_grid, self.scene.model.tasks
-        bad = [at for at, key in enumerate(grid.keys) if tasks[key].state != "RUNNING"]
+        bad = [at for at, key in enumerate(grid.keys) if tasks[key].health != "RUNNING"]
         here = grid.keys.index(grid.key) if grid.key else 0
         after = [at for at in bad if (at > here if way > 0 else at < here)]
         if after:
@@ -117,9 +117,10 @@ class Overview(TaskList):
         ("o", "offsets"),
     )
     ABOUT: ClassVar[str] = (
-        "Is anything broken, since when, and why. Problems stand first; a failed task shows its "
-        "error where the others show their rate over the last minutes. REC/S is records a second. "
-        "LAG is how far behind: records for a sink (<), time for a source (>). Enter opens the task."
+        "Is anything broken, since when, and why. Problems stand first; a failed task shows its error, "
+        "and a degraded one (DEGR), which runs but is kept from its work, what it waits for, where the "
+        "others show their rate over the last minutes. REC/S is records a second. LAG is how far behind: "
+        "records for a sink (<), time for a source (>), ? where it does not know. Enter opens the task."
     )
     STYLE: ClassVar[str] = """
     Overview .tiles { height: 6; } Overview .tiles Box { height: 6; }
@@ -213,12 +214,12 @@ def task_cells(scene: Scene, key: str) -> Sequence[Cell]:
     trend = Cell(recent(model.trends.get(key, ()), TREND, ascii=palette.ascii), palette.accent)
     return (
         Cell(f"{glyph} {word}", role),
-        Cell(task.connector, "" if task.state == "RUNNING" else "bold"),
+        Cell(task.connector, "" if task.health == "RUNNING" else "bold"),
         Cell(str(task.number), "grey"),
         direction(task.kind, palette),
         Cell(short_worker(model, task.worker)),
         Cell(count(task.rate)),
-        Cell(lag(task.lag, task.unit)),
+        Cell("?", "amber") if task.dark else Cell(lag(task.lag, task.unit)),
         Cell(cause_first(task.error), "red") if task.error else trend,
     )
 
@@ -250,12 +251,12 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     text = Text(style=palette.text, no_wrap=True)
     rows: tuple[tuple[str, ...], ...] = (
         ("RUNNING", "PAUSED"),
-        ("FAILED", "STOPPED"),
+        ("FAILED", "DEGRADED"),
         ("UNASSIGNED", "RESTARTING"),
     )
     if not wide:
         # what runs above what has lost its worker, beside each what is wrong or asked for
-        rows = ("RUNNING", "FAILED", "STOPPED"), ("UNASSIGNED", "PAUSED", "RESTARTING")
+        rows = ("RUNNING", "FAILED", "DEGRADED"), ("UNASSIGNED", "PAUSED", "RESTARTING")
     for row in rows:
         for state in row:
             glyph, word, role = palette.state(state)
@@ -288,7 +289,9 @@ def in_two_lines(scene: Scene) -> Text:
     if model.totals.unknown:
         text.append(f" {model.totals.unknown} unknown", palette.style("amber"))
     late, new = model.totals.latest, new_letters(scene)
-    if late is not None:
+    if model.totals.dark is not None:
+        text.append(", ?", palette.style("amber"))
+    elif late is not None:
         text.append(f", {lag(late.lag, 'ms')}")
     text.append("  DLQ ", palette.grey)
     return text.append(f"+{new}" if new else "0", palette.style("amber") if new else palette.text)
@@ -324,7 +327,10 @@ def behind(scene: Scene) -> Text:
         _put_change(text, model, palette)
     late = model.totals.latest
     text.append("oldest    ", palette.grey)
-    text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
+    if model.totals.dark is not None:
+        text.append(f"? {model.totals.dark.connector}\n", palette.style("amber"))
+    else:
+        text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
     new = new_letters(scene)
     text.append("DLQ       ", palette.grey)
     text.append(str(new), palette.style("amber") if new else palette.text)
@@ -383,7 +389,7 @@ def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> T
     text = Text(style=palette.text)
     if task is None:
         return text
-    _, word, role = palette.state(task.state)
+    _, word, role = palette.state(task.health)
     text.append(f"{word} ", palette.style(role))
     if task.since is not None:
         text.append(f"for {age(now_s - task.since / 1000)}", palette.grey)

@@ -167,7 +167,7 @@ class TasksPage(Page):
             Cell(key),
             Cell(short_worker(model, task.worker)),
             Cell(count(task.rate)),
-            Cell(lag(task.lag, task.unit)),
+            Cell("?", "amber") if task.dark else Cell(lag(task.lag, task.unit)),
             Cell(seconds(batch)),
             Cell(ago(figures.get("last_commit_ms"), self.scene.clock())),
             Cell(count(figures.get("total-retries"))),
@@ -184,7 +184,7 @@ class TasksPage(Page):
         trace = self._traces.get(key, "")
         # what was fetched may be older than the state
         if not trace or self.rows.get(key, {}).get("state") != "FAILED":
-            return f"Task {key}", self._figures_text(key)
+            return self._running(key)
         text = Text(style=self.scene.palette.text)
         self._put_record(text, trace)
         text.append(f"{reason(trace)}\n", self.scene.palette.style("red"))
@@ -200,12 +200,20 @@ class TasksPage(Page):
         failed = self.rows.get(key, {}).get("state") == "FAILED"
         return failed and self._open_record(key, self._traces.get(key, ""))
 
-    def _figures_text(self, key: str) -> Text:
-        text = Text(style=self.scene.palette.text)
+    def _running(self, key: str) -> tuple[str, Text]:
+        """Give what keeps a task from its work, below it its figures."""
+        palette, text = self.scene.palette, Text(style=self.scene.palette.text)
+        trouble = self.rows.get(key, {}).get("error")
+        if trouble:
+            text.append(f"{trouble}\n", palette.style("red"))
+            if self.scene.explain:
+                text.append("It waits and tries again; nothing needs a restart.\n", palette.grey)
+            text.append("\n")
         for name, value in sorted(self._figures.get(key, {}).items()):
-            text.append(f"{name:<38}", self.scene.palette.grey)
-            text.append(f"{value}\n")
-        return text
+            if name != "trouble":
+                text.append(f"{name:<38}", palette.grey)
+                text.append("?\n" if value is None else f"{value}\n")
+        return f"What task {key} waits for" if trouble else f"Task {key}", text
 
 
 def _advice(trace: str) -> str:

@@ -36,10 +36,13 @@ class Tasks(TaskList):
         yield self.make_grid(COLUMNS)
 
     def badge(self) -> tuple[str, str] | None:
-        """Give how many failed."""
-        failed = self.scene.model.counts["FAILED"]
-        glyph = self.scene.palette.state("FAILED")[0]
-        return (f"{glyph}{failed}", "red") if failed else None
+        """Give how many failed, where none did how many are degraded."""
+        for state in ("FAILED", "DEGRADED"):
+            count = self.scene.model.counts[state]
+            glyph, _, role = self.scene.palette.state(state)
+            if count:
+                return f"{glyph}{count}", role
+        return None
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the tasks as they are."""

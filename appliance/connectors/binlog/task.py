@@ -239,6 +239,8 @@ class BinlogSourceTask(SourceTask):
 
     def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:
         stream.disconnect()
+        # how far it is behind is not known from now on
+        self._measured_ms = 0
         self._failed(error)
 
     def _failed(self, error: RetriableError) -> None:
@@ -290,7 +292,9 @@ class BinlogSourceTask(SourceTask):
 
     def _measure(self, streaming: Streaming, now_ms: int) -> None:
         ts_sec = streaming.position.ts_sec
-        behind_ms = max(0, now_ms - ts_sec * 1000) if streaming.busy and ts_sec else 0
+        behind_ms: float = max(0, now_ms - ts_sec * 1000) if streaming.busy and ts_sec else 0
+        if self._stream is None or not self._stream.connected:
+            behind_ms = float("nan")
         self._context.set_metric("milliseconds_behind_source", behind_ms)
         self._context.set_metric("source_event_position", streaming.position.pos)
         assert self._distance is not None  # noqa: S101  set by start

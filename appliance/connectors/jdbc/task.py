@@ -47,6 +47,8 @@ class JdbcSourceTask(SourceTask):
             target, parsed[keys.ISOLATION], parsed[keys.TIMEZONE]
         )
         self._current: Querier | None = None
+        self._troubled: Querier | None = None
+        """What failed last and has not worked since."""
         self._shape = Shape(
             numeric_mapping=parsed[keys.NUMERIC_MAPPING] or "none",
             granularity=parsed[keys.GRANULARITY],
@@ -145,6 +147,7 @@ class JdbcSourceTask(SourceTask):
         try:
             if not querier.running and not querier.open(self._database):
                 querier.failures = 0
+                self._works(querier)
                 self._rest(querier)
                 return []
             batch = querier.next_batch()
@@ -155,6 +158,7 @@ class JdbcSourceTask(SourceTask):
         except Exception as error:  # noqa: BLE001 - drivers share no base class
             self._failed(querier, error)
             return []
+        self._works(querier)
         self._current = querier
         self.has_more = batch is not None
         if batch is not None:
@@ -182,6 +186,11 @@ class JdbcSourceTask(SourceTask):
         querier.due_s = SYSTEM_CLOCK.monotonic_s() + pause_s
         self._current = None
 
+    def _works(self, querier: Querier) -> None:
+        if self._troubled is querier:
+            self._troubled = None
+            self._context.set_trouble(None)
+
     def _failed(self, querier: Querier, error: Exception) -> None:
         what = f"reading {querier.plan.described}: {first_line(error)}"
         querier.abandon()
@@ -194,6 +203,8 @@ class JdbcSourceTask(SourceTask):
         if 0 < limit < querier.failures:
             raise ConnectError(f"Failed to query table after retries: {what}") from error
         _LOG.warning("%s; trying again in %d ms", what, self._parsed[keys.POLL_MS])
+        self._troubled = querier
+        self._context.set_trouble(what)
         self._rest(querier)
 
     def close(self) -> None:

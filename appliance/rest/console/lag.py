@@ -17,7 +17,7 @@ from appliance.kafka.peek import Bounds
 from appliance.rest.answers import json_response
 from appliance.rest.console.peers import Peers
 from appliance.rest.console.records import Records, object_of
-from appliance.rest.console.snapshot import lag_of
+from appliance.rest.console.snapshot import known, lag_of
 from appliance.rest.console.trends import rate_of
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
@@ -163,7 +163,7 @@ def _entry(
         return found
     own = [values for key, values in figures.items() if key.rpartition("-")[0] == name]
     lags = [lag for values in own if (lag := lag_of(values, seen.taken_ms)[0]) is not None]
-    sizes = [int(values[_BYTES]) for values in own if _BYTES in values]
+    sizes = [int(size) for values in own if (size := known(values.get(_BYTES))) is not None]
     return {
         **found,
         "unit": "ms",

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from math import isnan
 from typing import Any, Final, NamedTuple
 
 from appliance.herder.entities import ConnectorInfo, HerderSnapshot
@@ -20,7 +21,7 @@ _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b
 _LAGS: Final = (
     ("lag-ms", "ms"),
     ("milliseconds_behind_source", "ms"),
-    ("sink-record-lag-max", "records"),
+    ("records_behind", "records"),
 )
 _STEP_MS: Final = 10_000
 STATUS_LAG_S: Final = 10.0
@@ -214,20 +215,26 @@ def reason(trace: str) -> str:
 
 
 def lag_of(figures: Figures, now_ms: int) -> tuple[float | None, str | None]:
-    """Give how far a task is behind, and in what unit.
+    """Give how far a task is behind, None where it does not know, and in what unit.
 
     Of a source that asks in intervals it is the age of its last complete answer, in steps of `_STEP_MS`:
     a stream in which nothing happens stays silent.
     """
     for name, unit in _LAGS:
         value = figures.get(name)
-        if isinstance(value, (int, float)):
-            return float(value), unit
+        if name in figures:
+            return known(value), unit
     polled_ms = figures.get("last_poll_ms")
     if isinstance(polled_ms, (int, float)):
         age_ms = max(0, now_ms - int(polled_ms))
         return float(age_ms - age_ms % _STEP_MS), "ms"
     return None, None
+
+
+def known(value: object) -> float | None:
+    """Give a figure as a number, None where a task says that it does not know it."""
+    # not a number; of another worker, null
+    return float(value) if isinstance(value, (int, float)) and not isnan(value) else None
 
 
 def rates(metrics: Mapping[str, Figures], now_ms: int) -> list[Any]:

@@ -72,6 +72,21 @@ def test_records_are_a_line_each_when_peeked_at(url, capsys):
     assert json.loads(capsys.readouterr().out) == record
 
 
+def test_error_of_a_task_is_what_it_waits_for_when_it_runs(url, capsys):
+    """A task in trouble runs, as Kafka Connect's status says: its error tells that it does nothing."""
+    tasks = [{"id": at, "state": "RUNNING", "worker_id": "w"} for at in range(3)]
+    tasks[2] |= {"state": "FAILED", "trace": "Boom: x\n\tat y"}
+    status = {"connector": {"state": "RUNNING"}, "tasks": tasks, "type": "sink"}
+    Console.answers = {
+        "/connectors": {"lake": {"status": status, "info": {}}},
+        "metrics": {"lake-0": {"trouble": ""}, "lake-1": {"trouble": "mkdir /nope: no"}},
+        "/health": {},
+    }
+    assert cli.main(["get", "tasks", "-o", "jsonl", "--url", url]) == 0
+    rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert [row["error"] for row in rows] == [None, "mkdir /nope: no", "Boom: x"]
+
+
 def test_letters_are_a_table_when_shown(url, capsys):
     """One line per letter: place, time, origin, stage and cause."""
     Console.answers = {"dlq/dlq.t/records": [LETTER]}

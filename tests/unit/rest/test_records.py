@@ -183,7 +183,9 @@ def test_preview_estimates_events_and_time_when_a_log_is_read_again():
     ("figures", "wanted"),
     [
         ({"milliseconds_behind_source": 1200, "last_poll_ms": 5}, (1200.0, "ms")),
-        ({"sink-record-lag-max": 7}, (7.0, "records")),
+        ({"records_behind": 7}, (7.0, "records")),
+        ({"records_behind": float("nan")}, (None, "records")),
+        ({"milliseconds_behind_source": None, "last_poll_ms": 5}, (None, "ms")),
         ({"last_poll_ms": 60_000}, (30_000.0, "ms")),
         ({"last_poll_ms": 96_000}, (0.0, "ms")),
         ({"last_poll_ms": 96_700}, (0.0, "ms")),
@@ -191,5 +193,8 @@ def test_preview_estimates_events_and_time_when_a_log_is_read_again():
     ],
 )
 def test_lag_is_the_age_of_the_last_poll_when_nothing_better_is_known(figures, wanted):
-    """A binlog tells time behind, a sink records; of other sources the last complete answer counts."""
+    """A binlog tells time behind, a sink records; of other sources the last complete answer counts.
+
+    Who says that it does not know, here or as null from another worker, is not taken for up to date.
+    """
     assert lag_of(figures, 96_500) == wanted

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from appliance.runtime.figures import Figures
+from appliance.runtime.figures import UNKNOWN, Figures
 
 
 def test_rates_cover_the_last_window_when_time_passes() -> None:
@@ -34,6 +34,36 @@ def test_only_changes_are_given_when_asked_again() -> None:
     assert figures.changed(2) == {}
     figures.totals["r-total"] += 4
     assert figures.changed(4) == {"r-total": 4, "r-rate": 1}
+
+
+def test_figure_is_given_once_when_it_is_not_known() -> None:
+    """Not known is news after a number, and none after itself."""
+    figures = Figures(0, ())
+    figures.gauges["records_behind"] = 3
+    figures.changed(1)
+    figures.gauges["records_behind"] = UNKNOWN
+    assert [*figures.changed(2)] == ["records_behind"]
+    assert figures.changed(3) == {}
+    figures.gauges["records_behind"] = 0
+    assert figures.changed(4) == {"records_behind": 0}
+
+
+def test_source_falls_behind_by_the_time_of_its_pause() -> None:
+    """A source that does not look is not up to date; what it did not know it knows no better."""
+    figures = Figures(0, ())
+    figures.fall_behind(5, paused=True)
+    assert figures.gauges == {}
+    figures.gauges["milliseconds_behind_source"] = 300
+    seen = []
+    for now_s in (10, 14, 15.5, 70):
+        figures.fall_behind(now_s, paused=True)
+        seen.append(figures.gauges["milliseconds_behind_source"])
+    assert seen == [300, 300, 5300, 60_300]
+    figures.fall_behind(71, paused=False)
+    assert figures.gauges["milliseconds_behind_source"] == 60_300
+    figures.gauges["milliseconds_behind_source"] = 0
+    figures.fall_behind(80, paused=True)
+    assert figures.gauges["milliseconds_behind_source"] == 0
 
 
 def test_percentile_leaves_out_the_slowest_when_times_are_sampled() -> None:

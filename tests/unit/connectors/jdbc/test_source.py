@@ -28,6 +28,7 @@ class Context:
         self.stored = stored
         self.asked: list[Mapping[str, Any]] = []
         self.metrics: dict[str, float] = {}
+        self.troubles: list[str | None] = []
 
     def offsets(self, partitions: Any) -> list[Mapping[str, Any] | None]:
         self.asked += partitions
@@ -43,7 +44,8 @@ class Context:
     def set_metric(self, name: str, value: float) -> None:
         self.metrics[name] = value
 
-    def set_trouble(self, trouble: str | None) -> None: ...
+    def set_trouble(self, trouble: str | None) -> None:
+        self.troubles.append(trouble)
 
     def client_config(self, prefix: str) -> dict[str, Any]:
         return {}
@@ -111,6 +113,23 @@ def test_each_row_arrives_once_when_ids_grow(database: sqlite3.Connection, tmp_p
     assert rows[0][0] == (1, "a", 1_740_132_000_000)
     database.execute("INSERT INTO t (name, at) VALUES ('d', '2025-02-21 10:00:00')")
     assert [row[0] for row, _ in drained(task)] == [4]
+    task.close()
+
+
+def test_trouble_is_told_until_the_database_answers(
+    database: sqlite3.Connection, tmp_path: Path
+) -> None:
+    """A source that logs a warning every second and reads nothing does not look healthy."""
+    url = f"jdbc:sqlite:{tmp_path}/shop.db?busy_timeout=0"
+    task, context = started(settings(tmp_path, "incrementing", **{"connection.url": url}))
+    drained(task)
+    database.execute("BEGIN EXCLUSIVE")
+    task.poll()
+    database.execute("COMMIT")
+    task.poll()
+    trouble, over = context.troubles
+    assert "locked" in (trouble or "")
+    assert over is None
     task.close()
 
 
