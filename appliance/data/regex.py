@@ -102,6 +102,15 @@ class JavaPattern:
         """Whether the whole text matches."""
         return self._pattern.fullmatch(text) is not None
 
+    def fullmatch(self, text: str) -> re.Match[str] | None:
+        """Give the match of the whole text."""
+        return self._pattern.fullmatch(text)
+
+    @property
+    def groups(self) -> int:
+        """Count the groups."""
+        return self._pattern.groups
+
     def find(self, text: str) -> re.Match[str] | None:
         """Give the first match anywhere."""
         return self._pattern.search(text)

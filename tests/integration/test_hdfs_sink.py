@@ -11,6 +11,7 @@ from typing import Any
 import fastavro
 import pytest
 from hdfs import InsecureClient
+from pyarrow import parquet
 
 from appliance.connectors.hdfs.connector import HdfsSinkConnector, HdfsSinkTask
 from appliance.connectors.hdfs.store import HdfsStore
@@ -104,6 +105,22 @@ def test_every_record_is_on_hdfs_once_when_tasks_come_and_go(sink: Any, client: 
         assert [row["id"] for row in rows] == list(range(start, end + 1))
         ids += [row["id"] for row in rows]
     assert ids == list(range(60))
+
+
+def test_parquet_on_hdfs_holds_every_record_when_a_partition_has_several_files(
+    sink: Any, client: Any
+) -> None:
+    """Files uploaded in pieces are whole, and a reader nobody here wrote takes them."""
+    task, _, root = sink(**{
+        "format.class": "io.confluent.connect.hdfs3.parquet.ParquetFormat",
+        "partitioner.class": "FieldPartitioner", "partition.field.name": "city", "flush.size": "6000",
+    })  # fmt: skip
+    task.put([shop_batch(start, start + 500) for start in range(0, 6000, 500)])
+    files = committed(client, root)
+    assert len(files) == 4
+    tables = [parquet.read_table(io.BytesIO(data)) for data in files.values()]
+    rows = sorted((row["id"], row["price"]) for table in tables for row in table.to_pylist())
+    assert rows == [(number, number / 2) for number in range(6000)]
 
 
 def test_former_owner_is_fenced_when_a_new_one_took_over(

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import zoneinfo
-from collections.abc import Mapping
 from typing import Any, Final
 
-from appliance.config.define import NO_DEFAULT, ConfigKey, ConfigValue, Importance, Width
+from appliance.config.define import NO_DEFAULT, ConfigKey, Importance, Width
 from appliance.config.types import ConfigType
 from appliance.config.validators import OneOf, at_least
 
@@ -99,7 +97,10 @@ def common_keys(default_format: str) -> list[ConfigKey]:
         (
             (_CONNECTOR, ROTATE_MS, t.LONG, -1, high, "Rotate Interval (ms)", Width.MEDIUM),
             None,
-            "Longest time that the records of one file span, by the timestamp extractor; -1: no limit.",
+            (
+                "Longest time that the records of one file span, by the timestamp extractor where the "
+                "partitioner is one by time; -1: no limit."
+            ),
         ),
         (
             (
@@ -251,12 +252,16 @@ def common_keys(default_format: str) -> list[ConfigKey]:
         (
             (_PARTITIONER, PATH_FORMAT, t.STRING, "", medium, "Path Format", Width.LONG),
             None,
-            "The folders of a moment, as in 'year'=YYYY/'month'=MM/'day'=dd.",
+            "The folders of a moment, in Joda's letters, as in 'year'=YYYY/'month'=MM/'day'=dd.",
         ),
         (
             (_PARTITIONER, LOCALE, t.STRING, "", medium, "Locale", Width.MEDIUM),
             None,
-            "The language of names of months and days in path.format.",
+            (
+                "The language of names of months and days in path.format, which can only be English: another "
+                "locale is refused where path.format has such names (MMM, E, a); to digits it makes no "
+                "difference."
+            ),
         ),
         (
             (_PARTITIONER, TIMEZONE, t.STRING, "", medium, "Timezone", Width.MEDIUM),
@@ -274,7 +279,10 @@ def common_keys(default_format: str) -> list[ConfigKey]:
                 Width.LONG,
             ),
             None,
-            "Where a record's time comes from: Wallclock, Record (Kafka's) or RecordField.",
+            (
+                "Where a record's time comes from, for partitioners by time: Wallclock, Record (Kafka's) or "
+                "RecordField. With other partitioners it is Wallclock."
+            ),
         ),
         (
             (
@@ -322,52 +330,3 @@ def common_keys(default_format: str) -> list[ConfigKey]:
 
 
 _PACKAGE: Final = "io.confluent.connect.storage.partitioner"
-
-
-def check_together(values: Mapping[str, ConfigValue]) -> None:
-    """Check how options go together; findings are added to `values`."""
-    if any(value.errors for value in values.values()):
-        return
-    from appliance.connectors.storage.formats import find_format
-    from appliance.connectors.storage.partitioner import partitioner_name
-    from appliance.errors import ConfigError
-
-    parsed = {name: value.value for name, value in values.items()}
-    for option, find in ((FORMAT_CLASS, find_format), (PARTITIONER, partitioner_name)):
-        try:
-            find(parsed[option])
-        except ConfigError as error:
-            values[option].errors.append(str(error))
-    if values[PARTITIONER].errors:
-        return
-    name = partitioner_name(parsed[PARTITIONER])
-    if name == "Field" and not parsed[PARTITION_FIELD]:
-        values[PARTITION_FIELD].errors.append(
-            "partition.field.name has to name at least one field"
-        )
-    if name == "TimeBased":
-        if parsed[DURATION_MS] <= 0:
-            values[DURATION_MS].errors.append("Partition duration needs to be a positive.")
-        if not parsed[PATH_FORMAT]:
-            values[PATH_FORMAT].errors.append("Path format cannot be empty.")
-    if name in ("TimeBased", "Hourly", "Daily"):
-        for option, label in ((LOCALE, "Locale"), (TIMEZONE, "Timezone")):
-            if not parsed[option]:
-                values[option].errors.append(f"{label} cannot be empty.")
-    if parsed[SCHEDULE_MS] > 0 and not parsed[TIMEZONE]:
-        values[TIMEZONE].errors.append(
-            "rotate.schedule.interval.ms needs timezone, to know when midnight is"
-        )
-    if parsed[TIMEZONE] and not values[TIMEZONE].errors:
-        _check_zone(parsed[TIMEZONE], values[TIMEZONE])
-
-
-def _check_zone(text: str, value: ConfigValue) -> None:
-    from appliance.connectors.storage.partitioner import zone_of
-
-    try:
-        zone_of(text)
-    except (zoneinfo.ZoneInfoNotFoundError, ValueError):
-        value.errors.append(
-            f"timezone {text} is not known; use a region such as Europe/Madrid, UTC or +01:00"
-        )

@@ -8,7 +8,7 @@ from typing import Any
 
 from appliance.api.connector import Connector, ConnectorContext
 from appliance.config.define import ConfigValue
-from appliance.connectors.storage.config import check_together
+from appliance.connectors.storage.together import check_together
 
 
 class StorageSinkConnector(Connector):
@@ -17,7 +17,8 @@ class StorageSinkConnector(Connector):
     def validate(self, config: Mapping[str, str | None]) -> list[ConfigValue]:
         """Check the options, how they go together, and that the store answers."""
         values = {value.name: value for value in self.config_def.validate(config)}
-        check_together(values)
+        topics = [topic.strip() for topic in (config.get("topics") or "").split(",")]
+        check_together(values, [topic for topic in topics if topic])
         if not any(value.errors for value in values.values()):
             found = self.check_store({name: value.value for name, value in values.items()})
             for option, text in found.items():

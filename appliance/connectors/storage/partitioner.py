@@ -8,6 +8,7 @@ batch where it can, and looks at rows only where the folder depends on them.
 from __future__ import annotations
 
 import datetime as dt
+import math
 import re
 import zoneinfo
 from collections.abc import Callable, Mapping, Sequence
@@ -47,6 +48,11 @@ def partitioner_name(class_name: str) -> str:
             f"use one of {', '.join(f'{name}Partitioner' for name in _NAMES)}",
         )
     return simple
+
+
+def by_time(name: str) -> bool:
+    """Whether a partitioner, by its short name, looks at the time of records."""
+    return name in ("TimeBased", "Hourly", "Daily")
 
 
 def make_partitioner(parsed: Mapping[str, Any]) -> Partitioner:
@@ -144,6 +150,8 @@ class _TimeBased:
         self._duration_ms = duration_ms
         self._render = compile_joda(path_format)
         self._zone = zone
+        # zones are whole minutes away from UTC: within such a step of time nothing changes
+        self._step_ms = math.gcd(duration_ms, 60_000)
         self._cache: dict[int, str] = {}
 
     def folders(self, batch: Batch, partition: int, timestamps: Timestamps) -> str | list[str]:
@@ -157,13 +165,13 @@ class _TimeBased:
             raise DataError(
                 "Unable to determine timestamp using timestamp.extractor: the record has none"
             )
-        minute = timestamp // 60_000
-        found = self._cache.get(minute)
+        step = timestamp // self._step_ms
+        found = self._cache.get(step)
         if found is None:
             if len(self._cache) > 10_000:
                 self._cache.clear()
-            found = self._cache[minute] = self._render(
-                floor_local(minute * 60_000, self._duration_ms, self._zone)
+            found = self._cache[step] = self._render(
+                floor_local(step * self._step_ms, self._duration_ms, self._zone)
             )
         return found
 
@@ -186,6 +194,7 @@ def zone_of(text: str) -> dt.tzinfo:
 
 
 _LETTERS: Final[dict[str, Callable[[dt.datetime], int | str]]] = {
+    "C": lambda t: t.year // 100,
     "Y": lambda t: t.year,
     "y": lambda t: t.year,
     "x": lambda t: t.isocalendar().year,
@@ -203,15 +212,31 @@ _LETTERS: Final[dict[str, Callable[[dt.datetime], int | str]]] = {
 }
 
 
+_TOKEN: Final = re.compile(r"'(?:[^']|'')*(?:'|$)|([A-Za-z])\1*|[^A-Za-z']+")
+_NAMED: Final = ("E", "G", "a")
+
+
+def has_names(pattern: str) -> bool:
+    """Whether Joda's `pattern` writes words of a language, such as names of months."""
+    letters = [found.group() for found in _TOKEN.finditer(pattern) if found[1]]
+    return any(word[0] in _NAMED or word.startswith("MMM") for word in letters)
+
+
 def compile_joda(pattern: str) -> Callable[[dt.datetime], str]:
-    """Give the function that renders Joda's `pattern`; a trailing slash is dropped. Raises ConfigError."""
+    """Give the function that renders Joda's `pattern`, names in English; a trailing slash is dropped.
+
+    Raises ConfigError.
+    """
     parts: list[Callable[[dt.datetime], str] | str] = []
-    for token in re.finditer(r"'(?:[^']|'')*'|([A-Za-z])\1*|[^A-Za-z']+", pattern.rstrip("/")):
+    for token in _TOKEN.finditer(pattern.rstrip("/")):
         text = token.group()
-        if text.startswith("'"):
-            parts.append("'" if text == "''" else text[1:-1].replace("''", "'"))
+        if text == "''":
+            parts.append("'")
+        elif text.startswith("'"):
+            # without an end it reaches to the end of the pattern, as Joda has it
+            parts.append(text.removesuffix("'")[1:].replace("''", "'"))
         elif token[1]:
-            parts.append(_letter(text))
+            parts.append(_letter(text, pattern))
         else:
             parts.append(text)
     return lambda moment: "".join(
@@ -219,24 +244,36 @@ def compile_joda(pattern: str) -> Callable[[dt.datetime], str]:
     )
 
 
-def _letter(token: str) -> Callable[[dt.datetime], str]:
+def _letter(token: str, pattern: str) -> Callable[[dt.datetime], str]:
     letter, width = token[0], len(token)
     if letter == "M" and width >= 3:
         return lambda t: t.strftime("%b" if width == 3 else "%B")
     if letter == "E":
         return lambda t: t.strftime("%a" if width <= 3 else "%A")
+    if letter == "G":
+        return lambda _: "AD"
     if letter == "a":
         return lambda t: t.strftime("%p")
     if letter == "S":
         return lambda t: f"{t.microsecond:06d}"[:width].ljust(width, "0")
-    if letter in ("z", "Z"):
-        return lambda t: t.strftime("%Z" if letter == "z" else "%z")
+    if letter == "z":
+        return lambda t: t.strftime("%Z")
+    if letter == "Z":
+        return lambda t: _zone_text(t, width)
     value = _LETTERS.get(letter)
     if value is None:
-        raise ConfigError.invalid(keys.PATH_FORMAT, token, f"Illegal pattern component: {token}")
+        raise ConfigError.invalid(keys.PATH_FORMAT, pattern, f"Illegal pattern component: {token}")
     if letter in ("Y", "y", "x") and width == 2:
         return lambda t: f"{int(value(t)) % 100:02d}"
     return lambda t: f"{value(t):0{width}d}"
+
+
+def _zone_text(moment: dt.datetime, width: int) -> str:
+    """Give +0100, +01:00 or, from three letters on, the zone's name."""
+    offset = moment.strftime("%z")
+    if width >= 3 and isinstance(moment.tzinfo, zoneinfo.ZoneInfo):
+        return str(moment.tzinfo)
+    return offset if width == 1 else f"{offset[:3]}:{offset[3:]}"
 
 
 class Extractor:
@@ -246,7 +283,11 @@ class Extractor:
         """Take `timestamp.extractor` and `timestamp.field`. Raises ConfigError."""
         simple = name.rpartition(".")[2].rpartition("$")[2].removesuffix("TimestampExtractor")
         if simple not in ("Wallclock", "Record", "RecordField"):
-            raise ConfigError.invalid(keys.EXTRACTOR, name, "use Wallclock, Record or RecordField")
+            raise ConfigError.invalid(
+                keys.EXTRACTOR,
+                name,
+                "Invalid timestamp extractor; use Wallclock, Record or RecordField",
+            )
         self.by_record = simple != "Wallclock"
         self._field = field.split(".") if simple == "RecordField" else None
         self._clock = clock

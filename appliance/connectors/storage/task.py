@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import abc
 import logging
-import re
 import shutil
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -19,10 +18,17 @@ from appliance.connectors.storage import config as keys
 from appliance.connectors.storage.commit import Committer
 from appliance.connectors.storage.compatibility import parse_mode
 from appliance.connectors.storage.formats import find_format
-from appliance.connectors.storage.partitioner import Extractor, make_partitioner, zone_of
+from appliance.connectors.storage.partitioner import (
+    Extractor,
+    by_time,
+    make_partitioner,
+    partitioner_name,
+    zone_of,
+)
 from appliance.connectors.storage.store import Store, StoreError
+from appliance.connectors.storage.topicfolders import topic_folder, topic_groups
 from appliance.connectors.storage.writer import PartitionWriter, Rules
-from appliance.errors import ConfigError, ConnectError, DataError
+from appliance.errors import ConnectError, DataError
 from appliance.ids import TopicPartition
 
 _LOG = logging.getLogger("io.confluent.connect.hdfs.DataWriter")
@@ -64,9 +70,10 @@ class StorageSinkTask(SinkTask):
         self._spool = spool_folder(parsed[keys.SPOOL_DIR], context.state_folder)
         self._format = find_format(parsed[keys.FORMAT_CLASS])(parsed)
         self._partitioner = make_partitioner(parsed)
-        self._extractor = Extractor(
-            parsed[keys.EXTRACTOR], parsed[keys.TIMESTAMP_FIELD], self.clock
-        )
+        self._groups = topic_groups(parsed[keys.CAPTURE_REGEX])
+        timed = by_time(partitioner_name(parsed[keys.PARTITIONER]))
+        extractor = parsed[keys.EXTRACTOR] if timed else "Wallclock"
+        self._extractor = Extractor(extractor, parsed[keys.TIMESTAMP_FIELD], self.clock)
 
     def open(self, partitions: Sequence[TopicPartition]) -> None:
         """Take over partitions, each at the offset after its last committed file.
@@ -100,14 +107,8 @@ class StorageSinkTask(SinkTask):
             return error
 
     def _folder(self, configured: str, topic: str) -> str:
-        folder = configured.replace("${topic}", topic)
-        pattern = self._parsed[keys.CAPTURE_REGEX]
-        if pattern:
-            match = re.fullmatch(pattern, topic)
-            if match is None:
-                raise ConfigError(f"Topic {topic} does not fully match the specified regex.")
-            for number in range(len(match.groups()) + 1):
-                folder = folder.replace(f"${{{number}}}", match[number] or "")
+        match = self._groups(topic) if self._groups else None
+        folder = topic_folder(configured, topic, match)
         return f"{self._root.rstrip('/')}/{folder.strip('/')}"
 
     def _rules(self, topics_dir: str) -> Rules:

@@ -184,6 +184,34 @@ def test_bad_record_is_reported_and_the_others_are_written_when_a_format_refuses
     assert names(tmp_path) == ["partition=0/shop+0+0000000000+0000000010.json"]
 
 
+BY_TIME = {
+    "partitioner.class": "TimeBasedPartitioner",
+    "path.format": "YYYY/MM",
+    "partition.duration.ms": "1000",
+    "locale": "en-US",
+    "timezone": "UTC",
+}
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {**BY_TIME, "path.format": "YYYY/MMMM/E/a", "locale": "en_GB"},
+        {**BY_TIME, "path.format": "'year'=YYYY/'month'=MM", "locale": "de-DE"},
+        {
+            "topic.capture.groups.regex": "(?<first>s)(h)op",
+            "topics.dir": "${1}/${2}",
+            "topics": "shop",
+        },
+        {"timestamp.extractor": "com.example.Ours"},
+    ],
+)
+def test_no_fault_is_found_when_the_options_can_work(tmp_path: Path, more: dict[str, str]) -> None:
+    """A locale matters to names alone, an extractor to partitioners by time alone."""
+    found = FilesSinkConnector().validate({**settings(tmp_path), **more})
+    assert [value.errors for value in found if value.errors] == []
+
+
 @pytest.mark.parametrize(
     ("more", "option", "text"),
     [
@@ -192,6 +220,33 @@ def test_bad_record_is_reported_and_the_others_are_written_when_a_format_refuses
         ({"partitioner.class": "DailyPartitioner"}, "timezone", "Timezone cannot be empty."),
         ({"store.url": "ftp://x/y"}, "store.url", "absolute folder"),
         ({"rotate.schedule.interval.ms": "1000"}, "timezone", "midnight"),
+        ({**BY_TIME, "path.format": ""}, "path.format", "Path format cannot be empty."),
+        ({**BY_TIME, "path.format": "YYYY/jj"}, "path.format", "Illegal pattern component: jj"),
+        ({**BY_TIME, "path.format": "YYYY/../MM"}, "path.format", "leaves the folder"),
+        (
+            {**BY_TIME, "partition.duration.ms": "0"},
+            "partition.duration.ms",
+            "needs to be a positive",
+        ),
+        (
+            {**BY_TIME, "timestamp.extractor": "Log"},
+            "timestamp.extractor",
+            "Invalid timestamp extractor",
+        ),
+        ({**BY_TIME, "locale": "de-DE", "path.format": "YYYY/MMMM"}, "locale", "English"),
+        ({**BY_TIME, "locale": "fr_FR", "path.format": "'day'=E"}, "locale", "English"),
+        ({"topic.capture.groups.regex": "(sh"}, "topic.capture.groups.regex", "Unclosed group"),
+        ({"topics.dir": "lake/${1}"}, "topics.dir", "which is not set"),
+        (
+            {"topic.capture.groups.regex": "(sh)op", "logs.dir": "logs/${2}"},
+            "logs.dir",
+            "which has no such group",
+        ),
+        (
+            {"topic.capture.groups.regex": "(sh)", "topics": "sh,shop"},
+            "topic.capture.groups.regex",
+            "Topic shop does not fully match the specified regex.",
+        ),
     ],
 )
 def test_fault_is_named_at_its_option_when_validated(
