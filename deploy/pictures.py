@@ -40,6 +40,7 @@ SHOTS = (
     ("connection", ("Escape", "2", "e", "t"), "works"),
     ("workers", ("Escape", "Escape", "Escape", "4"), "Generations"),
     ("offsets", ("5",), "COMMITTED"),
+    ("dlq", ("6",), "FROM TOPIC"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
     ("palette", ("Escape", "C-p", "h", "d", "f"), "Find anything"),

@@ -290,27 +290,27 @@ class Handlers(App[str]):
         if not self.view.on_command("export"):
             self.write_rows()
 
-    def write_rows(self) -> None:
-        """Write the rows of the table as JSON lines, into the file that is asked for."""
+    def write_rows(self, rows: list[dict[str, Any]] | None = None) -> None:
+        """Write rows, or those of the table, as JSON lines into the file that is asked for."""
         if self.scene.in_browser:
             self.say(NO_FILES, "amber")
             return
         # a group of its own: what asks for it may be an action itself
-        self.run_worker(self._write_rows(), group="export", exclusive=True)
+        self.run_worker(self._write_rows(rows), group="export", exclusive=True)
 
-    async def _write_rows(self) -> None:
+    async def _write_rows(self, rows: list[dict[str, Any]] | None) -> None:
         from tui.screens.dialogs import Ask
 
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
         usual = Path.cwd() / f"ingest-{self.view.NAME.lower()}-{stamp}.jsonl"
-        rows = self.view.exported()
+        rows = self.view.exported() if rows is None else rows
         question = f"{several(len(rows), 'row')} as JSON lines into the file:"
         answer = await self.push_screen_wait(Ask(self.scene, "Export", question, str(usual)))
         if not answer:
             return
         self._write(Path(answer), rows)
 
-    def _write(self, path: Path, rows: list[dict[str, str]]) -> None:
+    def _write(self, path: Path, rows: list[dict[str, Any]]) -> None:
         path = path.expanduser()
         try:
             with path.open("x", encoding="utf-8") as out:

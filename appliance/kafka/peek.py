@@ -6,7 +6,7 @@ Raises ConnectError with the broker's reason.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Any, Final, NamedTuple, Self
 
@@ -19,10 +19,13 @@ TIMEOUT_S: Final = 10.0
 _READ_S: Final = 8.0
 _MOST_BYTES: Final = 32 << 20
 _CHUNK: Final = 500
+_STALLED_S: Final = 30.0
 
 Settings = Mapping[str, Any]
 Bounds = dict[tuple[str, int], tuple[int, int]]
 """Topic and partition to its first offset and the one after its last."""
+Spans = Mapping[int, tuple[int, int]]
+"""Partition to an offset and the one after the last that is meant."""
 
 
 class Raw(NamedTuple):
@@ -117,7 +120,7 @@ class Reader:
         """Give at most `limit` records of a topic, newest first."""
         bounds = self._bounds_of(topic, partition)
         starts = {place: (max(low, high - limit), high) for place, (low, high) in bounds.items()}
-        found = self._read(starts, limit * max(1, len(starts)))
+        found = self._read(starts, _open(starts), limit * max(1, len(starts)))
         found.sort(key=lambda raw: (raw.timestamp or 0, raw.offset), reverse=True)
         return found[:limit]
 
@@ -141,7 +144,7 @@ class Reader:
                 )
                 start = high if answer.offset < 0 else answer.offset
             starts[place] = (start, high)
-        found = self._read(starts, limit)
+        found = self._read(starts, _open(starts), limit)
         return sorted(found, key=lambda raw: (raw.timestamp or 0, raw.offset))[:limit]
 
     def at(self, topic: str, partition: int, offset: int) -> Raw | None:
@@ -150,7 +153,8 @@ class Reader:
         low, high = bounds.get((topic, partition), (0, 0))
         if not low <= offset < high:
             return None
-        found = self._read({(topic, partition): (offset, offset + 1)}, 1)
+        spans = {(topic, partition): (offset, offset + 1)}
+        found = self._read(spans, _open(spans), 1)
         return next((raw for raw in found if raw.offset == offset), None)
 
     def go_to_end(self, topic: str, partition: int | None = None) -> None:
@@ -180,9 +184,49 @@ class Reader:
         wanted = partitions if partition is None else [partition]
         return self.bounds((topic, number) for number in wanted)
 
-    def _read(self, spans: Mapping[tuple[str, int], tuple[int, int]], most: int) -> list[Raw]:
-        """Read each partition's span of offsets until its end, `most` records or the time is over."""
-        left = {place: end for place, (start, end) in spans.items() if start < end}
+    def span(self, topic: str, spans: Spans) -> tuple[list[Raw], bool]:
+        """Give the records of some spans, and whether all of them: time and memory for it are bounded."""
+        wanted = {(topic, number): span for number, span in spans.items()}
+        left = _open(wanted)
+        found = self._read(wanted, left, sum(end - start for start, end in wanted.values()))
+        return found, not left
+
+    def scan(self, topic: str, spans: Spans) -> Iterator[list[Raw]]:
+        """Give all records of some spans piece by piece, each partition's oldest first.
+
+        Raises ConnectError when the broker gives nothing for _STALLED_S.
+        """
+        wanted = {(topic, number): span for number, span in spans.items()}
+        left = _open(wanted)
+        if not left:
+            return
+        self._consumer.assign([Place(*place, wanted[place][0]) for place in left])
+        came_s = self._clock.monotonic_s()
+        while left:
+            messages: list[Any] = self._consumer.consume(_CHUNK, timeout=0.5)
+            if messages:
+                came_s = self._clock.monotonic_s()
+            elif self._clock.monotonic_s() - came_s > _STALLED_S:
+                raise ConnectError(
+                    f"reading {topic}: the broker has given nothing for {_STALLED_S:.0f} s"
+                )
+            found = _taken(messages, left)
+            if found:
+                yield found
+                # who takes them may need its time
+                came_s = self._clock.monotonic_s()
+        self._consumer.unassign()
+
+    def _read(
+        self,
+        spans: Mapping[tuple[str, int], tuple[int, int]],
+        left: dict[tuple[str, int], int],
+        most: int,
+    ) -> list[Raw]:
+        """Read each partition's span of offsets until its end, `most` records or the time is over.
+
+        Of `left` remain the partitions that were not read to the end of their span.
+        """
         if not left:
             return []
         self._consumer.assign([Place(*place, spans[place][0]) for place in left])
@@ -192,22 +236,34 @@ class Reader:
         while left and len(found) < most and size < _MOST_BYTES:
             if self._clock.monotonic_s() > end_s:
                 break
-            messages: list[Any] = self._consumer.consume(min(_CHUNK, most), timeout=0.5)
-            for message in messages:
-                place = message.topic(), message.partition()
-                error = message.error()
-                if error is not None:
-                    if error.code() != KafkaError._PARTITION_EOF:
-                        raise ConnectError(f"reading {place[0]}-{place[1]}: {error.str()}")
-                    left.pop(place, None)
-                elif place in left:
-                    if message.offset() < left[place]:
-                        found.append(_raw(message))
-                        size += len(message.value() or b"")
-                    if message.offset() + 1 >= left[place]:
-                        del left[place]
+            came = _taken(self._consumer.consume(min(_CHUNK, most), timeout=0.5), left)
+            found += came
+            size += sum(len(raw.value or b"") for raw in came)
         self._consumer.unassign()
         return found
+
+
+def _open(spans: Mapping[tuple[str, int], tuple[int, int]]) -> dict[tuple[str, int], int]:
+    """Give the end of each span that holds something."""
+    return {place: end for place, (start, end) in spans.items() if start < end}
+
+
+def _taken(messages: Iterable[Any], left: dict[tuple[str, int], int]) -> list[Raw]:
+    """Give the records before the ends in `left`; a partition that is at its end leaves it."""
+    found = []
+    for message in messages:
+        place = message.topic(), message.partition()
+        error = message.error()
+        if error is not None:
+            if error.code() != KafkaError._PARTITION_EOF:
+                raise ConnectError(f"reading {place[0]}-{place[1]}: {error.str()}")
+            left.pop(place, None)
+        elif place in left:
+            if message.offset() < left[place]:
+                found.append(_raw(message))
+            if message.offset() + 1 >= left[place]:
+                del left[place]
+    return found
 
 
 _UNKNOWN: Final = (

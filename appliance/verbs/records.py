@@ -153,20 +153,26 @@ def _replay(client: Client, options: argparse.Namespace) -> int:
     body = _which(options)
     if options.to:
         body["topic"] = options.to
-    job = client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body)
-    while not options.dry_run and job["state"] == "running":
-        print(f"\r{job['done']}/{job['total']}", end="", file=sys.stderr)
-        time.sleep(_EVERY_S / 4)
-        job = client.get(*_CONSOLE, "jobs", job["id"])
+    job = _ended(client, client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body))
     print_json(job)
     failed = job["still_failing"] if options.dry_run else job["failed"]
     return 1 if failed or job.get("state") == "failed" else 0
 
 
+def _ended(client: Client, job: dict[str, Any]) -> dict[str, Any]:
+    """Wait for a job's end; what is no job, a dry run, is given as it is."""
+    while job.get("state") == "running":
+        print(f"\r{job['done']}/{job['total']}", end="", file=sys.stderr)
+        time.sleep(_EVERY_S / 4)
+        job = client.get(*_CONSOLE, "jobs", job["id"])
+    return job
+
+
 def _discard(client: Client, options: argparse.Namespace) -> int:
     body = _which(options)
-    print_json(client.post(*_CONSOLE, "dlq", options.topic, "discard", body=body))
-    return 0
+    job = _ended(client, client.post(*_CONSOLE, "dlq", options.topic, "discard", body=body))
+    print_json(job)
+    return 1 if job.get("state") == "failed" else 0
 
 
 def _which(options: argparse.Namespace) -> dict[str, Any]:

@@ -237,9 +237,11 @@ async def test_records_go_on_from_the_newest_row_when_the_topic_is_followed():
 def mended() -> dict[str, Any]:
     """Give what a replay of a letter answers."""
     found = queues()
-    for one in found["/dlq/dlq.orders-0/records"]:
-        one["value"] = {**one["value"], "bytes_b64": "bi9h"}
-    dry = {"decode": 1, "still_failing": 0, "without_origin": 0, "failures": []}
+    first = found["/dlq/dlq.orders-0/records"][0]
+    value = {"as": "text", "text": "n/a", "size": 3, "schema_id": None, "bytes_b64": "bi9h"}
+    found["/dlq/dlq.orders-0/records/0/0"] = {**first, "value": {**value, "cut": False}}
+    dry: dict[str, Any] = {"count": 1, "tried": 1, "whole": True, "decode": 1}
+    dry |= {"still_failing": 0, "without_origin": 0, "failures": []}
     job = {"id": "replay-1", "state": "done", "total": 1, "done": 1, "failed": 0, "error": None}
     replay = {**dry, **job, "targets": {"dlq.orders-0.retry": 1}}
     config = {"name": "orders-0", "topics": "orders"}
@@ -257,7 +259,7 @@ async def test_edited_payload_is_kept_when_it_is_not_sent_yet():
     assert isinstance(client, StillClient)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_view(pilot, 6)
-        for step in ("escape", "down"):
+        for step in ("escape", "enter"):
             await pilot.press("R")
             await until(lambda: isinstance(app.screen, EditText))
             area = app.screen.query_one(TextArea)
@@ -270,7 +272,6 @@ async def test_edited_payload_is_kept_when_it_is_not_sent_yet():
             await pilot.press(step)
             if step == "escape":
                 await until(lambda: "R goes on with the edited payload of 0:0" in str(app._said))
-        await pilot.press("enter")
         await until(lambda: isinstance(app.screen, Confirm))
         assert isinstance(app.screen, Confirm)
         told = app.screen.text.plain
@@ -279,7 +280,7 @@ async def test_edited_payload_is_kept_when_it_is_not_sent_yet():
         await pilot.press("y")
         await until(lambda: "the broker has acknowledged 1 of 1" in str(app._said))
         sent = [body for method, path, body in client.changes if path.endswith("/replay")][-1]
-        assert sent["edits"] == {"0:0": "12.5"}
+        assert sent["edits"] == {"0:0": {"text": "12.5", "from_size": 3}}
 
 
 async def test_letter_shows_what_the_connector_wrote_beside_its_own_headers():

@@ -109,7 +109,7 @@ class Detail(Vertical):
 
     def paint(self, wanted: Filter, problem: str | None) -> None:
         """Show head, tabs and the tab's rows."""
-        scene, palette = self.scene, self.scene.palette
+        palette = self.scene.palette
         self.query_one("#detail-head", Static).update(self._head(), layout=False)
         tabs = Text(" ", no_wrap=True)
         for page in self.pages:
@@ -120,7 +120,6 @@ class Detail(Vertical):
         self.query_one("#detail-tabs", Static).update(tabs, layout=False)
         self.page.paint(wanted)
         subtitle(self.page.grid, problem or "")
-        del scene
         self.put_text()
 
     def put_text(self) -> None:

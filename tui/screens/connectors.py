@@ -240,8 +240,7 @@ class Connectors(View):
         glyph, word, role = palette.state(health)
         tasks = model.tasks_of(key)
         running = sum(task.state == "RUNNING" for task in tasks)
-        behind, text = lag_of(model, key)
-        del behind
+        _, text = lag_of(model, key)
         new = sum(
             int(queue.get("new_1h") or 0)
             for queue in self.scene.queues

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import time
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -15,11 +14,11 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Horizontal, Vertical
 
+from tui.calls import ours
 from tui.client import PREFIX, escaped
-from tui.filters import Filter
 from tui.letters import TABS, letter_text
 from tui.model import reason
-from tui.replaying import Replaying
+from tui.replaying import Replaying, whole_path
 from tui.scene import NO_FILES, Asker, Scene
 from tui.screens.dialogs import Choice
 from tui.screens.view import Hints, Listing, Selection, View
@@ -71,7 +70,7 @@ class Dlq(View):
     NAME: ClassVar[str] = "DLQ"
     SHORT: ClassVar[str] = "DLQ"
     POLL_S: ClassVar[float | None] = 5.0
-    EVENTS: ClassVar[frozenset[str]] = frozenset({"discard", "purge"})
+    EVENTS: ClassVar[frozenset[str]] = frozenset({"discard", "purge", "dlq"})
     HINTS: ClassVar[Hints] = (
         ("r", "replay"),
         ("R", "edit+replay"),
@@ -90,9 +89,10 @@ class Dlq(View):
         "would (v changes that). A letter keeps the time of its record: TIME, +1h and AGE, that of the "
         "newest one, count from there and not from when it was written into the queue. r replays: "
         "first a dry run with today's configuration, then, if "
-        "you agree, a job sends them to the topic they came from or to a retry topic. R edits one "
-        "payload first. D hides letters (Kafka deletes no single record); P purges a queue for "
-        "good. F keeps only letters with the same error, Esc shows all again."
+        "you agree, a job sends them to a retry topic that only this connector reads, or to the "
+        "topic they came from. R edits one payload first. D hides letters (Kafka deletes no single "
+        "record); P purges a queue, or a partition up to the cursor, for good. The newest 500 are "
+        "loaded, End loads more. F keeps only letters with the same error, Esc shows all again."
     )
     STYLE: ClassVar[str] = """
     #dlq .upper { height: 40%; } #queues { width: 44; }
@@ -107,7 +107,8 @@ class Dlq(View):
         self.tab = 0
         self.form = "auto"
         self.replaying: Replaying | None = None
-        self._limit = LIMIT
+        self._wanted = LIMIT
+        self._loaded_of: tuple[object, ...] | None = None
 
     def compose(self) -> ComposeResult:
         """Give the panes."""
@@ -145,6 +146,20 @@ class Dlq(View):
         """Give the grid of letters."""
         return self.query_one("#letters", Grid)
 
+    @property
+    def total(self) -> int:
+        """Give how many letters the open queue has, hidden ones left out."""
+        return max(len(self.letters), int((self._queue or {}).get("records", 0)))
+
+    @property
+    def owners(self) -> list[str]:
+        """Give the connectors that write into the open queue."""
+        return list((self._queue or {}).get("connectors", ()))
+
+    @property
+    def _queue(self) -> dict[str, Any] | None:
+        return next((one for one in self.scene.queues if one["topic"] == self.topic), None)
+
     def badge(self) -> tuple[str, str] | None:
         """Give how many are new."""
         new = sum(int(queue["new_1h"]) for queue in self.scene.queues)
@@ -164,13 +179,42 @@ class Dlq(View):
         if self.topic not in known:
             busiest = max(self.scene.queues, key=lambda queue: queue["new_1h"], default=None)
             self.topic = busiest["topic"] if busiest else ""
-        if self.topic:
-            query = f"limit={self._limit}&as={self.form}"
-            found = await client.get(f"{PREFIX}/dlq/{escaped(self.topic)}/records?{query}")
-            self.letters = {f"{one['partition']}:{one['offset']}": one for one in found}
+        queue = self._queue
+        if queue is None:
+            self.letters, self._loaded_of = {}, None
         else:
-            self.letters = {}
+            state = queue.get("end"), queue["records"], queue["discarded"]
+            of = self.topic, self.form, self._wanted, *state
+            if of != self._loaded_of or queue.get("end") is None:
+                self.letters = await self._fetched(client, self.topic, int(queue["records"]))
+                self._loaded_of = of
         self.listing.expire()
+
+    async def _fetched(self, client: Asker, topic: str, total: int) -> dict[str, Letter]:
+        """Give the newest letters, page by page, as many as are wanted."""
+        letters: dict[str, Letter] = {}
+        ends: dict[int, int] = {}
+        while len(letters) < self._wanted:
+            query = f"limit={LIMIT}&as={self.form}"
+            if ends:
+                query += "&after=" + ",".join(f"{number}:{at}" for number, at in ends.items())
+            found = await client.get(f"{PREFIX}/dlq/{escaped(topic)}/records?{query}")
+            page = {f"{one['partition']}:{one['offset']}": one for one in found}
+            if not page.keys() - letters.keys():
+                break
+            letters |= page
+            for one in found:
+                place = one["partition"]
+                ends[place] = min(one["offset"], ends.get(place, one["offset"]))
+            if len(letters) >= total:
+                break
+        return letters
+
+    def _more(self) -> None:
+        """Load the next page, where there is one."""
+        if len(self.letters) >= self._wanted and len(self.letters) < self.total:
+            self._wanted += LIMIT
+            self.loaded_s = float("-inf")
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show queues, letters and the letter."""
@@ -187,19 +231,25 @@ class Dlq(View):
             self.listing.show(list(self.letters), self.filter, now_s)
             table.renew()
         marked = f", {len(table.marked)} marked" if table.marked else ""
-        many = _ABSENT if self._absent(self.topic) else f"{len(table.keys)} records{marked}"
+        part = f" of {self.total}" if len(table.keys) < self.total else ""
+        many = f"{len(table.keys)}{part} records{marked}"
+        many = _ABSENT if self._absent(self.topic) else many
         retitle(table, f"{self.topic or 'Dead letters'}  {many}")
         job = self.replaying.progress if self.replaying is not None else ""
         note = f"/{self.filter.text}  " if self.filter.text else ""
         others = len(self.scene.queues) - 1
         if self.narrow and others > 0:
             note += f"t shows {several(others, 'other queue')}  "
+        if len(self.letters) < self.total:
+            note += f"of the newest {len(self.letters)}, End loads more  "
         subtitle(table, self.problem or f"{note}{job or 'newest first'}")
         self._put_letter()
 
     def _nothing(self, now_s: float) -> str:
         """Give what is said of a queue without letters: since when, where that is known."""
         queue = next((one for one in self.scene.queues if one["topic"] == self.topic), None)
+        if len(self.letters) < self.total:
+            return f"None of the newest {len(self.letters)} letters matches; Esc shows all"
         if self.letters:
             return "No letter matches; Esc shows all"
         if queue is None:
@@ -225,6 +275,8 @@ class Dlq(View):
         """Show the letter, or the letters of the queue."""
         if event.grid.id == "queues" and event.grid.has_focus and event.grid.key:
             self._open(event.grid.key)
+        if event.grid is self.table and event.grid.keys and event.grid.key == event.grid.keys[-1]:
+            self._more()
         self._put_letter()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
@@ -244,6 +296,7 @@ class Dlq(View):
     def _open(self, topic: str) -> None:
         if topic != self.topic:
             self.topic, self.letters = topic, {}
+            self._wanted, self._loaded_of = LIMIT, None
             self.table.marked = set()
             self.table.show([])
             self.loaded_s = float("-inf")
@@ -317,19 +370,24 @@ class Dlq(View):
             self.set_filter(" ".join([f"stage:{letter['stage'] or ''}", *words]))
 
     async def _grouped(self, console: Console) -> None:
-        """Offer the kinds of errors; the chosen one becomes the filter."""
-        counts = Counter(
-            (str(one["stage"]), self._error(one)) for one in self.letters.values()
-        ).most_common()
+        """Offer the kinds of errors in all of the queue; the chosen one becomes the filter."""
+        groups = await console.actions.ask(ours("GET", f"/dlq/{escaped(self.topic)}/groups"))
+        if not groups:
+            return
         options = [
-            (str(at), f"{number}  {_STAGES.get(stage, stage)}", error)
-            for at, ((stage, error), number) in enumerate(counts)
+            (
+                str(at),
+                f"{group['count']}  {_STAGES.get(str(group['stage']), str(group['stage']))}",
+                reason(group["message"]) or "without error headers",
+            )
+            for at, group in enumerate(groups)
         ]
         answer = await console.push_screen_wait(Choice(self.scene, "Errors", options, 16))
         if answer is not None:
-            stage, error = counts[int(answer)][0]
+            group = groups[int(answer)]
+            error = reason(group["message"]) or ""
             words = [word for word in error.split() if ":" not in word][:6]
-            self.set_filter(" ".join([f"stage:{stage}", *words]))
+            self.set_filter(" ".join([f"stage:{group['stage'] or ''}", *words]))
 
     async def _pick(self, console: Console) -> None:
         options = [
@@ -351,21 +409,42 @@ class Dlq(View):
         if self.scene.in_browser:
             console.say(NO_FILES, "amber")
             return
+        of = f"of the {several(len(self.exported()), 'letter')} shown"
         options = [
-            ("json", "JSON lines", "one file, each letter whole"),
-            ("raw", "raw bytes", "a folder, the value of each letter as its bytes were"),
+            ("json", "JSON lines", f"one file, {of} each whole"),
+            ("raw", "raw bytes", f"a folder, {of} the value as its bytes were"),
         ]
         answer = await console.push_screen_wait(Choice(self.scene, "Export", options, 14))
+        if answer is None:
+            return
+        letters = await self._wholes()
+        if letters is None:
+            return
         if answer == "json":
-            console.write_rows()
-        elif answer == "raw":
-            console.say(*self._write_values())
+            console.write_rows(letters)
+        else:
+            console.say(*self._write_values(letters))
 
-    def _write_values(self) -> tuple[str, str]:
+    async def _wholes(self) -> list[Letter] | None:
+        """Give the letters shown with all of their bytes; None where that failed, which is said."""
+        actions = self.console.actions
+        topic, letters = self.topic, []
+        for letter in self.exported():
+            if any(letter[side].get("cut") for side in ("key", "value")):
+                key = f"{letter['partition']}:{letter['offset']}"
+                whole = await actions.ask(ours("GET", whole_path(topic, key, self.form)))
+                if whole is None:
+                    return None
+                letters.append(whole)
+            else:
+                letters.append(letter)
+        return letters
+
+    def _write_values(self, letters: Sequence[Letter]) -> tuple[str, str]:
         """Write each value into a file; gives what to say, and how."""
         stamp = time.strftime("%Y%m%d-%H%M%S", time.gmtime(self.scene.clock()))
         folder = Path.cwd() / f"ingest-{self.topic}-{stamp}"
-        letters = [letter for letter in self.exported() if letter["value"].get("bytes_b64")]
+        letters = [letter for letter in letters if letter["value"].get("bytes_b64")]
         try:
             folder.mkdir()
             for letter in letters:
@@ -392,10 +471,6 @@ class Dlq(View):
         had = bool(self.table.marked)
         self.table.action_clear_marks()
         return had
-
-    def shown(self) -> Filter:
-        """Give the filter that the letters shown have passed."""
-        return self.filter
 
     @staticmethod
     def _error(letter: Letter) -> str:

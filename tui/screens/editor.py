@@ -8,10 +8,16 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.widgets import TextArea
+from textual.widgets.text_area import Document
 
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog
 from tui.widgets.frame import subtitle
+
+
+def keeps(text: str) -> bool:
+    """Tell whether the editor gives a text back as it was: it makes all ends of lines the same."""
+    return Document(text).text == text
 
 
 class EditText(Dialog):

@@ -10,16 +10,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from starlette.concurrency import iterate_in_threadpool
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.errors import BadRequestError
-from appliance.kafka.peek import Raw, purge
+from appliance.kafka.peek import purge
 from appliance.rest.answers import json_response
-from appliance.rest.console.jobs import Jobs
+from appliance.rest.console.jobs import Job, Jobs
+from appliance.rest.console.letters import Letters, Selected, read_after
 from appliance.rest.console.payloads import FORMS
-from appliance.rest.console.records import Records, dead_letter, object_of
+from appliance.rest.console.records import Records, object_of
 from appliance.rest.console.replay import Replay
 from appliance.rest.context import Context
 from appliance.rest.errors import RestError
@@ -28,7 +30,6 @@ from appliance.rest.users import Role
 
 HOUR_MS: Final = 3_600_000
 _MOST: Final = 5000
-_SCANNED: Final = 5000
 
 Members = Mapping[str, str]
 Entry = dict[str, Any]
@@ -48,40 +49,6 @@ def routes(context: Context, records: Records, jobs: Jobs, prefix: str) -> list[
         Route("POST", f"{topic}/discard", queues.discard, role=Role.OPERATE),
         Route("POST", f"{topic}/purge", queues.purge),
     ]
-
-
-class Selected:
-    """Which dead letters a request means: places, or what the filters leave."""
-
-    def __init__(self, query: Mapping[str, Any]) -> None:
-        self._stage = query.get("stage")
-        self._exception = query.get("exception")
-        self._text = str(query.get("q") or "").lower()
-        places = query.get("records")
-        self._places = None if places is None else {(int(p), int(o)) for p, o in places}
-
-    def __call__(self, letter: Entry) -> bool:
-        """Tell whether the letter is meant."""
-        if self._places is not None:
-            return (letter["partition"], letter["offset"]) in self._places
-        if self._stage and letter["stage"] != self._stage:
-            return False
-        if self._exception and letter["exception"] != self._exception:
-            return False
-        if not self._text:
-            return True
-        words = [
-            letter["key"]["text"],
-            letter["value"]["text"],
-            letter["message"],
-            letter["cause"],
-        ]
-        words += [str(value) for _, value in letter["headers"]]
-        origin = letter["origin"]
-        words.append(
-            f"{origin['topic']}/{origin['partition']}@{origin['offset']}" if origin else ""
-        )
-        return self._text in "\n".join(word or "" for word in words).lower()
 
 
 class _Queues:
@@ -122,6 +89,7 @@ class _Queues:
                         "connectors": connectors,
                         "exists": topic in known,
                         "records": total - len(gone),
+                        "end": sum(high for _, high in bounds.values()),
                         "discarded": len(gone),
                         "new_1h": new,
                         "last_ms": newest[0].timestamp if newest else None,
@@ -133,61 +101,45 @@ class _Queues:
         return answer
 
     async def records(self, request: Request, members: Members) -> Response:
-        """Dead letters, newest first; `q`, `stage`, `exception` choose, `as` says how to read them."""
-        limit = request.query_params.get("limit", "")
+        """Dead letters, newest first; `q`, `stage`, `exception` choose, `as` says how to read them.
+
+        `after`, `partition:offset` with commas, goes on after these letters, in partitions that it does
+        not name at the newest.
+        """
+        query = request.query_params
+        limit = query.get("limit", "")
         count = min(int(limit), _MOST) if limit.isdigit() else 200
-        letters = await self._letters(request, members)
-        return json_response(letters[:count])
+        after = read_after(query.get("after", ""))
+        return json_response(await self._page(request, members, count, after))
+
+    async def _page(
+        self, request: Request, members: Members, count: int, after: Mapping[int, int]
+    ) -> list[Entry]:
+        query, form = request.query_params, _form(request)
+        with_hidden = query.get("discarded") == "true"
+
+        def page() -> list[Entry]:
+            letters = self._letters(members["topic"])
+            return letters.page(Selected(query), form, count, after, with_hidden=with_hidden)
+
+        return await self._context.call(page)
+
+    def _letters(self, topic: str) -> Letters:
+        payloads = self._records.payloads(self._owners(topic)[0])
+        return Letters(self._records, self._context.journal, topic, payloads)
 
     async def record(self, request: Request, members: Members) -> Response:
-        """One dead letter, hidden or not; `as` says how to read it."""
+        """One dead letter with all its bytes, hidden or not; `as` says how to read it."""
         place = members["partition"], members["offset"]
         if not all(number.isdigit() for number in place):
             raise RestError(404, f"{place[0]}@{place[1]} is no partition and offset.")
-        found = await self._context.call(
-            self._one, members["topic"], int(place[0]), int(place[1]), _form(request)
-        )
+        letters = self._letters(members["topic"])
+        found = await self._context.call(letters.one, int(place[0]), int(place[1]), _form(request))
         if found is None:
             raise RestError(
                 404, f"{members['topic']} has no record {place[0]}@{place[1]} any more."
             )
         return json_response(found)
-
-    def _one(self, topic: str, partition: int, offset: int, form: str) -> Entry | None:
-        payloads = self._records.payloads(self._owners(topic)[0])
-        with self._records.reader() as reader:
-            raw = reader.at(topic, partition, offset)
-        gone = (partition, offset) in self._context.journal.discarded(topic)
-        return None if raw is None else {**dead_letter(raw, payloads, form), "discarded": gone}
-
-    async def _letters(self, request: Request, members: Members) -> list[Entry]:
-        form = _form(request)
-        wanted = Selected(request.query_params)
-        with_hidden = request.query_params.get("discarded") == "true"
-        return await self._context.call(self._read, members["topic"], form, wanted, with_hidden)
-
-    def _read(
-        self, topic: str, form: str, wanted: Selected, with_hidden: bool = False
-    ) -> list[Entry]:
-        return [letter for letter, _ in self._pairs(topic, form, wanted, with_hidden)]
-
-    def _pairs(
-        self, topic: str, form: str, wanted: Selected, with_hidden: bool = False
-    ) -> list[tuple[Entry, Raw]]:
-        owners = self._owners(topic)
-        payloads = self._records.payloads(owners[0])
-        hidden = self._context.journal.discarded(topic)
-        with self._records.reader() as reader:
-            raws = reader.newest(topic, _SCANNED)
-        found = []
-        for raw in raws:
-            gone = (raw.partition, raw.offset) in hidden
-            if gone and not with_hidden:
-                continue
-            letter = {**dead_letter(raw, payloads, form), "discarded": gone}
-            if wanted(letter):
-                found.append((letter, raw))
-        return found
 
     def _owners(self, topic: str) -> list[str]:
         owners = self._records.queues(self._context.herder.snapshot()).get(topic)
@@ -196,12 +148,9 @@ class _Queues:
         return owners
 
     async def groups(self, request: Request, members: Members) -> Response:
-        """How many dead letters there are of each stage and error."""
-        letters = await self._letters(request, members)
-        counts = Counter(
-            (letter["stage"], letter["exception"], letter["cause"] or letter["message"])
-            for letter in letters
-        )
+        """How many dead letters there are of each stage and error, in all of the queue."""
+        letters, wanted = self._letters(members["topic"]), Selected(request.query_params)
+        counts = await self._context.call(_grouped, letters, wanted)
         return json_response(
             [
                 {"stage": stage, "exception": exception, "message": message, "count": count}
@@ -210,34 +159,62 @@ class _Queues:
         )
 
     async def export(self, request: Request, members: Members) -> Response:
-        """Dead letters as they are listed, all that `q`, `stage` and `exception` leave."""
-        return json_response(await self._letters(request, members))
+        """All dead letters that `q`, `stage` and `exception` leave, whole, as JSON lines, oldest first."""
+        form, wanted = _form(request), Selected(request.query_params)
+        letters = self._letters(members["topic"])
+        lines = iterate_in_threadpool(letters.lines(wanted, form))
+        return StreamingResponse(lines, media_type="application/x-ndjson")
 
     async def replay(self, request: Request, members: Members) -> Response:
-        """Send dead letters again: `records` or filters, `topic`, `edits`, `dry_run`; gives a job."""
-        body = _object(await request.body())
-        topic = members["topic"]
-        pairs = await self._context.call(self._pairs, topic, "auto", Selected(body))
+        """Send dead letters again; gives a job.
+
+        `records` or filters choose (neither: all of the queue); `topic`, `edits`, `dry_run`.
+        The dry run reads the first letters with the connector's converters; `tried` says how many.
+        """
+        body, topic = _object(await request.body()), members["topic"]
+        letters, wanted = self._letters(topic), Selected(body)
         owner = self._owners(topic)[0]
         replay = Replay(self._records, self._context.journal, topic, owner, body)
+        await self._context.call(replay.check, letters)
+        total = await self._context.call(letters.total, wanted)
         if body.get("dry_run"):
-            return json_response(await self._context.call(replay.tried, pairs))
-        job = self._jobs.start("replay", topic, len(pairs), lambda job: replay.run(pairs, job))
+            told = await self._context.call(replay.tried, letters.each(wanted), total)
+            return json_response(told)
+        job = self._jobs.start(
+            "replay", topic, total or 0, lambda job: replay.run(letters.each(wanted), job)
+        )
         return json_response(job.told(), 202)
 
     async def discard(self, request: Request, members: Members) -> Response:
-        """Hide dead letters: `records` or filters, `dry_run`."""
-        body = _object(await request.body())
-        topic = members["topic"]
-        letters = await self._context.call(self._read, topic, "auto", Selected(body))
-        places = [[letter["partition"], letter["offset"]] for letter in letters]
-        if not body.get("dry_run") and places:
+        """Hide dead letters: `records` or filters (neither: all), `dry_run`; gives a job."""
+        body, topic = _object(await request.body()), members["topic"]
+        letters, wanted = self._letters(topic), Selected(body)
+        if body.get("dry_run"):
+            count, whole = await self._context.call(letters.counted, wanted)
+            return json_response({"count": count, "whole": whole})
+        total = await self._context.call(letters.total, wanted)
+        job = self._jobs.start(
+            "discard", topic, total or 0, lambda job: self._hide(letters, wanted, topic, job)
+        )
+        return json_response(job.told(), 202)
+
+    def _hide(self, letters: Letters, wanted: Selected, topic: str, job: Job) -> None:
+        for pairs in letters.each(wanted):
+            job.go_on()
+            places = [[raw.partition, raw.offset] for _, raw in pairs]
             self._context.journal.discard(topic, places, "discarded")
-        return json_response({"count": len(places), "records": places})
+            job.done += len(places)
+            job.total = max(job.total, job.done)
+        job.total = job.done
 
     async def purge(self, request: Request, members: Members) -> Response:
         """Delete a queue's records for good, up to `before` by partition or all; `dry_run`."""
         body = _object(await request.body())
+        before = body.get("before", {})
+        if not isinstance(before, dict) or not all(
+            key.isdigit() and isinstance(offset, int) for key, offset in before.items()
+        ):
+            raise BadRequestError("before must be an object of offsets by partition.")
         topic = members["topic"]
         self._owners(topic)
         return json_response(await self._context.call(self._purge, topic, body))
@@ -248,7 +225,7 @@ class _Queues:
             bounds = reader.bounds(places)
         before = {partition: high for (_, partition), (_, high) in bounds.items()}
         if "before" in body:
-            before = {int(number): int(offset) for number, offset in body["before"].items()}
+            before = {int(number): offset for number, offset in body["before"].items()}
         count = sum(
             max(0, min(before[partition], high) - low)
             for (_, partition), (low, high) in bounds.items()
@@ -258,6 +235,16 @@ class _Queues:
             purge(self._records.settings(), topic, before)
             self._context.journal.purged(topic, count)
         return {"count": count, "before": {str(key): value for key, value in before.items()}}
+
+
+def _grouped(letters: Letters, wanted: Selected) -> Counter[tuple[Any, Any, Any]]:
+    counts: Counter[tuple[Any, Any, Any]] = Counter()
+    for pairs in letters.each(wanted):
+        counts.update(
+            (letter["stage"], letter["exception"], letter["cause"] or letter["message"])
+            for letter, _ in pairs
+        )
+    return counts
 
 
 def _form(request: Request) -> str:

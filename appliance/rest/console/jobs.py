@@ -6,6 +6,7 @@ A job lives in the worker that started it; the newest KEPT are remembered. Any t
 from __future__ import annotations
 
 import itertools
+import logging
 import threading
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -15,18 +16,24 @@ from starlette.responses import Response
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.errors import ConnectError
+from appliance.journal.journal import Journal
 from appliance.rest.answers import json_response
 from appliance.rest.errors import RestError
 from appliance.rest.routing import Route
 from appliance.rest.users import Role
 
+_LOG = logging.getLogger(__name__)
 KEPT: Final = 50
 
 Members = Mapping[str, str]
 
 
+class CancelledError(Exception):
+    """A job ends early, as it was asked to."""
+
+
 class Job:
-    """One job; `run` counts up `done` and `failed` and looks at `cancelled`."""
+    """One job; what it runs counts up `done` and `failed` and calls `go_on` between its steps."""
 
     def __init__(self, id: str, kind: str, target: str, total: int) -> None:
         self.id = id
@@ -41,10 +48,10 @@ class Job:
         self.started_ms = SYSTEM_CLOCK.now_ms()
         self._cancel = threading.Event()
 
-    @property
-    def cancelled(self) -> bool:
-        """Tell whether it is to end early."""
-        return self._cancel.is_set()
+    def go_on(self) -> None:
+        """Raise CancelledError when it is to end early."""
+        if self._cancel.is_set():
+            raise CancelledError
 
     def cancel(self) -> None:
         """Ask it to end early; what was done stays."""
@@ -67,9 +74,10 @@ class Job:
 
 
 class Jobs:
-    """The jobs of this worker."""
+    """The jobs of this worker; the journal is told when each begins and ends."""
 
-    def __init__(self) -> None:
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
         self._jobs: dict[str, Job] = {}
         self._numbers = itertools.count(1)
 
@@ -79,16 +87,31 @@ class Jobs:
         self._jobs[job.id] = job
         for old in list(self._jobs)[:-KEPT]:
             del self._jobs[old]
+        self._tell(job)
         threading.Thread(target=self._run, args=(job, run), name=job.id, daemon=True).start()
         return job
 
     def _run(self, job: Job, run: Callable[[Job], None]) -> None:
+        state = "failed"
         try:
             run(job)
-            job.state = "cancelled" if job.cancelled and job.done < job.total else "done"
+            state = "done"
+        except CancelledError:
+            state = "cancelled"
         except ConnectError as error:
             job.error = str(error)
-            job.state = "failed"
+        except Exception as error:  # noqa: BLE001 - a job that has ended must say so
+            _LOG.exception("A job has failed. job=%s", job.id)
+            job.error = f"{type(error).__name__}: {error}"
+        finally:
+            job.state = state
+            self._tell(job)
+
+    def _tell(self, job: Job) -> None:
+        told = {"kind": job.kind, "target": job.target, "to": job.state}
+        self._journal.append(
+            "job", {"key": job.id, **told, "done": job.done, "failed": job.failed}
+        )
 
     def routes(self, prefix: str) -> list[Route]:
         """Give the routes."""

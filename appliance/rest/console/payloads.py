@@ -32,7 +32,7 @@ NAMED: Final[Mapping[str, str]] = {
     "boolean": f"{_CONNECT}.converters.BooleanConverter",
 }
 FORMS: Final = ("auto", "converter", *NAMED, "json", "text", "hex")
-_LONGEST: Final = 64 << 10
+LONGEST: Final = 64 << 10
 _REGISTRY: Final = "schema.registry.url"
 
 
@@ -52,16 +52,19 @@ class Payloads:
         *,
         is_key: bool,
         headers: RawHeaders = (),
+        whole: bool = False,
     ) -> dict[str, Any]:
-        """Give `as`, `text`, `schema_id`, `decode_error`, `bytes_b64` and `size` of a payload.
+        """Give `as`, `text`, `schema_id`, `decode_error`, `bytes_b64`, `size` and `cut` of a payload.
 
-        `headers` are those of its record: they may say which schema it has.
+        `headers` are those of its record: they may say which schema it has. Unless `whole`, no more than
+        LONGEST bytes are in `bytes_b64`, and `cut` says that there are more.
         """
         if payload is None:
             return {"as": "null", "text": None, "size": 0}
         named = schema_named(payload, headers, is_key=is_key)
         found: dict[str, Any] = {"size": len(payload), "schema_id": named}
-        found["bytes_b64"] = base64.b64encode(payload[:_LONGEST]).decode()
+        found["cut"] = not whole and len(payload) > LONGEST
+        found["bytes_b64"] = base64.b64encode(payload if whole else payload[:LONGEST]).decode()
         tried = [form]
         if form == "auto":
             tried = self._tried(has_schema=named is not None, is_key=is_key)

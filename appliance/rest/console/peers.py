@@ -20,7 +20,7 @@ from starlette.requests import Request
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.errors import ConnectError
 from appliance.herder.entities import HerderSnapshot
-from appliance.rest.console.snapshot import rates
+from appliance.rest.console.snapshot import letters, rates
 from appliance.rest.console.trends import Told, merged
 from appliance.rest.context import Context
 from appliance.rest.forward import WorkerClient
@@ -91,6 +91,7 @@ class Peers:
         self._gathering = asyncio.Lock()
         self._rated_s = float("-inf")
         self._rates: list[Any] = []
+        self._letters: Mapping[str, int] = {}
 
     @property
     def worker_id(self) -> str:
@@ -143,8 +144,14 @@ class Peers:
         if self._clock.monotonic_s() - self._rated_s >= FRESH_S:
             self._rated_s = self._clock.monotonic_s()
             seen = self._context.herder.snapshot(whole=False)
-            self._rates = rates(await self.metrics(seen, authorization), seen.taken_ms)
+            metrics = await self.metrics(seen, authorization)
+            self._rates = rates(metrics, seen.taken_ms)
+            self._letters = letters(metrics, seen)
         return self._rates
+
+    def letters(self) -> Mapping[str, int]:
+        """Give how many letters the tasks of the last `rates` have written into each queue."""
+        return self._letters
 
     async def _ask(self, worker: str, url: str, authorization: str | None) -> None:
         found = await self._get(url + LOCAL_PATH, authorization)

@@ -109,10 +109,10 @@ def effective(worker: WorkerConfig, given: Mapping[str, str]) -> dict[str, str]:
     return found
 
 
-def entry(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
-    """Give a record with its payloads as text."""
+def entry(raw: Raw, payloads: Payloads, form: str, *, whole: bool = False) -> dict[str, Any]:
+    """Give a record with its payloads as text; with all their bytes when it is to be `whole`."""
     of_key = form if form == "hex" else "auto"
-    show = functools.partial(payloads.show, raw.topic, headers=raw.headers)
+    show = functools.partial(payloads.show, raw.topic, headers=raw.headers, whole=whole)
     return {
         "topic": raw.topic,
         "partition": raw.partition,
@@ -124,8 +124,17 @@ def entry(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
     }
 
 
-def dead_letter(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
+def dead_letter(raw: Raw, payloads: Payloads, form: str, *, whole: bool = False) -> dict[str, Any]:
     """Give a dead letter: the record, where it came from and why it is here."""
+    why = envelope(raw)
+    origin = why["origin"]
+    # the converter that could not read it is asked with the topic that it came from
+    asked = raw if origin is None else raw._replace(topic=str(origin["topic"]))
+    return {**entry(asked, payloads, form, whole=whole), **why}
+
+
+def envelope(raw: Raw) -> dict[str, Any]:
+    """Give what is known of a dead letter without its payloads."""
     context = {
         name.removeprefix(ERRORS): header_text(value)
         for name, value in raw.headers
@@ -138,15 +147,16 @@ def dead_letter(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
             "partition": _number(context.get("partition")),
             "offset": _number(context.get("offset")),
         }
-    # the converter that could not read it is asked with the topic that it came from
-    found = entry(
-        raw if origin is None else raw._replace(topic=str(origin["topic"])), payloads, form
-    )
-    found["topic"] = raw.topic
-    found["headers"] = [pair for pair in found["headers"] if not pair[0].startswith(ERRORS)]
+    headers = [
+        [name, header_text(value)] for name, value in raw.headers if not name.startswith(ERRORS)
+    ]
     exception = (context.get("exception.class.name") or "").rpartition(".")[2]
     return {
-        **found,
+        "topic": raw.topic,
+        "partition": raw.partition,
+        "offset": raw.offset,
+        "ts": raw.timestamp,
+        "headers": headers,
         "origin": origin,
         "connector": context.get("connector.name"),
         "task": _number(context.get("task.id")),
@@ -156,7 +166,7 @@ def dead_letter(raw: Raw, payloads: Payloads, form: str) -> dict[str, Any]:
         "message": context.get("exception.message"),
         "trace": context.get("exception.stacktrace"),
         "cause": _cause(context.get("exception.stacktrace")),
-        "attempts": _number(dict(found["headers"]).get(ATTEMPT)) or 0,
+        "attempts": _number({str(name): value for name, value in headers}.get(ATTEMPT)) or 0,
     }
 
 

@@ -36,7 +36,7 @@ Members = Mapping[str, str]
 
 def routes(context: Context, secrets: Secrets) -> list[Route]:
     """Give the routes."""
-    peers, records, jobs = Peers(context), Records(context), Jobs()
+    peers, records, jobs = Peers(context), Records(context), Jobs(context.journal)
     resources = _Resources(context, secrets, peers)
     return [
         *logs.routes(peers, PREFIX),
@@ -141,7 +141,7 @@ class _Resources:
         async def figures() -> list[Any]:
             return await self._peers.rates(authorization)
 
-        stream = events(self._context.journal, last_id, figures)
+        stream = events(self._context.journal, last_id, figures, self._peers.letters)
         return StreamingResponse(
             stream, media_type="text/event-stream", headers={"cache-control": "no-store"}
         )

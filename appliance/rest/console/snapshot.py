@@ -17,6 +17,7 @@ from appliance.journal.journal import Event, Journal, Revised
 from appliance.rest.console.trends import Figures, rate_of
 from appliance.rest.console.trends import Told as Trends
 
+_QUEUE: Final = "errors.deadletterqueue.topic.name"
 _PACKAGE: Final = re.compile(r"\b(?:[a-z]\w*\.)+(?=[A-Z]\w*(?:Exception|Error)\b)")
 _LAGS: Final = (
     ("lag-ms", "ms"),
@@ -158,7 +159,7 @@ def _connector(
     revised: Revised | None,
     seen: HerderSnapshot,
 ) -> dict[str, Any]:
-    queue = info.config.get("errors.deadletterqueue.topic.name")
+    queue = info.config.get(_QUEUE)
     named = info.config.get("topics") or info.config.get("topic") or ""
     topics = [topic.strip() for topic in named.split(",") if topic.strip()]
     return {
@@ -251,4 +252,16 @@ def rates(metrics: Mapping[str, Figures], now_ms: int) -> list[Any]:
                 *([] if trouble is None else [trouble]),
             ]
         )
+    return found
+
+
+def letters(metrics: Mapping[str, Figures], seen: HerderSnapshot) -> dict[str, int]:
+    """Give how many letters the tasks with figures have written into each dead letter queue."""
+    found: dict[str, int] = {}
+    for text, figures in metrics.items():
+        info = seen.connectors.get(text.rpartition("-")[0])
+        queue = None if info is None else info.config.get(_QUEUE)
+        if queue:
+            written = figures.get("deadletterqueue-produce-requests")
+            found[queue] = found.get(queue, 0) + int(written or 0)
     return found

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, Final
 
+from appliance.clock import SYSTEM_CLOCK
 from appliance.journal.journal import Event, Journal
 
 QUEUE: Final = 1000
@@ -19,10 +20,20 @@ HEARTBEAT_S: Final = 5.0
 RATES_S: Final = 1.0
 
 
+Letters = Callable[[], Mapping[str, int]]
+"""How many letters the tasks that run have written into each dead letter queue."""
+
+
 async def events(
-    journal: Journal, last_id: int | None, rates: Callable[[], Awaitable[list[Any]]]
+    journal: Journal,
+    last_id: int | None,
+    rates: Callable[[], Awaitable[list[Any]]],
+    letters: Letters = dict,
 ) -> AsyncGenerator[bytes, None]:
-    """Give the stream; `rates` tells of every task with figures what `snapshot.rates` does."""
+    """Give the stream; `rates` tells of every task with figures what `snapshot.rates` does.
+
+    `letters` is asked after `rates`, from the same figures.
+    """
     loop = asyncio.get_running_loop()
     queue: asyncio.Queue[Event] = asyncio.Queue(QUEUE)
     overflow = asyncio.Event()
@@ -48,7 +59,7 @@ async def events(
         for event in missed:
             sent = event.id
             yield _frame(event.type, event.body, event.id)
-        async for frame in _follow(queue, overflow, sent, journal, rates):
+        async for frame in _follow(queue, overflow, sent, journal, rates, letters):
             yield frame
     finally:
         journal.unsubscribe(on_event)
@@ -60,9 +71,11 @@ async def _follow(
     sent: int,
     journal: Journal,
     rates: Callable[[], Awaitable[list[Any]]],
+    letters: Letters,
 ) -> AsyncIterator[bytes]:
     loop = asyncio.get_running_loop()
     shown: dict[str, Any] = {}
+    written: dict[str, int] = {}
     told_s = loop.time()
     due_s = told_s + RATES_S
     while True:
@@ -82,6 +95,13 @@ async def _follow(
             elif loop.time() - told_s >= HEARTBEAT_S:
                 told_s = loop.time()
                 yield b": beat\n\n"
+            for topic, count in letters().items():
+                # a task that starts anew counts from 0 again
+                new = count - written.get(topic, count)
+                written[topic] = count
+                if new > 0:
+                    told = {"ts": SYSTEM_CLOCK.now_ms(), "key": topic, "new": new}
+                    yield _frame("dlq", told, None)
             due_s = loop.time() + RATES_S
         try:
             async with asyncio.timeout_at(due_s):

@@ -105,6 +105,15 @@ def test_dry_run_says_by_its_code_whether_letters_still_fail(url, failing, code,
     assert json.loads(capsys.readouterr().out)["count"] == 2
 
 
+def test_discard_is_awaited_when_it_is_no_dry_run(url, capsys):
+    """The job is followed to its end; one that failed is the exit code."""
+    for state, code in (("done", 0), ("failed", 1)):
+        job = {"id": "j", "state": state, "done": 2, "total": 2, "failed": 0}
+        Console.answers = {"dlq/dlq.t/discard": {**job, "state": "running"}, "jobs/j": job}
+        assert cli.main(["dlq", "discard", "dlq.t", "--url", url]) == code
+        assert json.loads(capsys.readouterr().out)["state"] == state
+
+
 def test_replay_is_awaited_when_it_is_no_dry_run(url, capsys):
     """The job is followed to its end; what failed is the exit code."""
     done = {"id": "j", "state": "done", "done": 2, "total": 2, "failed": 0}

@@ -107,6 +107,20 @@ def test_history_is_listed_newest_first(client, context):
 
 
 @pytest.mark.asyncio
+async def test_new_dead_letters_are_told_when_a_task_has_written_some():
+    """How many since the last look; a task that starts anew, from 0, is no news."""
+    counts = iter([{"dlq": 5}, {"dlq": 8}, {"dlq": 0}, {"dlq": 1}])
+    stream = events(Journal(None, WORKER), None, nothing, lambda: next(counts))
+    await anext(stream)
+    found = [parsed(await anext(stream)) for _ in range(2)]
+    assert [(type_, body["key"], body["new"]) for _, type_, body in found] == [
+        ("dlq", "dlq", 3),
+        ("dlq", "dlq", 1),
+    ]
+    await stream.aclose()
+
+
+@pytest.mark.asyncio
 async def test_missed_events_come_first_when_a_client_resumes():
     """Events after the given id are sent, then later ones as they happen."""
     journal = Journal(None, WORKER)

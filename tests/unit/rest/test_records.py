@@ -13,8 +13,8 @@ from appliance.converters.protobuf import ProtobufConverter
 from appliance.data import SchemaBuilder
 from appliance.data.schema import STRING_SCHEMA
 from appliance.kafka.peek import Raw
-from appliance.rest.console.dlq import Selected
 from appliance.rest.console.lag import _Pace, _previewed
+from appliance.rest.console.letters import Selected
 from appliance.rest.console.payloads import Payloads
 from appliance.rest.console.records import ATTEMPT, ERRORS, dead_letter, effective
 from appliance.rest.console.snapshot import lag_of
