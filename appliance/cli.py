@@ -24,6 +24,7 @@ from appliance.errors import ConfigError, ConnectError
 DEFAULT_FILE: Final = Path("/etc/ingest-appliance/worker.properties")
 DEFAULT_CONNECTORS: Final = Path("/etc/ingest-appliance/connectors.d")
 DEFAULT_CREDENTIALS: Final = Path("/run/credentials/ingest-appliance.service")
+_PACKAGED_PROVIDER: Final = "dir"
 _DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryConfigProvider"
 DAEMON: Final = ("run", "distributed", "standalone")
 EXIT_USAGE: Final = 1
@@ -245,12 +246,20 @@ def _load(path: Path, mode: Mode) -> WorkerConfig:
 
 
 def _packaged(texts: dict[str, str]) -> dict[str, str]:
-    """Give a worker file's options with what an installed package sets below them."""
+    """Give a worker file's options with what an installed package sets below them.
+
+    Its provider of systemd's credentials stands beside a user's own; an empty `config.providers` is none.
+    """
+    from appliance.config.providers import aliases
+
     if DEFAULT_CONNECTORS.is_dir():
         texts.setdefault("appliance.connectors.dir", str(DEFAULT_CONNECTORS))
     credentials = Path(os.environ.get("CREDENTIALS_DIRECTORY") or DEFAULT_CREDENTIALS)
-    if "config.providers" not in texts and credentials.is_dir():
-        texts["config.providers"] = "dir"
-        texts["config.providers.dir.class"] = _DIRECTORY_PROVIDER
-        texts["config.providers.dir.param.allowed.paths"] = str(credentials)
+    named = aliases(texts)
+    wanted = named or "config.providers" not in texts
+    if wanted and _PACKAGED_PROVIDER not in named and credentials.is_dir():
+        texts["config.providers"] = ",".join([*named, _PACKAGED_PROVIDER])
+        own = f"config.providers.{_PACKAGED_PROVIDER}"
+        texts[f"{own}.class"] = _DIRECTORY_PROVIDER
+        texts[f"{own}.param.allowed.paths"] = str(credentials)
     return texts

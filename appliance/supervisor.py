@@ -22,6 +22,7 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from appliance.clock import SYSTEM_CLOCK
+from appliance.config.folders import keep_private
 from appliance.config.listeners import Listener
 from appliance.config.worker import WorkerConfig
 from appliance.control import ControlLine
@@ -110,9 +111,11 @@ class Supervisor:
     def run(self) -> int:
         """Run until stopped; give the exit code.
 
-        Raises ConfigError when another daemon has the folder or another process a port, ConnectError when a
-        port cannot be had for another reason.
+        Raises ConfigError when another daemon has the folder, somebody else can write there, or another
+        process has a port; ConnectError when a port cannot be had for another reason.
         """
+        keep_private(self._config.state_dir, "appliance.state.dir")
+        keep_private(self._config.runtime_dir, "appliance.runtime.dir")
         for text in check_start(self._config):
             _LOG.warning("%s", text)
         # what a process holds when it dies, secrets among it, is not written to a disk
@@ -485,11 +488,17 @@ def _state_lock(config: WorkerConfig) -> DaemonLock | None:
 
 
 def check_start(config: WorkerConfig) -> Sequence[str]:
-    """Give a sentence for what is served to everybody on purpose.
+    """Give a sentence for each thing that is less safe than it could be on purpose.
 
     Raises ConfigError for settings of REST that no worker could start with, or should.
     """
-    problems = check_reach(config)
+    problems = [
+        *check_reach(config),
+        *(
+            f"The names in brokers' certificates are not checked: {option} is empty."
+            for option in config.unchecked
+        ),
+    ]
     served = [*config.listeners, *config.admin_listeners, *config.registry_listeners]
     if (
         any(listener.scheme == "https" for listener in served)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from appliance.config.client_keys import key
+from appliance.config.client_refusals import ALLOWED_URLS
 from appliance.config.define import ConfigType, Importance
 from appliance.config.validators import Check, NonEmptyString, OneOf, Range, at_least
 from appliance.config.worker_checks import REPLICATION, check_listeners
@@ -125,6 +126,14 @@ APPLIANCE_KEYS: Final = (
         _LOW,
         "Replicas of that topic if it has to be made.",
         REPLICATION,
+    ),
+    key(
+        ALLOWED_URLS,
+        _T.LIST,
+        [],
+        _LOW,
+        "Addresses of OAuth token servers that Kafka clients may ask, each exactly as written in "
+        "sasl.oauthbearer.token.endpoint.url; none: any that begins with https://.",
     ),
     key(
         "appliance.jaas.file",

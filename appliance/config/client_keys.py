@@ -29,8 +29,14 @@ def key(
 _PROTOCOLS: Final = OneOf(("SASL_SSL", "PLAINTEXT", "SSL", "SASL_PLAINTEXT"), ignore_case=True)
 
 SSL_KEYS: Final = (
-    key("ssl.protocol", _T.STRING, "TLSv1.3", _MEDIUM, "Newest TLS version to offer."),
-    key("ssl.provider", _T.STRING, None, _MEDIUM, "Java security provider; has no effect here."),
+    key(
+        "ssl.protocol",
+        _T.STRING,
+        "TLSv1.3",
+        _MEDIUM,
+        "Newest TLS version; TLSv1.3 and TLS are taken, Kafka clients offer both.",
+    ),
+    key("ssl.provider", _T.STRING, None, _MEDIUM, "Java security provider; refused here."),
     key(
         "ssl.cipher.suites",
         _T.LIST,
@@ -38,7 +44,13 @@ SSL_KEYS: Final = (
         _LOW,
         "Cipher suites to allow; empty allows the usual ones.",
     ),
-    key("ssl.enabled.protocols", _T.LIST, "TLSv1.2,TLSv1.3", _MEDIUM, "TLS versions to allow."),
+    key(
+        "ssl.enabled.protocols",
+        _T.LIST,
+        "TLSv1.2,TLSv1.3",
+        _MEDIUM,
+        "TLS versions to allow; REST alone can do with fewer, a Kafka client refuses others.",
+    ),
     key(
         "ssl.keystore.type",
         _T.STRING,
@@ -101,7 +113,7 @@ SSL_KEYS: Final = (
         _LOW,
         "Java random number generator; has no effect here.",
     ),
-    key("ssl.engine.factory.class", _T.CLASS, None, _LOW, "Java TLS engine; has no effect here."),
+    key("ssl.engine.factory.class", _T.CLASS, None, _LOW, "Java TLS engine; refused here."),
 )
 
 _SASL_KEYS: Final = (
@@ -178,7 +190,7 @@ _SASL_KEYS: Final = (
         _T.PASSWORD,
         None,
         _MEDIUM,
-        "Login module with user name and password, as in JAAS.",
+        "One of Kafka's three login modules with its options, as in JAAS; any other is refused.",
     ),
     key(
         "sasl.client.callback.handler.class",
@@ -192,7 +204,7 @@ _SASL_KEYS: Final = (
         _T.CLASS,
         None,
         _MEDIUM,
-        "Java login callback handler; refused here.",
+        "Java login callback handler; only that of Kafka's OAUTHBEARER is taken.",
     ),
     key("sasl.login.class", _T.CLASS, None, _MEDIUM, "Java login class; refused here."),
     key(
@@ -233,14 +245,14 @@ _OAUTH_KEYS: Final = (
         _T.CLASS,
         f"{_DEFAULT_CLASS}DefaultJwtRetriever",
         _MEDIUM,
-        "Java class that fetches tokens.",
+        "Java class that fetches tokens; only this one is taken.",
     ),
     key(
         f"{_OAUTH}jwt.validator.class",
         _T.CLASS,
         f"{_DEFAULT_CLASS}DefaultJwtValidator",
         _MEDIUM,
-        "Java class that checks tokens.",
+        "Java class that checks tokens; only this one is taken.",
     ),
     key(f"{_OAUTH}scope", _T.STRING, None, _MEDIUM, "Scope asked for with a token."),
     key(
@@ -319,7 +331,13 @@ _OAUTH_KEYS: Final = (
     ),
     key(f"{_OAUTH}scope.claim.name", _T.STRING, "scope", _LOW, "Claim that holds the scope."),
     key(f"{_OAUTH}sub.claim.name", _T.STRING, "sub", _LOW, "Claim that holds the subject."),
-    key(f"{_OAUTH}token.endpoint.url", _T.STRING, None, _MEDIUM, "Address of the token server."),
+    key(
+        f"{_OAUTH}token.endpoint.url",
+        _T.STRING,
+        None,
+        _MEDIUM,
+        "Address of the token server; see appliance.oauth.allowed.urls.",
+    ),
     key(
         f"{_OAUTH}jwks.endpoint.url",
         _T.STRING,

@@ -132,6 +132,16 @@ _CLASSES: Final[Mapping[str, Callable[[Mapping[str, str]], Provider]]] = {
     f"{_PACKAGE}DirectoryConfigProvider": DirectoryProvider,
     f"{_PACKAGE}EnvVarConfigProvider": EnvironmentProvider,
 }
+_PATHS: Final = ("allowed.paths", "the folders or files, separated by commas, that it is for")
+_LIMITS: Final[Mapping[str, tuple[str, str]]] = {
+    f"{_PACKAGE}FileConfigProvider": _PATHS,
+    f"{_PACKAGE}DirectoryConfigProvider": _PATHS,
+    f"{_PACKAGE}EnvVarConfigProvider": (
+        "allowlist.pattern",
+        "a regular expression of the variables that it is for",
+    ),
+}
+"""What keeps a provider to its own, and what to set it to."""
 
 
 class Providers:
@@ -147,10 +157,10 @@ class Providers:
     @classmethod
     def from_config(cls, worker: Mapping[str, str]) -> Providers:
         """Build what `config.providers` names. Raises ConfigError for a class that there is not."""
-        aliases = [a.strip() for a in worker.get("config.providers", "").split(",") if a.strip()]
-        ttls = {alias: _ttl_s(alias, worker) for alias in aliases}
+        named = aliases(worker)
+        ttls = {alias: _ttl_s(alias, worker) for alias in named}
         return cls(
-            {alias: _build(alias, worker) for alias in aliases},
+            {alias: _build(alias, worker) for alias in named},
             {alias: ttl_s for alias, ttl_s in ttls.items() if ttl_s is not None},
         )
 
@@ -196,7 +206,25 @@ class Providers:
         return match[0] if found is None else found
 
 
-def _build(alias: str, worker: Mapping[str, str]) -> Provider:
+def refuse_unlimited(worker: Mapping[str, str]) -> None:
+    """Refuse providers that would read whatever the daemon may. Raises ConfigError naming the option."""
+    for alias in aliases(worker):
+        provider = _class_of(alias, worker)
+        limit, what = _LIMITS[provider]
+        option = f"config.providers.{alias}.param.{limit}"
+        if not worker.get(option, "").strip():
+            raise ConfigError(
+                f"Configuration provider {alias} ({provider.rpartition('.')[2]}) may read anything: set "
+                f"{option} to {what}."
+            )
+
+
+def aliases(worker: Mapping[str, str]) -> list[str]:
+    """Give the providers that `config.providers` names."""
+    return [a.strip() for a in worker.get("config.providers", "").split(",") if a.strip()]
+
+
+def _class_of(alias: str, worker: Mapping[str, str]) -> str:
     class_key = f"config.providers.{alias}.class"
     name = worker.get(class_key, "")
     full = name if "." in name else _PACKAGE + name
@@ -206,8 +234,14 @@ def _build(alias: str, worker: Mapping[str, str]) -> Provider:
             name or None,
             f"Class {name} could not be found. Known: {', '.join(_CLASSES)}",
         )
+    return full
+
+
+def _build(alias: str, worker: Mapping[str, str]) -> Provider:
     prefix = f"config.providers.{alias}.param."
-    return _CLASSES[full]({k[len(prefix) :]: v for k, v in worker.items() if k.startswith(prefix)})
+    return _CLASSES[_class_of(alias, worker)](
+        {k[len(prefix) :]: v for k, v in worker.items() if k.startswith(prefix)}
+    )
 
 
 def _ttl_s(alias: str, worker: Mapping[str, str]) -> float | None:

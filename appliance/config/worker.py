@@ -7,12 +7,20 @@ the prefix `appliance.` are refused, others are listed in `unknown` for one warn
 from __future__ import annotations
 
 import difflib
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
+from appliance.config.client_refusals import (
+    ALLOWED_URLS,
+    IDENTIFICATION,
+    PROTOCOLS,
+    names_unchecked,
+    refusals,
+)
 from appliance.config.define import ConfigDef
+from appliance.config.folders import own_folder
+from appliance.config.jaas import MECHANISMS
 from appliance.config.listeners import Listener, parse_listener
 from appliance.config.properties import load_properties
 from appliance.config.worker_keys import DISTRIBUTED_KEYS, RUN_DEFAULTS, STANDALONE_KEYS
@@ -65,8 +73,10 @@ class WorkerConfig:
     def of(cls, texts: Mapping[str, str], mode: Mode) -> WorkerConfig:
         """Give the configuration in `texts`, `${provider:..}` resolved. Raises ConfigError."""
         # Kept out of the module's imports: a file without providers needs none of it.
-        from appliance.config.providers import Providers
+        from appliance.config.providers import Providers, refuse_unlimited
 
+        if mode == "run":
+            refuse_unlimited(texts)
         return cls(Providers.from_config(texts).resolve_worker(texts), mode)
 
     @property
@@ -172,14 +182,28 @@ class WorkerConfig:
         return [parse_listener(option, text) for text in self._values.get(option) or ()]
 
     @property
+    def allowed_urls(self) -> tuple[str, ...]:
+        """Give the token servers that Kafka clients may ask; empty: any over https."""
+        return tuple(self[ALLOWED_URLS])
+
+    @property
+    def unchecked(self) -> tuple[str, ...]:
+        """Give the options that switch the check of brokers' names off, for one warning each."""
+        return tuple(
+            f"{prefix}{IDENTIFICATION}"
+            for prefix, java in self._clients()
+            if names_unchecked(java)
+        )
+
+    @property
     def state_dir(self) -> Path:
         """Give the folder for what must outlive the daemon."""
-        return _folder(self.text("appliance.state.dir"), "STATE_DIRECTORY", "state")
+        return own_folder(self.text("appliance.state.dir"), "STATE_DIRECTORY", "state")
 
     @property
     def runtime_dir(self) -> Path:
         """Give the folder for lock files and sockets of this boot."""
-        return _folder(self.text("appliance.runtime.dir"), "RUNTIME_DIRECTORY", "run")
+        return own_folder(self.text("appliance.runtime.dir"), "RUNTIME_DIRECTORY", "run")
 
     def with_prefix(self, prefix: str) -> dict[str, str]:
         """Give the texts of the options below `prefix`, without it."""
@@ -219,7 +243,37 @@ class WorkerConfig:
             if name not in own and not name.startswith((*_PREFIXES, APPLIANCE_PREFIX))
         }
 
+    def _clients(self) -> list[tuple[str, Mapping[str, str]]]:
+        """Give the options that name clients' behaviour, each with the prefix they stand behind."""
+        prefixes = ("producer.", "consumer.", "admin.")
+        return [("", self.originals), *((name, self.with_prefix(name)) for name in prefixes)]
+
+    def _check_clients(self) -> None:
+        findings = []
+        for prefix, java in self._clients():
+            refused = refusals(java, self.allowed_urls)
+            if not prefix and self._only_rest_has_tls():
+                refused.pop(PROTOCOLS, None)
+            findings += [f"{prefix and f'{prefix}*: '}{text}" for text in refused.values()]
+        if not self.standalone:
+            protocol = self.originals.get("security.protocol", "PLAINTEXT").upper()
+            mechanism = self.originals.get("sasl.mechanism", "GSSAPI").upper()
+            if protocol.startswith("SASL") and mechanism not in MECHANISMS:
+                findings.append(
+                    f"sasl.mechanism={mechanism}: connectors' clients may log in by OAUTHBEARER (set it as "
+                    "producer., consumer. and admin.sasl.mechanism), but the workers themselves cannot: "
+                    f"their own must be one of {', '.join(MECHANISMS)}."
+                )
+        if findings:
+            raise ConfigError("\n".join(findings), tuple(findings))
+
+    def _only_rest_has_tls(self) -> bool:
+        """Whether the options of TLS without a prefix are those of REST, which honours the versions."""
+        secured = any(listener.scheme == "https" for listener in self.listeners)
+        return secured and not self.originals.get("security.protocol", "").upper().endswith("SSL")
+
     def _check_consistency(self) -> None:
+        self._check_clients()
         if self.standalone:
             return
         topics = [self.text(f"{store}.storage.topic") for store in ("config", "offset", "status")]
@@ -269,19 +323,3 @@ def _unknown(definition: ConfigDef, texts: Mapping[str, str]) -> tuple[str, ...]
         and name not in _CLIENT_NAMES
         and not name.startswith((*_PREFIXES, APPLIANCE_PREFIX))
     )
-
-
-def _folder(configured: str, variable: str, leaf: str) -> Path:
-    if configured:
-        return Path(configured)
-    given = os.environ.get(variable, "").split(":")[0]
-    if given:
-        return Path(given)
-    base = (
-        os.environ.get("XDG_STATE_HOME") if leaf == "state" else os.environ.get("XDG_RUNTIME_DIR")
-    )
-    if base:
-        return Path(base, "ingest-appliance")
-    if leaf == "state":
-        return Path.home() / ".local/state/ingest-appliance"
-    return Path(f"/tmp/ingest-appliance-{os.getuid()}")  # noqa: S108 - 0700 and owner are checked where it is made

@@ -54,3 +54,24 @@ LISTENERS: Final = Check(
     check_listeners,
     "List of comma-separated URLs, ex: http://localhost:8080,https://localhost:8443.",
 )
+
+OVERRIDE_ALLOWLIST: Final = "connector.client.config.override.allowlist"
+OVERRIDE_POLICY: Final = "connector.client.config.override.policy"
+_POLICY_PACKAGE: Final = "org.apache.kafka.connect.connector.policy."
+_POLICY_SUFFIX: Final = "ConnectorClientConfigOverridePolicy"
+_POLICIES: Final = ("All", "Allowlist", "None", "Principal")
+
+
+def policy_of(text: str) -> str:
+    """Give a policy's short name for that or its class."""
+    return text.strip().removeprefix(_POLICY_PACKAGE).removesuffix(_POLICY_SUFFIX)
+
+
+def _check_policy(name: str, value: Any) -> None:
+    if policy_of(value or "") not in _POLICIES:
+        raise ConfigError.invalid(
+            name, value, f"there is no such policy; give one of {', '.join(_POLICIES)}"
+        )
+
+
+POLICY: Final = Check(_check_policy, ", ".join(_POLICIES))

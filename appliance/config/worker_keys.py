@@ -12,7 +12,14 @@ from appliance.config.appliance_keys import APPLIANCE_KEYS
 from appliance.config.client_keys import CLIENT_KEYS, SSL_KEYS, key
 from appliance.config.define import NO_DEFAULT, ConfigDef, ConfigType, Importance
 from appliance.config.validators import OneOf, Range, at_least
-from appliance.config.worker_checks import LISTENERS, PARTITIONS, REPLICATION
+from appliance.config.worker_checks import (
+    LISTENERS,
+    OVERRIDE_ALLOWLIST,
+    OVERRIDE_POLICY,
+    PARTITIONS,
+    POLICY,
+    REPLICATION,
+)
 
 _T = ConfigType
 _HIGH, _MEDIUM, _LOW = Importance.HIGH, Importance.MEDIUM, Importance.LOW
@@ -121,11 +128,12 @@ _COMMON: Final = (
         "Aliases of the providers that resolve ${alias:path:key} in configurations.",
     ),
     key(
-        "connector.client.config.override.policy",
+        OVERRIDE_POLICY,
         _T.STRING,
         "All",
         _MEDIUM,
-        "Which client options a connector may override: All, None, Principal or Allowlist.",
+        f"Which client options a connector may override; with Allowlist those named in {OVERRIDE_ALLOWLIST}.",
+        POLICY,
     ),
     key(
         "topic.creation.enable",
@@ -381,6 +389,24 @@ STANDALONE_KEYS: Final = ConfigDef(
     )
 )
 
+TUNING: Final = """
+acks allow.auto.create.topics auto.commit.interval.ms auto.offset.reset batch.size buffer.memory check.crcs
+client.dns.lookup client.id client.rack compression.gzip.level compression.lz4.level compression.type
+compression.zstd.level connections.max.idle.ms default.api.timeout.ms delivery.timeout.ms enable.auto.commit
+enable.idempotence enable.metrics.push exclude.internal.topics fetch.max.bytes fetch.max.wait.ms
+fetch.min.bytes group.id group.instance.id group.protocol group.remote.assignor heartbeat.interval.ms
+isolation.level linger.ms max.block.ms max.in.flight.requests.per.connection max.partition.fetch.bytes
+max.poll.interval.ms max.poll.records max.request.size metadata.max.age.ms metadata.max.idle.ms
+metadata.recovery.rebootstrap.trigger.ms metadata.recovery.strategy metrics.num.samples
+metrics.recording.level metrics.sample.window.ms partition.assignment.strategy
+partitioner.adaptive.partitioning.enable partitioner.availability.timeout.ms partitioner.class
+partitioner.ignore.keys receive.buffer.bytes reconnect.backoff.max.ms reconnect.backoff.ms
+request.timeout.ms retries retry.backoff.max.ms retry.backoff.ms send.buffer.bytes session.timeout.ms
+socket.connection.setup.timeout.max.ms socket.connection.setup.timeout.ms transaction.timeout.ms
+"""
+"""Options of clients that a connector may override under `run`: not where or as whom a client connects,
+nor what it loads."""
+
 RUN_DEFAULTS: Final = {
     "bootstrap.servers": "127.0.0.1:9092",
     "group.id": "ingest-appliance",
@@ -397,5 +423,7 @@ RUN_DEFAULTS: Final = {
     "offset.flush.interval.ms": "10000",
     "scheduled.rebalance.max.delay.ms": "3000",
     "heartbeat.interval.ms": "1000",
+    OVERRIDE_POLICY: "Allowlist",
+    OVERRIDE_ALLOWLIST: ",".join(TUNING.split()),
 }
 """What stands below the file given to `run`; a user's own worker files start from Connect's defaults."""

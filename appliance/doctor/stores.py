@@ -104,7 +104,7 @@ def _permission(name: str, store: HdfsStore, path: str, option: str, user: str) 
         probe = f"{existing.rstrip('/')}/.ingest-doctor"
         store.create(probe, b"x")
         store.delete(probe)
-    except StoreError as error:
+    except (StoreError, ConfigError) as error:
         remedy = (
             f"hdfs dfs -mkdir -p {target}; hdfs dfs -chown {user} {target}  # as HDFS's superuser"
         )

@@ -7,15 +7,17 @@ librdkafka does not have is either listed here as meaningless or gets one warnin
 
 from __future__ import annotations
 
+import functools
 import logging
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Final
 
+from appliance.config.client_refusals import IDENTIFICATION, check_client, names_unchecked
 from appliance.config.client_tables import Role
 from appliance.config.connector import ConnectorConfig
+from appliance.config.jaas import login_options, user_and_password
+from appliance.config.override_policy import check_overrides
 from appliance.config.worker import WorkerConfig
-from appliance.errors import ConfigError
 
 log = logging.getLogger(__name__)
 
@@ -161,11 +163,13 @@ _CONVERTED: Final[Mapping[str, Callable[[str], Settings]]] = {
 }
 
 
-def translated(java: Mapping[str, str]) -> Settings:
+def translated(java: Mapping[str, str], allowed_urls: Collection[str] = ()) -> Settings:
     """Give librdkafka's settings for Java's; an option nobody knows gets one warning.
 
-    Raises ConfigError for key material in a format that only Java reads.
+    `allowed_urls` are those of token servers. Raises ConfigError for what `client_refusals` names, and
+    for key material in a format that only Java reads.
     """
+    check_client(java, allowed_urls)
     settings: Settings = {}
     unknown = []
     for name, value in java.items():
@@ -185,11 +189,6 @@ def translated(java: Mapping[str, str]) -> Settings:
     return settings | _login(java) | _stores(java)
 
 
-_JAAS_OPTION: Final = re.compile(
-    r"""(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;]+))"""
-)
-
-
 def connector_client(worker: WorkerConfig, config: Mapping[str, str], prefix: str) -> Settings:
     """Give settings of a client that a connector makes: the worker's, its options below `prefix` on top."""
     own = {
@@ -197,39 +196,23 @@ def connector_client(worker: WorkerConfig, config: Mapping[str, str], prefix: st
         for name, value in config.items()
         if prefix and name.startswith(prefix)
     }
-    return translated({**worker.client_settings("worker"), **own})
+    _warn_of_unchecked_names(prefix, own)
+    return translated({**worker.client_settings("worker"), **own}, worker.allowed_urls)
 
 
 def _login(java: Mapping[str, str]) -> Settings:
     jaas = java.get("sasl.jaas.config")
     if not jaas:
         return {}
-    options = {
-        name: re.sub(r"\\(.)", r"\1", double or single) or bare
-        for name, double, single, bare in _JAAS_OPTION.findall(jaas)
-    }
-    mechanism = java.get("sasl.mechanism", "GSSAPI").upper()
-    if mechanism == "OAUTHBEARER":
+    if java.get("sasl.mechanism", "").upper() == "OAUTHBEARER":
+        options = login_options(jaas)
         return {
             "sasl.oauthbearer.method": "oidc",
             "sasl.oauthbearer.client.id": options.get("clientId", ""),
             "sasl.oauthbearer.client.secret": options.get("clientSecret", ""),
         } | ({"sasl.oauthbearer.scope": options["scope"]} if "scope" in options else {})
-    if mechanism == "GSSAPI":
-        return {
-            setting: options[option]
-            for option, setting in (
-                ("keyTab", "sasl.kerberos.keytab"),
-                ("principal", "sasl.kerberos.principal"),
-            )
-            if option in options
-        }
-    if "username" not in options or "password" not in options:
-        raise ConfigError(
-            "reading sasl.jaas.config: it has no username or no password; write"
-            ' <login module> required username="..." password="...";'
-        )
-    return {"sasl.username": options["username"], "sasl.password": options["password"]}
+    username, password = user_and_password(jaas)
+    return {"sasl.username": username, "sasl.password": password}
 
 
 def _stores(java: Mapping[str, str]) -> Settings:
@@ -259,13 +242,13 @@ def connector_producer(
     worker: WorkerConfig, connector: ConnectorConfig, client_id: str, **fixed: str
 ) -> Settings:
     """Give the settings of a connector's producer; `fixed` (dots as underscores) wins over overrides."""
-    given = worker.client_settings("producer") | connector.overrides("producer")
+    given = worker.client_settings("producer") | _overrides(worker, connector, "producer")
     given |= {name.replace("_", "."): value for name, value in fixed.items()}
     java = {**PRODUCER_DEFAULTS, "client.id": client_id, **given}
     if "enable.idempotence" not in given and _contradicts_idempotence(given):
         java["enable.idempotence"] = "false"
     java.setdefault("buffer.memory", str(_buffer_size(java)))
-    return translated(java) | _PRODUCER_FIXED
+    return translated(java, worker.allowed_urls) | _PRODUCER_FIXED
 
 
 def _buffer_size(java: Mapping[str, str]) -> int:
@@ -290,14 +273,15 @@ def connector_consumer(
     worker: WorkerConfig, connector: ConnectorConfig, client_id: str
 ) -> Settings:
     """Give the settings of a sink's consumer."""
-    return translated(consumer_options(worker, connector, client_id)) | _CONSUMER_FIXED
+    java = consumer_options(worker, connector, client_id)
+    return translated(java, worker.allowed_urls) | _CONSUMER_FIXED
 
 
 def consumer_options(
     worker: WorkerConfig, connector: ConnectorConfig, client_id: str
 ) -> dict[str, str]:
     """Give the same under Java's names."""
-    given = worker.client_settings("consumer") | connector.overrides("consumer")
+    given = worker.client_settings("consumer") | _overrides(worker, connector, "consumer")
     # with the newer protocol the broker alone decides about sessions
     classic = given.get("group.protocol", "classic").lower() == "classic"
     return {
@@ -320,9 +304,31 @@ def connector_admin(worker: WorkerConfig, connector: ConnectorConfig, client_id:
         **COMMON_DEFAULTS,
         "client.id": client_id,
         **worker.client_settings("admin"),
-        **connector.overrides("admin"),
+        **_overrides(worker, connector, "admin"),
     }
-    return _only_common(translated(java))
+    return _only_common(translated(java, worker.allowed_urls))
+
+
+def _overrides(worker: WorkerConfig, connector: ConnectorConfig, role: Role) -> dict[str, str]:
+    """Give what a connector overrides. Raises ConfigError for what the worker's policy does not allow."""
+    own = connector.overrides(role)
+    check_overrides(worker, own)
+    _warn_of_unchecked_names(f"{role}.override.", own)
+    return own
+
+
+def _warn_of_unchecked_names(prefix: str, own: Mapping[str, str]) -> None:
+    if names_unchecked(own):
+        _warn_once(prefix)
+
+
+@functools.cache
+def _warn_once(prefix: str) -> None:
+    log.warning(
+        "The names in brokers' certificates are not checked: %s%s is empty.",
+        prefix,
+        IDENTIFICATION,
+    )
 
 
 def role_client(
@@ -333,19 +339,20 @@ def role_client(
     overrides = {
         name.removeprefix(prefix): text for name, text in config.items() if name.startswith(prefix)
     }
+    check_overrides(worker, overrides)
     java = {
         **COMMON_DEFAULTS,
         "client.id": client_id,
         **worker.client_settings(role),
         **overrides,
     }
-    return _only_common(translated(java))
+    return _only_common(translated(java, worker.allowed_urls))
 
 
 def worker_client(worker: WorkerConfig, client_id: str) -> Settings:
     """Give the settings of the worker's own clients (internal topics)."""
     java = {**COMMON_DEFAULTS, "client.id": client_id, **worker.client_settings("worker")}
-    return _only_common(translated(java))
+    return _only_common(translated(java, worker.allowed_urls))
 
 
 def _only_common(settings: Settings) -> Settings:

@@ -6,17 +6,15 @@ user and password from `sasl.jaas.config`, and for TLS what `keystores` reads.
 
 from __future__ import annotations
 
-import re
 import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from appliance.config.jaas import MECHANISMS, user_and_password
 from appliance.config.types import Password
 from appliance.errors import ConfigError
 
 _PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
-_MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
-_JAAS_OPTION = re.compile(r"""(\w+)\s*=\s*(?:"((?:[^"\\]|\\.)*)"|'((?:[^'\\]|\\.)*)'|([^\s;]+))""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +38,15 @@ class Security:
         if not protocol.startswith("SASL"):
             return cls(tls)
         mechanism = config.get("sasl.mechanism", "GSSAPI").upper()
-        if mechanism not in _MECHANISMS:
+        if mechanism not in MECHANISMS:
             raise ConfigError.invalid(
-                "sasl.mechanism", mechanism, f"must be one of {', '.join(_MECHANISMS)}"
+                "sasl.mechanism", mechanism, f"must be one of {', '.join(MECHANISMS)}"
             )
-        username, password = _login(config.get("sasl.jaas.config", ""))
+        username, password = user_and_password(config.get("sasl.jaas.config", ""))
         return cls(tls, mechanism, username, Password(password))
 
 
 PLAINTEXT = Security()
-
-
-def _login(jaas: str) -> tuple[str, str]:
-    """Give user and password of a JAAS entry."""
-    options = {}
-    for name, double, single, bare in _JAAS_OPTION.findall(jaas):
-        options[name] = re.sub(r"\\(.)", r"\1", double or single) or bare
-    if "username" not in options or "password" not in options:
-        raise ConfigError(
-            "reading sasl.jaas.config: it has no username or no password; write"
-            ' <login module> required username="..." password="...";'
-        )
-    return options["username"], options["password"]
 
 
 def _tls_context(config: Mapping[str, str]) -> ssl.SSLContext:

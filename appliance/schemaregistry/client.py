@@ -3,7 +3,8 @@
 Semantics: Confluent CachedSchemaRegistryClient and RestService. Synchronous; a connection lives for one
 request, so that nothing has to survive a fork and answers come from the caches on the hot path. Several
 URLs are tried in turn. Raises RegistryError (what the registry answered), RetriableError (time-outs and
-errors of the server after the last try), ConfigError. Not thread-safe: each converter has its own.
+errors of the server after the last try), ConfigError (for link-local addresses too). Not thread-safe: each
+converter has its own.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import urllib.parse
 from collections.abc import Callable, Mapping
 from typing import Any, Final, NamedTuple
 
+from appliance.config.addresses import refuse_link_local
 from appliance.errors import ConfigError, ConnectError, DataError, RetriableError
 from appliance.schemaregistry.bounded import Bounded
 
@@ -26,6 +28,7 @@ MEDIA_TYPE: Final = "application/vnd.schemaregistry.v1+json"
 AVRO: Final = "AVRO"
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _DEEPEST_REFERENCES: Final = 100
+_REGISTRY: Final = "the schema registry"
 
 
 class RegistryError(ConnectError):
@@ -126,6 +129,9 @@ class RegistryClient:
         """Reach the registry as `options` say."""
         if not options.urls:
             raise ConfigError("schema.registry.url names no registry: give at least one URL")
+        for url in options.urls:
+            host = urllib.parse.urlsplit(url).hostname or ""
+            refuse_link_local(_REGISTRY, host, host)
         self._options = options
         self._sleep = sleep
         self._monotonic = monotonic
@@ -277,6 +283,7 @@ class RegistryClient:
             target = f"http://{parts.netloc.rpartition('@')[2]}{target}"
         try:
             connection.connect()
+            refuse_link_local(_REGISTRY, connection.host, connection.sock.getpeername()[0])
             connection.sock.settimeout(self._options.timeout_ms / 1000)
             data = None if body is None else json.dumps(body).encode()
             connection.request(method, target, data, headers)

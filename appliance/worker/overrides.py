@@ -1,29 +1,19 @@
-"""Client options that a connector overrides: what the worker's policy allows, and what they amount to.
+"""Client options that a connector overrides: what they amount to, and which are refused.
 
-Semantics: Kafka Connect 4.3.1 AbstractHerder.validateClientOverrides and the override policies.
+Semantics: Kafka Connect 4.3.1 AbstractHerder.validateClientOverrides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
 
 from appliance.api.plugin import Plugin
+from appliance.config.client_refusals import refusals
 from appliance.config.client_tables import CLIENT_DEFINITIONS, Role
 from appliance.config.define import ConfigValue
+from appliance.config.override_policy import override_errors
 from appliance.config.types import parse_type
 from appliance.config.worker import WorkerConfig
-
-_PRINCIPAL: Final = ("sasl.jaas.config", "sasl.mechanism", "security.protocol")
-_POLICY_PACKAGE: Final = "org.apache.kafka.connect.connector.policy."
-_POLICY_SUFFIX: Final = "ConnectorClientConfigOverridePolicy"
-POLICIES: Final = ("All", "None", "Principal", "Allowlist")
-
-
-def policy_name(worker: WorkerConfig) -> str:
-    """Give the worker's policy by its short name."""
-    text = worker.text("connector.client.config.override.policy")
-    return text.removeprefix(_POLICY_PACKAGE).removesuffix(_POLICY_SUFFIX)
 
 
 def client_values(
@@ -32,29 +22,17 @@ def client_values(
     """Give one value per option overridden for `role`. Raises ConfigError for one that cannot be read."""
     prefix = f"{role}.override."
     keys = CLIENT_DEFINITIONS[role]
-    policy = policy_name(worker)
-    allowed = {
-        name.strip()
-        for name in worker.originals.get("connector.client.config.override.allowlist", "").split(
-            ","
-        )
+    own = {
+        name[len(prefix) :]: text
+        for name, text in config.items()
+        if name.startswith(prefix) and name != prefix
     }
+    forbidden, refused = override_errors(worker, own), refusals(own, worker.allowed_urls)
     values = []
-    for full_name, text in config.items():
-        name = full_name[len(prefix) :]
-        if not full_name.startswith(prefix) or not name:
-            continue
+    for name, text in own.items():
         key = keys.get(name)
         value = ConfigValue(name, text if key is None else parse_type(name, text, key.type))
-        if (
-            policy == "None"
-            or (policy == "Principal" and name not in _PRINCIPAL)
-            or (policy == "Allowlist" and name not in allowed)
-        ):
-            value.errors.append(
-                f"The '{policy}' policy does not allow '{name}' to be overridden in the connector "
-                "configuration."
-            )
+        value.errors += [found[name] for found in (forbidden, refused) if name in found]
         values.append(value)
     return values
 

@@ -49,6 +49,7 @@ def test_secret_is_nowhere_but_in_its_file(own_broker, mariadb, unique_name, tmp
     options = worker_options(own_broker.bootstrap, unique_name, free_ports(1)[0]) | {
         "config.providers": "file",
         "config.providers.file.class": PROVIDER,
+        "config.providers.file.param.allowed.paths": str(tmp_path),
         "appliance.registry.listeners": "",
         "appliance.state.dir": str(tmp_path / "state"),
         "appliance.log.level": "DEBUG",

@@ -33,7 +33,11 @@ def daemon(broker, unique_name, tmp_path):
     """A daemon with two workers."""
     options = worker_options(broker.bootstrap, unique_name, free_ports(1)[0])
     provider = "org.apache.kafka.common.config.provider.FileConfigProvider"
-    options |= {"config.providers": "file", "config.providers.file.class": provider}
+    options |= {
+        "config.providers": "file",
+        "config.providers.file.class": provider,
+        "config.providers.file.param.allowed.paths": str(tmp_path),
+    }
     with Daemon(tmp_path, "run", options) as running:
         yield running
 

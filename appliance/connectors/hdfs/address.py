@@ -66,7 +66,7 @@ def find_address(store_url: str, webhdfs_url: str, settings: Mapping[str, str]) 
     if parts.scheme in ("webhdfs", "swebhdfs"):
         scheme = "https" if parts.scheme == "swebhdfs" else "http"
         port = parts.port or (HTTPS_PORT if scheme == "https" else HTTP_PORT)
-        return Address((f"{scheme}://{parts.hostname}:{port}",), root)
+        return Address((f"{scheme}://{_shown(parts.hostname)}:{port}",), root)
     if parts.scheme != "hdfs":
         raise ConfigError.invalid(
             "store.url", url, "use hdfs://namenode:port, http://namenode:9870 or file:///folder"
@@ -92,4 +92,9 @@ def _from_settings(host: str, settings: Mapping[str, str]) -> tuple[str, ...]:
     if configured:
         name, _, port = configured.rpartition(":")
         return (f"{scheme}://{host if name in ('', '0.0.0.0') else name}:{port}",)  # noqa: S104 - compared, not bound
-    return (f"{scheme}://{host}:{HTTPS_PORT if secure else HTTP_PORT}",)
+    return (f"{scheme}://{_shown(host)}:{HTTPS_PORT if secure else HTTP_PORT}",)
+
+
+def _shown(host: str | None) -> str:
+    """Give a host as a URL has it: an IPv6 address in brackets."""
+    return f"[{host}]" if host and ":" in host else host or ""

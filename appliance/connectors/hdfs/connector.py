@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
+from urllib.parse import urlsplit
 
+from appliance.config.addresses import refuse_link_local
 from appliance.config.define import ConfigDef, ConfigKey, Importance, Width
 from appliance.config.types import ConfigType
 from appliance.connectors.files.connector import local_root
@@ -77,7 +79,13 @@ def store_url(parsed: Mapping[str, Any]) -> str:
 
 def address_of(parsed: Mapping[str, Any]) -> Address:
     """Give where WebHDFS answers. Raises ConfigError."""
-    return find_address(store_url(parsed), parsed[WEBHDFS_URL], hadoop_settings(parsed[CONF_DIR]))
+    address = find_address(
+        store_url(parsed), parsed[WEBHDFS_URL], hadoop_settings(parsed[CONF_DIR])
+    )
+    for url in address.urls:
+        host = urlsplit(url).hostname or ""
+        refuse_link_local("WebHDFS", host, host)
+    return address
 
 
 def open_store(parsed: Mapping[str, Any]) -> tuple[Store, str]:
@@ -113,7 +121,7 @@ class HdfsSinkConnector(StorageSinkConnector):
                 )
                 or "/"
             )
-        except StoreError as error:
+        except (StoreError, ConfigError) as error:
             return {_ROOT_OPTION: str(error)}
         finally:
             store.close()

@@ -18,6 +18,7 @@ from typing import Any, Final
 import requests
 from hdfs import HdfsError, InsecureClient
 
+from appliance.connectors.hdfs.guarded import guarded_session
 from appliance.connectors.storage.store import (
     Entry,
     SourceMissingError,
@@ -40,9 +41,7 @@ class HdfsStore:
     def __init__(self, urls: tuple[str, ...], user: str | None = None) -> None:
         """Remember the NameNodes; nothing is asked yet."""
         self.urls = urls
-        session = requests.Session()
-        session.trust_env = False
-        self._session = session
+        session = self._session = guarded_session(urls)
         self._client: Any = InsecureClient(
             ";".join(urls),
             user=user or os.environ.get("HADOOP_USER_NAME") or pwd.getpwuid(os.getuid()).pw_name,

@@ -107,6 +107,21 @@ def test_credentials_are_a_provider_when_systemd_hands_them_over(tmp_path, monke
     assert cli._load(file, "run").originals["config.providers"] == ""
 
 
+def test_credentials_stay_a_provider_when_a_file_names_its_own(tmp_path, monkeypatch):
+    """The user's providers stand beside the packaged one; an alias `dir` of the user's is the user's."""
+    monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
+    file, paths = tmp_path / "worker.properties", "config.providers.dir.param.allowed.paths"
+    env = "config.providers.env.class=EnvVarConfigProvider\n"
+    env += "config.providers.env.param.allowlist.pattern=DB_.*\n"
+    file.write_text(f"config.providers=env\n{env}")
+    loaded = cli._load(file, "run").originals
+    assert (loaded["config.providers"], loaded[paths]) == ("env,dir", str(tmp_path))
+    own = "config.providers.dir.class=DirectoryConfigProvider\n"
+    file.write_text(f"config.providers=dir\n{own}{paths}=/etc\n")
+    loaded = cli._load(file, "run").originals
+    assert (loaded["config.providers"], loaded[paths]) == ("dir", "/etc")
+
+
 def test_line_of_a_user_lets_that_user_in(tmp_path, monkeypatch, capsys):
     """What the command prints is what the daemon reads; the token is shown apart from it."""
     monkeypatch.setattr("sys.stdin", io.StringIO("s3cret\n"))

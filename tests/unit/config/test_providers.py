@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
 from appliance.config.providers import Providers
+from appliance.config.worker import WorkerConfig
 from appliance.errors import ConfigError
+from tests.unit.config.test_worker import DISTRIBUTED
 
 PACKAGE = "org.apache.kafka.common.config.provider."
 
@@ -101,3 +105,22 @@ def test_ttl_is_refused_when_it_is_no_number_of_milliseconds(text):
 
     with pytest.raises(ConfigError, match="milliseconds above 0"):
         Providers.from_config(worker)
+
+
+@pytest.mark.parametrize(
+    ("provider", "limit", "given"),
+    [
+        ("FileConfigProvider", "allowed.paths", "/"),
+        (f"{PACKAGE}DirectoryConfigProvider", "allowed.paths", "/"),
+        ("EnvVarConfigProvider", "allowlist.pattern", "DB_.*"),
+    ],
+)
+def test_provider_needs_a_limit_when_run(provider, limit, given):
+    """`run` refuses one that reads anything, by the option to set; a user's own files are Connect's."""
+    texts = {"config.providers": "mine", "config.providers.mine.class": provider}
+    option = f"config.providers.mine.param.{limit}"
+    for missing in (texts, {**texts, option: " "}):
+        with pytest.raises(ConfigError, match=re.escape(f"may read anything: set {option} to ")):
+            WorkerConfig.of(missing, "run")
+    assert WorkerConfig.of({**texts, option: given}, "run").originals[option] == given
+    WorkerConfig.of({**DISTRIBUTED, **texts}, "distributed")

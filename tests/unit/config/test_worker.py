@@ -83,3 +83,40 @@ def test_clients_get_their_share_when_prefixes_are_used():
         "admin"
     )
     assert base == config.client_settings("consumer")
+
+
+@pytest.mark.parametrize("prefix", ["", "producer.", "consumer.", "admin."])
+def test_client_option_is_refused_when_it_cannot_be_honoured(prefix):
+    """In every mode, before anything starts; the prefix is told."""
+    for mode in ("run", "distributed"):
+        with pytest.raises(ConfigError, match=rf"^{prefix and f'{prefix}.: '}.*ssl\.provider"):
+            WorkerConfig({**DISTRIBUTED, f"{prefix}ssl.provider": "BCFIPS"}, mode)
+
+
+def test_tls_versions_are_taken_when_they_are_those_of_rest_alone():
+    """REST honours them; the worker's Kafka clients would not."""
+    given = {**DISTRIBUTED, "listeners": "https://:8443", "ssl.enabled.protocols": "TLSv1.3"}
+    WorkerConfig(given)
+    with pytest.raises(ConfigError, match=r"ssl\.enabled\.protocols"):
+        WorkerConfig({**given, "security.protocol": "SSL"})
+
+
+def test_oauth_of_the_workers_is_refused_when_they_form_a_group():
+    """One error at the start says who may log in so and who may not; standalone has no group."""
+    oauth = {"security.protocol": "SASL_SSL", "sasl.mechanism": "OAUTHBEARER"}
+    with pytest.raises(
+        ConfigError, match=r"OAUTHBEARER: .* the workers themselves cannot"
+    ) as raised:
+        WorkerConfig({**DISTRIBUTED, **oauth})
+    assert len(raised.value.findings) == 1
+    WorkerConfig({**DISTRIBUTED, **{f"producer.{name}": text for name, text in oauth.items()}})
+    alone = {**CONVERTERS, "bootstrap.servers": "b:1", "offset.storage.file.filename": "/tmp/o"}
+    WorkerConfig({**alone, **oauth}, "standalone")
+
+
+def test_unchecked_names_are_listed_when_identification_is_off():
+    """For one warning at the start."""
+    option = "ssl.endpoint.identification.algorithm"
+    config = WorkerConfig({**DISTRIBUTED, option: "", f"producer.{option}": " "})
+    assert config.unchecked == (option, f"producer.{option}")
+    assert WorkerConfig({**DISTRIBUTED, option: "https"}).unchecked == ()

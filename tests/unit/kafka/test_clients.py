@@ -8,6 +8,7 @@ import pytest
 
 from appliance.config.connector import ConnectorConfig
 from appliance.config.worker import WorkerConfig
+from appliance.errors import ConfigError
 from appliance.kafka.clients import (
     connector_admin,
     connector_consumer,
@@ -16,6 +17,7 @@ from appliance.kafka.clients import (
     translated,
 )
 
+PLAIN = "org.apache.kafka.common.security.plain.PlainLoginModule"
 WORKER = {
     "bootstrap.servers": "b:1",
     "group.id": "g",
@@ -81,7 +83,7 @@ def test_idempotence_yields_when_a_user_asks_for_fewer_acknowledgements() -> Non
 def test_bare_options_reach_admin_clients_only() -> None:
     """Connectors' producers and consumers do not inherit the worker's own login."""
     worker = {"security.protocol": "SASL_PLAINTEXT", "sasl.mechanism": "PLAIN"}
-    worker["sasl.jaas.config"] = 'x.PlainLoginModule required username="u" password="p\\"w";'
+    worker["sasl.jaas.config"] = f'{PLAIN} required username="u" password="p\\"w";'
     found = settings("admin", worker)
     assert (found["sasl.username"], found["sasl.password"]) == ("u", 'p"w')
     assert "security.protocol" not in settings("producer", worker)
@@ -160,3 +162,33 @@ def test_session_of_a_sink_is_short_unless_the_broker_or_the_user_decides() -> N
     assert settings("consumer", **{f"consumer.override.{session}": "20000"})[session] == "20000"
     newer = settings("consumer", **{"consumer.override.group.protocol": "consumer"})
     assert session not in newer
+
+
+def test_override_is_refused_when_the_policy_forbids_it() -> None:
+    """A configuration that was stored under another policy does not reach a client either."""
+    policy = {"connector.client.config.override.policy": "None"}
+    for kind in ("producer", "consumer", "admin"):
+        with pytest.raises(ConfigError, match=r"'client\.id'"):
+            settings(kind, policy, **{f"{kind}.override.client.id": "x"})
+
+
+def test_override_is_refused_when_it_cannot_be_honoured() -> None:
+    """A login module or a token server that is not taken fails the client, in every mode."""
+    jndi = "com.sun.security.auth.module.JndiLoginModule"
+    with pytest.raises(ConfigError, match=f"login module {jndi} is refused"):
+        settings("producer", **{"producer.override.sasl.jaas.config": f"{jndi} required;"})
+    url = {"admin.override.sasl.oauthbearer.token.endpoint.url": "http://idp/t"}
+    with pytest.raises(ConfigError, match="must begin with https"):
+        settings("admin", **url)
+    settings("admin", {"appliance.oauth.allowed.urls": "http://idp/t"}, **url)
+
+
+def test_unchecked_names_get_one_warning(caplog) -> None:
+    """However many clients a process makes."""
+    off = {"producer.override.ssl.endpoint.identification.algorithm": ""}
+    for _ in range(3):
+        found = settings("producer", **off)["ssl.endpoint.identification.algorithm"]
+        assert found == "none"
+    assert (
+        caplog.text.count("producer.override.ssl.endpoint.identification.algorithm is empty") == 1
+    )

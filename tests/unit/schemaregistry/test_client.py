@@ -142,3 +142,11 @@ def test_a_schema_that_two_others_need_is_no_circle() -> None:
     client = Scripted([_referring("shared"), {"schema": "x"}, _referring("shared")])
     found = client.resolved(SchemaText("x", references=(("a", "a", 1), ("b", "b", 1))))
     assert [name for name, _ in found] == ["shared", "a", "b"]
+
+
+@pytest.mark.parametrize("url", ["http://169.254.169.254", "http://u:s3cret@[fe80::1]:8081"])
+def test_registry_is_refused_when_its_address_is_link_local(url: str) -> None:
+    """Nothing is asked, and a password is not told."""
+    with pytest.raises(ConfigError, match=r"schema registry at .* link-local") as raised:
+        RegistryClient(ClientOptions(("http://a", url)))
+    assert "s3cret" not in str(raised.value)
