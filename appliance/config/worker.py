@@ -260,9 +260,9 @@ class WorkerConfig:
             mechanism = self.originals.get("sasl.mechanism", "GSSAPI").upper()
             if protocol.startswith("SASL") and mechanism not in MECHANISMS:
                 findings.append(
-                    f"sasl.mechanism={mechanism}: connectors' clients may log in by OAUTHBEARER (set it as "
-                    "producer., consumer. and admin.sasl.mechanism), but the workers themselves cannot: "
-                    f"their own must be one of {', '.join(MECHANISMS)}."
+                    f"sasl.mechanism={mechanism}: the workers themselves log in to their group by "
+                    f"{', '.join(MECHANISMS)} alone; set one of these. Connectors' clients may use "
+                    "OAUTHBEARER: set it as producer., consumer. and admin.sasl.mechanism."
                 )
         if findings:
             raise ConfigError("\n".join(findings), tuple(findings))

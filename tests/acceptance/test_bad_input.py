@@ -120,11 +120,8 @@ def site(broker, tmp_path_factory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("bad")
     group = f"bad-{uuid.uuid4().hex[:8]}"
     options = worker_options(broker.bootstrap, group, free_ports(1)[0])
-    options |= {
-        "session.timeout.ms": "6000",
-        "connector.client.config.override.allowlist": "bootstrap.servers",
-    }
-    with Daemon(folder, "run", options) as daemon:
+    options["connector.client.config.override.allowlist"] = "bootstrap.servers"
+    with Daemon(folder, "run", {**options, "session.timeout.ms": "6000"}) as daemon:
         site = Site(daemon, broker.bootstrap, folder)
         topic = f"{group}-lines"
         (folder / "in.txt").write_text("0\n")
@@ -292,14 +289,6 @@ def test_log_names_the_broker_once_when_a_task_cannot_reach_it(site, unique_name
     wait_until(lambda: site.task(name).get("state") == "RUNNING", "the task waits")
     assert len(site.logged(unique_name, "refused", "Connect to")) <= 2
     site.delete(name)
-
-
-def test_answer_names_policy_and_option_when_an_override_is_not_allowed(site, unique_name):
-    """Who a client is stays with the worker unless its administrator says otherwise."""
-    config = {**file_source(site, unique_name), "producer.override.sasl.mechanism": "PLAIN"}
-    found = site.refusal(config)
-    assert "The 'Allowlist' policy does not allow 'sasl.mechanism'" in found
-    assert "connector.client.config.override.policy=All" in found
 
 
 def test_worker_waits_and_says_for_what_when_its_broker_is_away(tmp_path):
