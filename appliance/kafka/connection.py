@@ -25,7 +25,6 @@ from appliance.kafka import sasl, wire
 from appliance.kafka.security import Security
 
 _UNSUPPORTED_VERSION = 35
-_UNSUPPORTED_MECHANISM = 33
 _LARGEST_ANSWER = 64 << 20
 
 

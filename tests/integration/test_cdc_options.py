@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from pathlib import Path
 
 import pytest
 
@@ -200,3 +201,118 @@ def test_a_silent_connection_counts_as_lost_when_it_is_watched(capture, silence_
             assert not any(stream.fill(0.1) for _ in range(20))
     finally:
         stream.close()
+
+
+def _ids(capture, op):
+    return [image["id"] for image in capture.images(op)]
+
+
+def test_rows_are_read_at_each_start_when_the_mode_is_always(capture):
+    """A finished snapshot does not keep the next start from another one, and changes follow both."""
+    capture.sql("INSERT INTO t VALUES (1)")
+    for start in (1, 2):
+        capture.start(**{"snapshot.mode": "always"})
+        capture.until(3 * start - 2)
+        capture.sql(f"INSERT INTO t VALUES ({start + 1})")
+        capture.until(3 * start - 1)
+        capture.stop()
+    assert (_ids(capture, "r"), _ids(capture, "c")) == ([1, 1, 2], [2, 3])
+
+
+def test_changes_wait_for_the_next_start_when_the_mode_is_initial_only(capture):
+    """After its snapshot the task gives nothing; a start that streams goes on from there."""
+    capture.sql("INSERT INTO t VALUES (1)")
+    capture.start(**{"snapshot.mode": "initial_only"})
+    capture.sql("INSERT INTO t VALUES (2)")
+    for _ in range(5):
+        capture.poll()
+    assert (_ids(capture, "r"), _ids(capture, "c")) == ([1], [])
+    capture.stop()
+    capture.start()
+    capture.until(2)
+    assert _ids(capture, "c") == [2]
+
+
+def test_a_lost_history_is_made_anew_when_the_mode_is_recovery(capture):
+    """Without its history a start fails; recovery reads definitions, no rows, and goes on at the offset."""
+    history = Path(capture.config["schema.history.internal.file.filename"])
+    capture.sql("INSERT INTO t VALUES (1)")
+    capture.start()
+    capture.stop()
+    history.unlink()
+    capture.sql("INSERT INTO t VALUES (2)")
+    with pytest.raises(ConnectError, match="db history topic is missing"):
+        capture.start()
+    capture.stop()
+    capture.start(**{"snapshot.mode": "recovery"})
+    capture.until(2)
+    capture.stop()
+    capture.sql("INSERT INTO t VALUES (3)")
+    capture.start()
+    capture.until(3)
+    assert (_ids(capture, "r"), _ids(capture, "c")) == ([1], [2, 3])
+
+
+def test_rows_are_read_anew_when_needed_after_a_purge(capture):
+    """Where the binlog behind the offset is gone, initial fails and when_needed takes a snapshot."""
+    capture.sql("INSERT INTO t VALUES (1)")
+    capture.start()
+    capture.stop()
+    capture.sql("INSERT INTO t VALUES (2)", "FLUSH BINARY LOGS")
+    last = capture.sql("SHOW BINARY LOGS")[-1][0]
+
+    def purged():
+        # MariaDB keeps, without a word, what the ended stream's thread still has open
+        capture.sql(f"PURGE BINARY LOGS TO '{last}'")
+        return capture.sql("SHOW BINARY LOGS")[0][0] == last
+
+    wait_until(purged, "the older files are purged")
+    with pytest.raises(ConnectError, match="no longer available on the server"):
+        capture.start()
+    capture.stop()
+    capture.start(**{"snapshot.mode": "when_needed"})
+    capture.until(3)
+    capture.sql("INSERT INTO t VALUES (3)")
+    capture.until(4)
+    assert (_ids(capture, "r"), _ids(capture, "c")) == ([1, 1, 2], [3])
+
+
+OVERRIDES = "snapshot.select.statement.overrides"
+
+
+def _override(capture, statement):
+    table = f"{capture.database}.t"
+    return {OVERRIDES: table, f"{OVERRIDES}.{table}": statement.format(table=table)}
+
+
+def test_the_override_says_which_rows_are_read_when_a_table_has_one(capture):
+    """Its rows alone are in the snapshot; changes of the others are streamed all the same."""
+    capture.sql("INSERT INTO t VALUES (1), (2), (3)")
+    capture.start(**_override(capture, "SELECT * FROM {table} WHERE id > 1;"))
+    capture.sql("UPDATE t SET id = 4 WHERE id = 1")
+    capture.until(2 + 3)
+    assert (_ids(capture, "r"), _ids(capture, "c")) == ([2, 3], [4])
+
+
+@pytest.mark.parametrize(
+    ("statement", "number"),
+    [
+        ("SELECT 1 AS other FROM {table}", 1054),
+        ("SELECT FROM {table}", 1064),
+        ("SELECT * FROM {table}_absent", 1146),
+    ],
+)
+def test_the_task_fails_at_once_when_an_override_cannot_work(capture, statement, number):
+    """It names statement, error and option, and tables before it are sent once."""
+    capture.sql("CREATE TABLE a (id INT PRIMARY KEY)", "INSERT INTO a VALUES (1)")
+    with pytest.raises(ConnectError) as caught:
+        capture.start(**_override(capture, statement))
+    assert not isinstance(caught.value, RetriableError)
+    for part in (
+        f"{capture.database}.t",
+        statement.format(table=f"{capture.database}.t"),
+        f"({number})",
+        f"correct {OVERRIDES}.{capture.database}.t",
+    ):
+        assert part in str(caught.value)
+    assert [record[0] for record in capture.records] == [f"p.{capture.database}.a"]

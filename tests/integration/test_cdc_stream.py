@@ -28,6 +28,7 @@ class Context:
         self.stopping = False
         self.offset = offset
         self.metrics: dict[str, float] = {}
+        self.trouble: str | None = None
 
     def wait(self, timeout_s):
         time.sleep(min(timeout_s, 0.2))
@@ -36,7 +37,8 @@ class Context:
     def set_metric(self, name, value):
         self.metrics[name] = value
 
-    def set_trouble(self, trouble): ...
+    def set_trouble(self, trouble):
+        self.trouble = trouble
 
     def offsets(self, partitions):
         return [self.offset for _ in partitions]
@@ -70,6 +72,7 @@ class Capture:
         self.offset: Any = None
         self.records: list[tuple] = []
         self.task: Any = None
+        self.context: Any = None
         self._converters = [JsonConverter(), JsonConverter()]
         for converter, is_key in zip(self._converters, (True, False), strict=True):
             converter.configure({"schemas.enable": "false"}, is_key=is_key)
@@ -85,7 +88,8 @@ class Capture:
         """Start a task at the last offset, and let it finish a snapshot."""
         config = {**self.config, **options}
         self.task = TASKS[self.kind]()
-        self.task.start(Context(config, self.offset), config)
+        self.context = Context(config, self.offset)
+        self.task.start(self.context, config)
         while self.offset is None or self.offset.get("snapshot"):
             self.poll()
 

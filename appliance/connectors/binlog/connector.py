@@ -22,6 +22,7 @@ from appliance.connectors.binlog import config as options
 from appliance.connectors.binlog.server import Server
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.versions import VERSIONS
+from appliance.connectors.binlog.visibility import missing_select
 from appliance.errors import BadRequestError, ConnectError
 
 _OFFSET_TYPES: Mapping[str, type | tuple[type, ...]] = {
@@ -50,20 +51,27 @@ class BinlogConnector(Connector):
         """Check the options; where all are right, the server as well."""
         values = options.validate(self.dialect, config)
         if not any(value.errors for value in values):
-            host = next(value for value in values if value.name == "database.hostname")
-            host.errors += self._server_errors(config)
+            found = self._server_errors(config)
+            for value in values:
+                value.errors += found.get(value.name, ())
         return values
 
-    def _server_errors(self, config: Mapping[str, str | None]) -> list[str]:
-        parsed = options.connection_options(self.dialect, config)
-        timeout_s = max(1, parsed.get("connection.validation.timeout.ms", 60_000) // 1000)
+    def _server_errors(self, config: Mapping[str, str | None]) -> dict[str, list[str]]:
+        """Give what keeps the server from being captured, by the option that it is shown at."""
+        given = {name: text for name, text in config.items() if text is not None}
+        parsed = options.parse(self.dialect, given)
+        timeout_s = max(1, parsed["connection.validation.timeout.ms"] // 1000)
         try:
             with Server(
                 self.dialect, parsed, connect_timeout=timeout_s, read_timeout=timeout_s
             ) as server:
-                return server.problems()
+                unread = parsed["snapshot.mode"] != "never"
+                return {
+                    "database.hostname": server.problems(),
+                    "database.user": missing_select(server, parsed) if unread else [],
+                }
         except ConnectError as error:
-            return [f"Unable to connect: {error}"]
+            return {"database.hostname": [f"Unable to connect: {error}"]}
 
     def start(self, context: ConnectorContext, config: Mapping[str, str]) -> None:
         """Take the configuration. Raises ConfigError."""

@@ -7,7 +7,7 @@ Tables.ColumnNameFilter.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from appliance.connectors.binlog.config import split_regexes
@@ -44,7 +44,7 @@ def _patterns(option: Any) -> list[re.Pattern[str]]:
 class Filters:
     """The capture rules of one connector."""
 
-    def __init__(self, config: dict[str, Any]) -> None:
+    def __init__(self, config: Mapping[str, Any]) -> None:
         """Compile the lists of parsed options. Raises ConfigError."""
         self._databases = _Rule(config["database.include.list"], config["database.exclude.list"])
         self._tables = _Rule(config["table.include.list"], config["table.exclude.list"])

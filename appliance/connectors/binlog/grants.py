@@ -112,6 +112,11 @@ def read_grants(ask: Callable[[str], list[tuple[Any, ...]]]) -> Grants:
     return Grants.of((str(row[0]) for row in rows), active=role not in (None, "NONE"))
 
 
+def grant_statement(privilege: str, place: str, account: str) -> str:
+    """Give the statement that grants a privilege on a place, written as SQL writes it."""
+    return f"GRANT {privilege} ON {place} TO {account}"
+
+
 def _privileges(text: str) -> Held:
     words = (word.strip().upper() for word in _PRIVILEGE.findall(text))
     return frozenset(word for word in words if word and "(" not in word) - {"USAGE"}

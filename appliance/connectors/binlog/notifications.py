@@ -25,7 +25,6 @@ VALUE: Final = struct(
     ("timestamp", INT64),
 )
 INITIAL: Final = "Initial Snapshot"
-INCREMENTAL: Final = "Incremental Snapshot"
 
 
 class Notifications:

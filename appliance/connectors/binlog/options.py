@@ -157,14 +157,15 @@ CONNECTOR: Final[tuple[Row, ...]] = (
     ("retriable.restart.connector.wait.ms", LONG, 10000, "LM",
      "Retriable restart wait (ms)",
      ("Longest wait before a lost connection is tried again, in ms; the first attempts follow "
-      "sooner, after 0.1 s and more each time.")),
+      "sooner, after 0.1 s and more each time. A snapshot that had begun to read always waits so long.")),
     ("query.fetch.size", INT, 0, "MM",
      "Query fetch size",
      "Accepted for compatibility; results are streamed."),
     ("errors.max.retries", INT, -1, "LM",
      "The maximum number of retries",
      ("How often in a row a lost connection is tried again before the task fails; -1 is without "
-      "limit.")),
+      "limit. A snapshot begins anew each time, and its failures are in a row until an attempt has "
+      "read more tables than all before it.")),
     ("incremental.snapshot.watermarking.strategy", STRING, "INSERT_INSERT", "LM",
      "Incremental snapshot watermarking strategy",
      "No effect, and a warning when set: there are no incremental snapshots."),

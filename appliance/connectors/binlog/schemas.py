@@ -314,14 +314,6 @@ class TableSchemas:
             partition=0,
         )
 
-    def check_history(self) -> None:
-        """Check that there is a history to recover from. Raises ConnectError with the remedy."""
-        if not self.history.exists():
-            raise ConnectError(
-                "The db history topic is missing. You may attempt to recover it by reconfiguring the "
-                "connector to recovery."
-            )
-
 
 def _marked_computed(change: Change, computed: set[tuple[TableId | None, str]]) -> Change:
     if change.table is None:

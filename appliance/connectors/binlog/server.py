@@ -9,22 +9,23 @@ import contextlib
 import dataclasses
 import logging
 import ssl
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import Any, Final, Self
 
 import pymysql
 
 from appliance.config.types import Password
-from appliance.connectors.binlog.grants import POSITION, STREAM, read_grants
+from appliance.connectors.binlog.grants import POSITION, STREAM, grant_statement, read_grants
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.tables import TableId, quote
 from appliance.errors import ConfigError, ConnectError, RetriableError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.jdbc.BinlogConnectorConnection")
-_DENIED: Final = frozenset({1044, 1045, 1142, 1227, 3118})
+_DENIED: Final = frozenset({1044, 1045, 1142, 1143, 1227, 3118})
 _LOGIN: Final = 1045
 _GONE: Final = frozenset(
-    {2002, 2003, 2006, 2013, 1040, 1053, 1077, 1079, 1152, 1153, 1158, 1159, 1160, 1161}
+    {1040, 1053, 1077, 1079, 1152, 1153, 1158, 1159, 1160, 1161, 1317, 1927}
+    | {2002, 2003, 2006, 2013, 4031}
 )
 _SYNTAX: Final = 1064
 
@@ -102,7 +103,7 @@ class Server:
         """Connect. Raises RetriableError when the server cannot be reached, ConnectError otherwise."""
         self.dialect = dialect
         self._where = f"{parsed['database.hostname']}:{parsed['database.port']}"
-        with self._errors("Connecting"):
+        with self.errors("Connecting"):
             self.connection: Any = pymysql.connect(**{**connection_settings(parsed), **settings})
         try:
             self._check_encryption(str(parsed["database.ssl.mode"]).lower())
@@ -138,7 +139,16 @@ class Server:
             self.connection.close()
 
     @contextlib.contextmanager
-    def _errors(self, doing: str) -> Iterator[None]:
+    def errors(
+        self,
+        doing: str,
+        remedy: Callable[[int], str | None] = lambda _: None,
+        passing: Container[int] = (),
+    ) -> Iterator[None]:
+        """Turn the library's errors into DeniedError, RetriableError and ConnectError, with a remedy.
+
+        `remedy` gives one for an error's number; errors in `passing` are worth another attempt here.
+        """
         try:
             yield
         except (pymysql.MySQLError, OSError, RuntimeError) as error:
@@ -146,20 +156,23 @@ class Server:
             reason = error.args[1] if len(error.args) > 1 else error
             text = f"{doing} on {self._where} failed: {reason} ({code})"
             if code in _DENIED:
-                remedy = "check user and password" if code == _LOGIN else "grant what is missing"
-                raise DeniedError(f"{text}; {remedy}") from error
+                usual = "check user and password" if code == _LOGIN else "grant what is missing"
+                raise DeniedError(f"{text}; {remedy(code) or usual}") from error
             if code in _GONE or isinstance(error, (OSError, pymysql.InterfaceError)):
                 raise RetriableError(f"{text}; check that the server is up") from error
-            raise ConnectError(text) from error
+            if code in passing:
+                raise RetriableError(text) from error
+            found = remedy(code) if isinstance(code, int) else None
+            raise ConnectError(f"{text}; {found}" if found else text) from error
 
     def run(self, statement: str) -> None:
         """Run a statement without result."""
-        with self._errors(f"Running {statement!r}"):
+        with self.errors(f"Running {statement!r}"):
             self.connection.query(statement)
 
     def ask(self, statement: str) -> list[tuple[Any, ...]]:
         """Give all rows of a statement."""
-        with self._errors(f"Running {statement!r}"), self.connection.cursor() as cursor:
+        with self.errors(f"Running {statement!r}"), self.connection.cursor() as cursor:
             cursor.execute(statement)
             return list(cursor.fetchall())
 
@@ -300,13 +313,15 @@ class Server:
         options = self.variable("binlog_row_value_options")
         if options:
             found.append(f"the server has binlog_row_value_options={options}; clear it")
-        return found + self._missing_grants()
+        held = read_grants(self.ask)
+        lacking = [ones[0] for ones in (STREAM, POSITION) if not held.has(*ones)]
+        return found + [
+            f"the user lacks {name}: {grant_statement(name, '*.*', self.account())}"
+            for name in lacking
+        ]
 
-    def _missing_grants(self) -> list[str]:
-        grants = read_grants(self.ask)
-        found = []
-        if not grants.has(*STREAM):
-            found.append("the user lacks REPLICATION SLAVE; grant it ON *.*")
-        if not grants.has(*POSITION):
-            found.append("the user lacks REPLICATION CLIENT; grant it ON *.*")
-        return found
+    def account(self) -> str:
+        """Give the user as statements name him."""
+        return "@".join(
+            f"'{part}'" for part in str(self.one("SELECT CURRENT_USER()")).rsplit("@", 1)
+        )

@@ -13,9 +13,12 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from pymysql.constants import ER
+
 from appliance.api.batch import Batch, Const, Layout, Var
 from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.connectors.binlog.catalog import Catalog
+from appliance.connectors.binlog.grants import grant_statement
 from appliance.connectors.binlog.notifications import INITIAL, Notifications
 from appliance.connectors.binlog.plan import Plan
 from appliance.connectors.binlog.schemas import Applied, TableSchemas
@@ -29,6 +32,11 @@ from appliance.errors import ConnectError
 _LOG: Final = logging.getLogger("io.debezium.relational.RelationalSnapshotChangeEventSource")
 _BATCH_ROWS: Final = 2048
 _OVERRIDES: Final = "snapshot.select.statement.overrides"
+_NO_RIGHT: Final = frozenset(
+    {ER.DBACCESS_DENIED_ERROR, ER.TABLEACCESS_DENIED_ERROR, ER.COLUMNACCESS_DENIED_ERROR}
+)
+_PASSING: Final = frozenset({ER.LOCK_WAIT_TIMEOUT, ER.LOCK_DEADLOCK, ER.TABLE_DEF_CHANGED})
+"""Errors of a SELECT that another snapshot need not meet."""
 
 
 class Snapshot:
@@ -56,6 +64,7 @@ class Snapshot:
         self._clock = clock
         self._notify = Notifications(parsed, clock)
         self._layouts: dict[int, Layout] = {}
+        self._account = ""
         self.position: BinlogPosition | None = None
         self.ts_sec = 0
         self.rows_read: dict[str, int] = {}
@@ -91,6 +100,7 @@ class Snapshot:
         self.rows_read = {}
         yield self._notify.batch(INITIAL, "STARTED")
         with self._connect() as view:
+            self._account = view.account()
             lock = self._lock()
             try:
                 view.run("SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -239,9 +249,20 @@ class Snapshot:
             statements.append((database, made))
             statements.append((database, f"USE {name}"))
             for id_ in kept:
-                if id_.catalog == database and (text := view.create_statement(id_)):
+                if id_.catalog == database and (text := self._create_statement(view, id_)):
                     statements.append((database, text))
         return statements
+
+    def _create_statement(self, view: Server, id_: TableId) -> str | None:
+        """Give what makes a table, None where it is gone, or not captured and out of reach."""
+        try:
+            return view.create_statement(id_)
+        except DeniedError as error:
+            if self._schemas.filters.table(id_):
+                grant = grant_statement("SELECT", id_.sql, self._account)
+                raise DeniedError(f"{error}: {grant}, or leave the table out") from error
+            _LOG.warning("Passing over a table that is not captured: %s", error)
+            return None
 
     def _data(self, view: Server, known: Sequence[TableId]) -> Iterator[list[Batch]]:
         filters = self._schemas.filters
@@ -282,9 +303,8 @@ class Snapshot:
     ) -> Iterator[list[Batch]]:
         """Give the rows of one table; the last one is held back until it is known to be the last."""
         moment_ns = view.now_ms() * 1_000_000
-        reader = RowReader(view.connection, version.columns)
         total, held, opened = 0, None, False
-        for rows in reader.rows(self._select(version), _BATCH_ROWS):
+        for rows in self._rows(view, version):
             total += len(rows)
             ready = [held, *rows] if held is not None else rows
             held = ready.pop()
@@ -301,6 +321,23 @@ class Snapshot:
                 batch.source_offset = self._completion().source_offset
             yield [batch]
         _LOG.info("Snapshot of %s: %d rows", version.id, total)
+
+    def _rows(self, view: Server, version: TableVersion) -> Iterator[list[Row]]:
+        statement, id_ = self._select(version), version.id
+        # a table that is gone is not in the list of the next attempt
+        passing = _PASSING if self._override(id_) else {*_PASSING, ER.NO_SUCH_TABLE}
+        doing = f"Reading the rows of {id_} by {statement!r}"
+        with view.errors(doing, lambda code: self._remedy(id_, code), passing):
+            yield from RowReader(view.connection, version.columns).rows(statement, _BATCH_ROWS)
+
+    def _remedy(self, id_: TableId, code: int) -> str | None:
+        grant = grant_statement("SELECT", id_.sql, self._account)
+        if self._override(id_) is not None:
+            correct = f"correct {_OVERRIDES}.{id_}: it must give every captured column by its name"
+            return f"{grant}, or {correct}" if code in _NO_RIGHT else correct
+        if code == ER.COLUMNACCESS_DENIED_ERROR:
+            return f"{grant}, or leave the column out with column.exclude.list"
+        return grant if code in _NO_RIGHT else None
 
     def _batches(
         self,

@@ -28,7 +28,9 @@ from appliance.connectors.binlog.events import UPDATE, EventType, TableMap
 from appliance.connectors.binlog.position import Mark, Offsets, Position
 from appliance.connectors.binlog.schemas import TableSchemas
 from appliance.connectors.binlog.stream import Event
+from appliance.connectors.binlog.tables import TableId
 from appliance.connectors.binlog.transactions import TransactionTopic
+from appliance.connectors.binlog.visibility import UnknownTableError
 from appliance.errors import ConnectError, DataError
 
 _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogStreamingChangeEventSource")
@@ -270,16 +272,11 @@ class Streaming:
             if self._mariadb and table_map.types == _SEQUENCE:
                 _LOG.info("%s.%s is a sequence; its steps are passed over", database, table)
                 return None
-            message = (
-                f"Encountered change event for table {database}.{table} whose schema isn't known to "
-                "this connector"
-            )
+            unknown = UnknownTableError(TableId(database, table))
             if self._on_unknown == "fail":
-                raise ConnectError(
-                    f"{message}; restart it with snapshot.mode=recovery to read the schemas anew, or set "
-                    "inconsistent.schema.handling.mode=warn to pass over such events"
-                )
-            _LOG.log(logging.WARNING if self._on_unknown == "warn" else logging.DEBUG, message)
+                raise unknown
+            level = logging.WARNING if self._on_unknown == "warn" else logging.DEBUG
+            _LOG.log(level, "%s", unknown)
             return None
         return TableBatches(version, table_map, self._options)
 

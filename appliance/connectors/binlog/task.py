@@ -29,6 +29,12 @@ from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.stream import BinlogStream, ConnectionLostError, StartPoint
 from appliance.connectors.binlog.streaming import Streaming
 from appliance.connectors.binlog.versions import VERSIONS
+from appliance.connectors.binlog.visibility import (
+    NOTHING_CAPTURED,
+    UnknownTableError,
+    explained,
+    missing_select,
+)
 from appliance.data import Header, Schema, Type
 from appliance.errors import ConnectError, RetriableError
 
@@ -37,6 +43,9 @@ _LOG: Final = logging.getLogger("io.debezium.connector.binlog.BinlogConnectorTas
 _POLL_S: Final = 1.0
 _BACKOFF_S: Final = (0.1, 0.5, 1.0, 2.0, 5.0)
 _METRICS_MS: Final = 1000
+_LISTS: Final = tuple(
+    f"{of}.{kind}.list" for of in ("database", "table") for kind in ("include", "exclude")
+)
 
 _HEADER: Final = Schema(Type.STRING)
 
@@ -60,11 +69,13 @@ class BinlogSourceTask(SourceTask):
         self._not_before_s = 0.0
         self._stopped = False
         self._failures = 0
+        self._most_tables = 0
+        self._notice: str | None = None
         self._told: Mark | None = None
 
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
         """Check the server, restore the schemas, decide about the snapshot. Raises ConnectError."""
-        self._context = context
+        self._context, self._config = context, config
         parsed = self._parsed = parse(self.dialect, config)
         warn_of_neglected(config, parsed)
         self._partition = {"server": parsed["topic.prefix"]}
@@ -92,6 +103,9 @@ class BinlogSourceTask(SourceTask):
                 history_exists=history.exists,
                 position_available=server.has_position,
             )
+            unread = missing_select(server, parsed) if plan.schema or plan.data else []
+            if unread:
+                raise ConnectError("The server cannot be captured: " + "; ".join(unread))
             if parsed["guardrail.collections.max"] > 0:
                 self._schemas.check_guardrail(server.tables())
             self._uses_gtids = server.gtid_mode() and not parsed["gtid.ignore.on.recovery"]
@@ -160,6 +174,7 @@ class BinlogSourceTask(SourceTask):
         if plan.offset is not None:
             count = schemas.recover(plan.offset)
             _LOG.info("Restored the definitions of %d tables", count)
+            self._note_captured()
         if plan.stream:
             self._start_streaming(plan.offset or self._beginning())
 
@@ -188,7 +203,7 @@ class BinlogSourceTask(SourceTask):
             try:
                 return self._poll_snapshot(self._snapshot)
             except RetriableError as error:
-                self._failed(error)
+                self._snapshot_failed(error)
                 return []
         if self._streaming is None:
             self._context.wait(_POLL_S)
@@ -198,15 +213,39 @@ class BinlogSourceTask(SourceTask):
     def _poll_snapshot(self, snapshot: Iterator[list[Batch]]) -> list[Batch]:
         self.has_more = True
         for batches in snapshot:
-            self._context.set_trouble(None)
             if batches and self._taken.position is not None:
+                self._context.set_trouble(None)
+            if len(self._taken.rows_read) > self._most_tables:
                 self._failures = 0
             return batches
         self._snapshot = None
+        self._failures = 0
+        self._note_captured()
         if self._plan.stream:
             self._start_streaming(self._plan.offset or self._taken.offset)
             self._delay("streaming.delay.ms", "streaming")
         return []
+
+    def _snapshot_failed(self, error: RetriableError) -> None:
+        """Put off the next attempt: long where it locks the server, and sends what was sent, once more.
+
+        Failures count until an attempt has read more tables than all before it. Raises ConnectError.
+        """
+        self._most_tables = max(self._most_tables, len(self._taken.rows_read))
+        self._failed(error, soon=self._taken.position is None)
+
+    def _note_captured(self) -> None:
+        """Tell while no table is captured; a statement may make one later."""
+        schemas, noted = self._schemas, self._notice
+        assert schemas is not None  # noqa: S101  set by start
+        self._notice = None
+        if not schemas.tables():
+            lists = [f"{name}={self._config[name]}" for name in _LISTS if self._config.get(name)]
+            known = f"{len(schemas.catalog)} tables are known"
+            self._notice = f"{NOTHING_CAPTURED} ({', '.join([*lists, known])})"
+            if not noted:
+                _LOG.warning("%s", self._notice)
+        self._context.set_trouble(self._notice)
 
     def _delay(self, option: str, what: str) -> None:
         delay_s = self._parsed[option] / 1000
@@ -231,11 +270,20 @@ class BinlogSourceTask(SourceTask):
                     break
             ended_s, waited_s = self._clock.monotonic_s(), stream.waited_s - before_s
             self._pace.polled(stream.received, streaming.rows, began_s, waited_s, ended_s)
-            self._context.set_trouble(None)
+            self._context.set_trouble(self._notice)
         except ConnectionLostError as error:
             self._lost(error, stream)
+        except UnknownTableError as error:
+            raise self._explained(error) from error
         self.has_more = streaming.rows >= limit
         return self._finished(streaming)
+
+    def _explained(self, error: UnknownTableError) -> ConnectError:
+        try:
+            with Server(self.dialect, self._parsed) as server:
+                return ConnectError(explained(error, server))
+        except ConnectError:
+            return error
 
     def _lost(self, error: ConnectionLostError, stream: BinlogStream) -> None:
         stream.disconnect()
@@ -243,14 +291,17 @@ class BinlogSourceTask(SourceTask):
         self._measured_ms = 0
         self._failed(error)
 
-    def _failed(self, error: RetriableError) -> None:
-        """Put off the next attempt, longer each time in a row. Raises ConnectError after the last."""
+    def _failed(self, error: RetriableError, *, soon: bool = True) -> None:
+        """Put off the next attempt, longer each time in a row. Raises ConnectError after the last.
+
+        The first attempts follow `soon`, or wait as long as the later ones.
+        """
         most = self._parsed["errors.max.retries"]
         if 0 <= most <= self._failures:
             raise ConnectError(f"{error} (errors.max.retries={most} is used up)") from error
         longest_s = self._parsed["retriable.restart.connector.wait.ms"] / 1000
         waits_s = [*(wait_s for wait_s in _BACKOFF_S if wait_s < longest_s), longest_s]
-        delay_s = waits_s[min(self._failures, len(waits_s) - 1)]
+        delay_s = waits_s[min(self._failures, len(waits_s) - 1)] if soon else longest_s
         self._failures += 1
         _LOG.warning("%s; next attempt in %.1f s", error, delay_s)
         self._context.set_trouble(str(error))
@@ -283,6 +334,8 @@ class BinlogSourceTask(SourceTask):
         if now_ms - self._measured_ms >= _METRICS_MS:
             self._measured_ms = now_ms
             self._measure(streaming, now_ms)
+            if self._notice:
+                self._note_captured()
         return ready
 
     @property

@@ -16,8 +16,8 @@ import struct
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol
 
-import pymysql
-from pymysql.constants import COMMAND
+from pymysql import err
+from pymysql.constants import COMMAND, CR
 
 from appliance.connectors.binlog.forms import ValueForm
 from appliance.connectors.binlog.temporal import (
@@ -30,10 +30,6 @@ from appliance.connectors.binlog.temporal import (
 )
 from appliance.connectors.binlog.values import Table
 from appliance.connectors.binlog.versions import DecodedColumn
-from appliance.errors import RetriableError
-
-_LASTING: Final = frozenset({1044, 1045, 1142, 1143, 1146, 1054, 1064})
-"""Errors that stay however often one asks: no right, no such table or column, no such syntax."""
 
 _BUFFER: Final = 256 * 1024
 _WHOLE: Final = 0xFFFFFF
@@ -331,7 +327,7 @@ class RowReader:
         self._fallbacks = [decoded.type.fallback for decoded in columns]
 
     def rows(self, statement: str, most: int) -> Iterator[list[tuple[Any, ...]]]:
-        """Give the rows of `statement`, about `most` at a time. Raises ConnectError, RetriableError."""
+        """Give the rows of `statement`, about `most` at a time. Raises MySQLError, OSError."""
         connection = self._connection
         try:
             connection._execute_command(COMMAND.COM_QUERY, statement)
@@ -339,10 +335,6 @@ class RowReader:
             for _ in range(count + 1):
                 connection._read_packet()
             yield from self._read(most)
-        except pymysql.MySQLError as error:
-            raise RetriableError(
-                f"Reading rows failed: {error}; statement: {statement}"
-            ) from error
         finally:
             connection._result = None
 
@@ -387,12 +379,9 @@ class RowReader:
 
     @staticmethod
     def _more(file: _Buffered) -> bytes:
-        try:
-            data = file.read1(_BUFFER)
-        except OSError as error:
-            raise RetriableError(f"Reading rows failed: {error}") from error
+        data = file.read1(_BUFFER)
         if not data:
-            raise RetriableError("Reading rows failed: the server closed the connection")
+            raise err.OperationalError(CR.CR_SERVER_LOST, "the server closed the connection")
         return data
 
     def _large(self, file: _Buffered, buffer: bytes, rows: list[tuple[Any, ...]]) -> bytes:
@@ -414,7 +403,4 @@ class RowReader:
         size = int.from_bytes(buffer[position : position + 3], "little")
         packet = buffer[position + 4 : position + 4 + size]
         if packet[0] == 0xFF:
-            code = int.from_bytes(packet[1:3], "little")
-            raise RetriableError(
-                f"Reading rows failed: the server says {packet[9:].decode('utf-8', 'replace')} ({code})"
-            )
+            err.raise_mysql_exception(packet)
