@@ -29,6 +29,18 @@ AVRO: Final = "AVRO"
 _RETRIED: Final = frozenset({408, 429, 500, 502, 503, 504})
 _DEEPEST_REFERENCES: Final = 100
 _REGISTRY: Final = "the schema registry"
+_NOT_FOUND: Final = 404
+_REMEDIES: Final[Mapping[int, str]] = {
+    401: "correct basic.auth.user.info, or bearer.auth.token",
+    403: "let this user read and write the subject in the registry",
+    404: "check that schema.registry.url ends where the registry's API begins",
+    409: "change the schema compatibly, or lower the subject's compatibility (PUT /config/<subject>)",
+    40401: "register the subject's schema, or set auto.register.schemas=true",
+    40402: "register that version, or set use.latest.version=true",
+    40403: "check that schema.registry.url is the registry that the schema was registered in",
+    42205: "the subject is read-only: PUT /mode/<subject> with READWRITE",
+}
+"""What helps, by error code or else by HTTP status."""
 
 
 class RegistryError(ConnectError):
@@ -38,7 +50,10 @@ class RegistryError(ConnectError):
 
     def __init__(self, message: str, status: int, code: int) -> None:
         """Keep the codes beside the message."""
-        super().__init__(f"{message}; error code: {code}")
+        # a 404 with a code of its own says that something else is missing than the API
+        remedy = _REMEDIES.get(code) or (_REMEDIES.get(status) if status != _NOT_FOUND else None)
+        text = f"{message}; error code: {code}"
+        super().__init__(f"{text}; {remedy}" if remedy else text)
         self.status = status
         self.code = code
 
@@ -256,7 +271,12 @@ class RegistryClient:
             except (OSError, http.client.HTTPException) as error:
                 last = error
         urls = ", ".join(_without_credentials(url) for url in options.urls)
-        raise RetriableError(f"Asking the schema registry at {urls} ({method} {path}): {last}")
+        remedy = "check that it runs there and that schema.registry.url is right"
+        if isinstance(last, ssl.SSLError):
+            remedy = "check its certificate against schema.registry.ssl.truststore.location"
+        raise RetriableError(
+            f"Asking the schema registry at {urls} ({method} {path}): {last}; {remedy}"
+        )
 
     def _ask_all(self, method: str, path: str, body: Any) -> Any:
         urls = self._options.urls

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from typing import Any
 
 import pytest
@@ -66,6 +67,44 @@ def test_refusal_is_not_retried_when_the_schema_is_bad() -> None:
     with pytest.raises(RegistryError, match="incompatible"):
         client.register("s", SchemaText('"int"'))
     assert client.slept == []
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "part"),
+    [
+        (401, 40101, "basic.auth.user.info"),
+        (404, 404, "schema.registry.url"),
+        (404, 40401, "auto.register.schemas=true"),
+        (404, 40403, "schema.registry.url"),
+        (409, 409, "PUT /config/<subject>"),
+        (409, 40901, "PUT /config/<subject>"),
+    ],
+)
+def test_refusal_says_what_to_do_when_there_is_a_remedy(status: int, code: int, part: str) -> None:
+    """Code or status tell which option or request helps."""
+    assert part in str(RegistryError("no", status, code)).partition(f"error code: {code}; ")[2]
+
+
+@pytest.mark.parametrize(("status", "code"), [(404, 40408), (422, 42201)])
+def test_refusal_says_no_more_than_the_registry_when_nothing_general_helps(
+    status: int, code: int
+) -> None:
+    """A wrong remedy is worse than none."""
+    assert str(RegistryError("no", status, code)) == f"no; error code: {code}"
+
+
+@pytest.mark.parametrize(
+    ("error", "part"),
+    [
+        (OSError("refused"), "schema.registry.url is right"),
+        (ssl.SSLError("unknown CA"), "schema.registry.ssl.truststore.location"),
+    ],
+)
+def test_option_is_named_when_the_registry_cannot_be_reached(error: OSError, part: str) -> None:
+    """An address and a certificate have their own."""
+    with pytest.raises(RetriableError) as raised:
+        Scripted([error] * 4).latest("s")
+    assert part in str(raised.value)
 
 
 def test_answers_are_kept_when_asked_again() -> None:
