@@ -150,7 +150,39 @@ def test_topics_are_the_recorded_ones_when_recorded_statements_run(
         comparison.differs(f"history {i} ", *(comparison.plain(n, s) for n, s in enumerate(sides)))
     for topic, records in recording(database)["topics"].items():
         _topic(comparison, database, topic, records, running)
+    _stored_offsets(comparison, database, running)
     comparison.check()
+
+
+def _stored_offsets(comparison: Comparison, database, running: Replay):
+    """Compare each offset that the peer stored before the first signal with that of the same event here."""
+    topics = recording(database)["topics"]
+    signal = json.loads(topics[f"{PREFIXES[database]}.smp.sig"][0]["value"])
+    end = signal["payload"]["source"]["pos"]
+    given = [record[3] for records in running.topics.values() for record in records if record[3]]
+    ours = {_event(offset): offset for offset in map(_behind, map(_plain(comparison, 0), given))}
+    stored = [record["value"] for record in topics["dbz-w2-offsets"]]
+    while None in stored:  # a reset: what was stored before it is of another run
+        del stored[: stored.index(None) + 1]
+    theirs = [offset for offset in map(json.loads, stored) if offset["pos"] < end]
+    assert theirs
+    for i, offset in enumerate(map(_plain(comparison, 1), theirs)):
+        comparison.differs(f"offsets {i} ", ours[_event(offset)], offset)
+
+
+def _plain(comparison, side):
+    return lambda offset: comparison.plain(side, offset)
+
+
+def _behind(offset):
+    """Give the offset behind an event of one row, which the peer stores with its next heartbeat."""
+    if offset.get("row") != 1:
+        return offset
+    return {**{k: v for k, v in offset.items() if k != "row"}, "event": offset["event"] + 1}
+
+
+def _event(offset):
+    return offset.get("snapshot"), offset.get("transaction_id"), offset.get("event")
 
 
 def _topic(comparison: Comparison, database, topic, records, running: Replay):
