@@ -323,6 +323,7 @@ class Console(Handlers):
         try:
             self.scene.who = await self.scene.client.get(f"{PREFIX}/whoami")
             self.scene.queues = await self.scene.client.get(f"{PREFIX}/dlq")
+            self.scene.counted = True
             self.scene.model.note_queues(self.scene.queues, self.scene.clock())
             self.view.tell_again()
             self._chrome_due = True

@@ -511,6 +511,8 @@ def sentence(type_: str, body: Mapping[str, Any]) -> News | None:
     ts = int(body.get("ts", 0))
     if type_ in {"task", "connector"}:
         why = reason(body.get("trace")) or ""
+        if body["to"] == "RESTARTING" and body.get("cause"):
+            why = f"({body['cause']})"
         return News(ts, f"{body['key']} {body['to']} {why}".rstrip(), str(body["to"]))
     if type_ == "rebalance":
         placed, connectors = body.get("assigned", ()), body.get("connectors", ())

@@ -49,6 +49,8 @@ class Scene:
     """Whether each confirmation is one tier stricter, as for production."""
     who: dict[str, Any] = field(default_factory=dict)
     queues: list[dict[str, Any]] = field(default_factory=list)
+    counted: bool = False
+    """Whether `queues` has been asked for: before that it is empty because nobody has."""
     explain: bool = True
     contexts: Contexts | None = None
     in_browser: bool = False

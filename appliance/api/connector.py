@@ -30,7 +30,7 @@ class ConnectorContext(Protocol):
 
 
 class OffsetChange(NamedTuple):
-    """A source partition, its present offset (None: none stored) and the new one (None: reset)."""
+    """A partition, its present offset (None: none stored) and the new one (None: reset)."""
 
     partition: Mapping[str, Any] | None
     before: Mapping[str, Any] | None
@@ -51,7 +51,8 @@ class OffsetPreview:
     """What a start at another offset would find.
 
     `bytes` is how far the offset moves in the source's log, `records` by how many records: below zero
-    what is read again, above what is left out; None where that is not known.
+    what is read again, above what is left out; None where that is not known. Of a sink the records follow
+    from its offsets, unless it says otherwise: 0 where it does not go by them.
     """
 
     checks: tuple[OffsetCheck, ...] = ()
@@ -101,7 +102,7 @@ class Connector(abc.ABC):
     ) -> list[OffsetPreview]:
         """Give for each change what a start at the new offset would find; nothing is altered.
 
-        Source only, in a process of its own that is killed when it takes too long. Whatever keeps a
+        In a process of its own that is killed when it takes too long. Whatever keeps a
         system from answering is a check that failed. `client_config` is SourceTaskContext's.
         """
         return [OffsetPreview() for _ in changes]

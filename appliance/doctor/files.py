@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from appliance.config.providers import references
-from appliance.connectors.files.writable import UNIT, nearest, obstacle, write_cure
+from appliance.connectors.files.writable import UNIT, nearest, obstacle, of_kernel, write_cure
 from appliance.doctor.findings import Finding, ok, problem, warning
 from appliance.doctor.service import Service, closed_folder
 
@@ -141,6 +141,11 @@ def _is_file(path: Path) -> bool:
 
 def folder(name: str, path: Path, option: str = "", service: Service | None = None) -> Finding:
     """Give whether a local folder can be written, and its room."""
+    if (kernel := of_kernel(path)) is not None:
+        text = f"{path} cannot be created: the kernel's {kernel} holds no files"
+        return problem(
+            name, text, f"name a folder on a disk{f' in {option}' * bool(option)}", option
+        )
     fault = _fault(path, service)
     if fault is not None:
         text, remedy = fault

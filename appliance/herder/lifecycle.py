@@ -263,9 +263,11 @@ class Lifecycle:
         if event.state is State.FAILED:
             # the whole trace stands in the status, and in the log of the process that failed
             log.warning("Failed. name=%s cause=%s", event.name, (event.trace or "").split("\n")[0])
-        self._write(
-            event.name, before, event.state, event.trace, event.version, "reported by the worker"
-        )
+        # why it starts again is no failure's trace
+        restarts = event.state is State.RESTARTING
+        cause = (event.trace if restarts else None) or "reported by the worker"
+        trace = None if restarts else event.trace
+        self._write(event.name, before, event.state, trace, event.version, cause)
         return True
 
     def _write(

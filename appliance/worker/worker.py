@@ -73,6 +73,7 @@ _SIBLINGS_S: Final = 2.0
 _LAPSED_STATUS: Final = 75
 _FENCING_TIMEOUT_S: Final = 30.0
 _DEATHS_ALLOWED: Final = 5
+_SHARED: Final = "its process is killed with a task in it that did not stop"
 
 
 class WorkerListener(Protocol):
@@ -389,7 +390,7 @@ class Worker:
                 sibling.moving = True
         for sibling in siblings:
             if isinstance(sibling.id, ConnectorTaskId):
-                self._tell(sibling, State.RESTARTING, None, None)
+                self._tell(sibling, State.RESTARTING, _SHARED, None)
                 host.send(StopTask(sibling.id))
         deadline = self._clock.monotonic_s() + _SIBLINGS_S
         for sibling in siblings:
@@ -559,7 +560,7 @@ class Worker:
             self._tell(resident, State.FAILED, trace, None)
             return
         log.error("The process of %s died of %s; it is started again", resident.id, how)
-        self._tell(resident, State.RESTARTING, None, None)
+        self._tell(resident, State.RESTARTING, f"its process died of {how}", None)
         self._relaunch(resident, 0.1 * 4 ** (deaths - 1))
 
     def _relaunch(self, resident: Resident, delay_s: float) -> None:

@@ -156,7 +156,7 @@ def test_offset_of_a_binlog_is_checked_when_its_change_is_previewed(
         assert (code, entry["direction"]) == (0, "again")
         assert entry["bytes"] > entry["events"] > 100
         assert all(check["ok"] for check in entry["checks"])
-        assert "connector is stopped: it is RUNNING" in told
+        assert "connector must be stopped: it is RUNNING" in told
 
         gone = {**before, "offset": {**before["offset"], "file": "gone.000001"}}
         text = json.dumps({"offsets": [gone]})

@@ -400,7 +400,7 @@ def still(palette: Palette, more: dict[str, Any] | None = None, **shape: int) ->
     if shape.get("failed", 2) and "orders-3:4" in model.tasks:
         model.apply(8, "task", task_event("orders-3-4", "FAILED", "Boom: disk full"))
     client = StillClient({**answers(), **(more or {})})
-    scene = Scene(model, palette, client, None, lambda: NOW_S, "appliance-01")
+    scene = Scene(model, palette, client, None, lambda: NOW_S, "appliance-01", counted=True)
     return Console(scene)
 
 

@@ -11,7 +11,7 @@ import pytest
 from textual.geometry import Region
 
 from tests.tui import daemon
-from tests.tui.still import still, until
+from tests.tui.still import rebalance, still, until
 from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
 from tui.contexts import Context
@@ -111,6 +111,45 @@ async def test_task_in_trouble_is_among_the_problems_and_says_what_it_waits_for(
             await pilot.press("enter")
             await until(lambda: "batch-size-avg" in app.view.copied())
             assert app.view.copied().startswith("mkdir /proc/nope: no\n")
+
+
+async def test_nothing_is_claimed_before_the_first_answer():
+    """Zeros would say that all is well: until the daemon has told its state there are none."""
+    app, model, _ = console("http://127.0.0.1:1")
+    async with app.run_test(size=(120, 36)) as pilot:
+        health, behind = (app.view.query_one(f"#{name}", Box) for name in ("health", "lag"))
+        await until(lambda: (health.text, behind.text) == ("loading ...", "loading ..."))
+        assert "0" not in app.view.query_one("#flow", Box).text
+        assert grid(app).empty == "loading ..."
+        model.load(daemon.snapshot(failed=0))
+        app.flush()
+        await pilot.pause()
+        assert "20 running" in health.text
+        assert "DLQ       - new" in behind.text
+        app.scene.counted = True
+        app.view.tell_again()
+        app.flush()
+        assert "DLQ       0 new" in behind.text
+
+
+async def test_age_of_the_picture_is_told_when_workers_are_opened_again():
+    """What stood there when the view was left is no present, and does not say that it follows."""
+    async with daemon.Daemon(daemon.snapshot(failed=0)) as server:
+        server.answers = {
+            "/appliance/v1/workers": server.state["workers"],
+            "/appliance/v1/rebalances?limit=200": [rebalance(44, 75, (10, 10))],
+        }
+        app, _, _ = console(server.url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await until(lambda: server.followed)
+            await pilot.press("4")
+            generations = app.query_one("#generations", Grid)
+            await until(lambda: str(generations.border_title) == "Generations  following")
+            view = app.view
+            view._read_s, view.loaded_s = time.time() - 60, float("inf")  # type: ignore[attr-defined]
+            view.tell_again()
+            app.flush()
+            assert str(generations.border_title) == "Generations  as of 1m ago, loading ..."
 
 
 async def test_view_changes_when_its_tab_is_clicked():

@@ -69,6 +69,17 @@ def test_way_is_told_when_a_change_was_asked_for():
         assert model.way_of("orders-1") == word
 
 
+def test_restart_is_told_with_its_cause():
+    """That a process died is read where its task is seen to start again."""
+    model = loaded(failed=0)
+    body = {
+        **daemon.task_event("orders-1-2", "RESTARTING"),
+        "cause": "its process died of signal 9",
+    }
+    model.apply(8, "task", body)
+    assert model.news[0].text == "orders-1-2 RESTARTING (its process died of signal 9)"
+
+
 def test_snapshot_is_asked_for_when_events_cannot_tell():
     """An unknown task, a rebalance and a resync need a new snapshot."""
     model = loaded()

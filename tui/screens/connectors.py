@@ -10,7 +10,7 @@ from textual.containers import Vertical
 
 from tui.scene import Asker, Scene
 from tui.screens.connector import Detail
-from tui.screens.overview import direction, short_worker
+from tui.screens.overview import LOADING, direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.summary import changed, lag_of, last_error, short_topics, versioned
 from tui.text import cause_first, count, middle
@@ -30,6 +30,7 @@ COLUMNS = (
     Column("CHANGED", 9, wide=True),
     Column("LAST ERROR", 0),
 )
+_NOTHING = "No connectors. A adds one"
 _LIST: Hints = (
     ("Enter", "open"),
     ("p", "pause"),
@@ -96,7 +97,7 @@ class Connectors(View):
             self.scene,
             id="connectors-grid",
             title="Connectors",
-            empty="No connectors. A adds one",
+            empty=LOADING,
         )
         self.listing = Listing(grid, self._fields)
         with Vertical(id="connectors-list"):
@@ -166,7 +167,8 @@ class Connectors(View):
             self.listing.show(keys, self.filter, now_s)
             total = len(model.connectors)
             shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
-            retitle(grid, f"Connectors {shown}")
+            grid.say_empty(_NOTHING if model.loaded else LOADING)
+            retitle(grid, f"Connectors {shown if model.loaded else '-'}")
             if self.wanted in grid.keys:
                 grid.go_to(str(self.wanted))
                 self.wanted = None
@@ -253,7 +255,10 @@ class Connectors(View):
             Cell(f"{running}/{len(tasks) or known.tasks}"),
             Cell(count(sum(task.rate or 0 for task in tasks))),
             Cell(text),
-            Cell(f"+{new}" if new else "0" if known.queue else "-", "amber" if new else "grey"),
+            Cell(
+                f"+{new}" if new else "0" if known.queue and self.scene.counted else "-",
+                "amber" if new else "grey",
+            ),
             Cell(versioned(known), "grey"),
             Cell(short_topics(known.topics), "grey"),
             Cell(changed(known, self.scene.clock()), "grey"),

@@ -175,6 +175,7 @@ class Dlq(View):
     async def load(self, client: Asker) -> None:
         """Fetch the queues and the letters of the open one."""
         self.scene.queues = await client.get(f"{PREFIX}/dlq")
+        self.scene.counted = True
         known = [queue["topic"] for queue in self.scene.queues]
         if self.topic not in known:
             busiest = max(self.scene.queues, key=lambda queue: queue["new_1h"], default=None)

@@ -218,7 +218,8 @@ def moved_text(entry: Row) -> str:
     events, length = entry["events"], entry.get("bytes")
     parts = [] if not events else [f"{count(events)} events"]
     if length:
-        parts.append(f"{size(length)} of its log")
+        unit = "" if length >= 1024 else " bytes"
+        parts.append(f"{size(length)}{unit} of what it reads")
     if not parts or not entry["direction"]:
         return ""
     eta_s = entry["eta_s"]
@@ -383,7 +384,16 @@ class Altering:
         if not stopped and not await self._stopped(name):
             return
         if await actions.perform(call) is not None:
-            self._console.say(f"{call}: done, p lets it run again", "green")
+            ignored = [
+                f"{check['name']}: {check['detail']}"
+                for entry in preview["offsets"]
+                for check in entry["checks"]
+                if not check["ok"]
+            ]
+            if ignored:
+                self._console.say(f"{call}: stored, but {ignored[0]}", "red")
+            else:
+                self._console.say(f"{call}: done, p lets it run again", "green")
             self._view.loaded_s = float("-inf")
 
     async def _stopped(self, name: str) -> bool:

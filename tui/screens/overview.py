@@ -31,6 +31,10 @@ COLUMNS = (
 )
 
 
+LOADING = "loading ..."
+NOTHING = "No tasks. A adds a connector"
+
+
 class TaskList(View):
     """A view whose grid `#tasks` lists tasks, problems first."""
 
@@ -56,7 +60,7 @@ class TaskList(View):
             scene,
             id=f"{self.id}-tasks",
             title="Tasks",
-            empty="No tasks. A adds a connector",
+            empty=LOADING,
         )
         self.listing = Listing(grid, lambda key: task_fields(scene.model, key))
         return grid
@@ -71,6 +75,8 @@ class TaskList(View):
             self.listing.show(keys, self.filter, now_s)
             total = len(model.tasks)
             shown = f"{len(grid.keys)} of {total}" if len(grid.keys) != total else str(total)
+            grid.say_empty(NOTHING if model.loaded else LOADING)
+            shown = shown if model.loaded else "-"
             retitle(grid, f"Tasks {shown}" + ("  problems only" if self.only_problems else ""))
             note = f"  /{self.filter.text}" if self.filter.text else ""
             subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
@@ -249,6 +255,8 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     """Give how many tasks are in each state."""
     counts = model.counts
     text = Text(style=palette.text, no_wrap=True)
+    if not model.loaded:
+        return text.append(LOADING, palette.grey)
     rows: tuple[tuple[str, ...], ...] = (
         ("RUNNING", "PAUSED"),
         ("FAILED", "DEGRADED"),
@@ -274,10 +282,11 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
 def in_and_out(model: Model, palette: Palette) -> Text:
     """Give records per second into Kafka and out of it."""
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
+    into, out = (model.totals.into, model.totals.out) if model.loaded else (None, None)
     text.append("> in ", palette.accent)
-    text.append(f"{count(model.totals.into)}  ", "bold")
+    text.append(f"{count(into)}  ", "bold")
     text.append("< out ", palette.sink)
-    return text.append(count(model.totals.out), "bold")
+    return text.append(count(out), "bold")
 
 
 def in_two_lines(scene: Scene) -> Text:
@@ -285,21 +294,23 @@ def in_two_lines(scene: Scene) -> Text:
     model, palette = scene.model, scene.palette
     text = in_and_out(model, palette)
     text.append("\nlag ", palette.grey)
-    text.append(count(model.totals.sink_lag), "bold")
+    text.append(count(model.totals.sink_lag) if model.loaded else "-", "bold")
     if model.totals.unknown:
         text.append(f" {model.totals.unknown} unknown", palette.style("amber"))
-    late, new = model.totals.latest, new_letters(scene)
+    late, letters = model.totals.latest, new_letters(scene)
     if model.totals.dark is not None:
         text.append(", ?", palette.style("amber"))
     elif late is not None:
         text.append(f", {lag(late.lag, 'ms')}")
     text.append("  DLQ ", palette.grey)
-    return text.append(f"+{new}" if new else "0", palette.style("amber") if new else palette.text)
+    style = palette.style("amber") if letters else palette.text
+    return text.append(f"+{letters}" if letters else count(letters), style)
 
 
-def new_letters(scene: Scene) -> int:
-    """Give how many dead letters came in the last hour."""
-    return sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
+def new_letters(scene: Scene) -> int | None:
+    """Give how many dead letters came in the last hour, None before the first answer."""
+    found = sum(int(queue.get("new_1h") or 0) for queue in scene.queues)
+    return found if scene.counted or found else None
 
 
 def throughput(model: Model, palette: Palette, width: int) -> Text:
@@ -307,7 +318,7 @@ def throughput(model: Model, palette: Palette, width: int) -> Text:
     text = in_and_out(model, palette)
     plain = palette.ascii
     seen = min(len(model.flow), width * (1 if plain else 2))
-    text.append(f"  last {age(seen * STEP_S)}\n", palette.grey)
+    text.append(f"  last {age(seen * STEP_S)}\n" if seen else "\n", palette.grey)
     high = hills([pair[0] for pair in model.flow], width, 2, ascii=plain)
     low = hills([pair[1] for pair in model.flow], width, 1, down=True, ascii=plain)
     text.append("\n".join(high) + "\n", palette.accent)
@@ -318,6 +329,8 @@ def behind(scene: Scene) -> Text:
     """Give the sinks' lag in all, whose source is furthest behind, dead letters and failures."""
     model, palette = scene.model, scene.palette
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
+    if not model.loaded:
+        return text.append(LOADING, palette.grey)
     text.append("sink lag  ", palette.grey)
     text.append(f"{count(model.totals.sink_lag)} rec", "bold")
     if model.totals.unknown:
@@ -333,7 +346,7 @@ def behind(scene: Scene) -> Text:
         text.append("-\n" if late is None else f"{lag(late.lag, 'ms')} {late.connector}\n")
     new = new_letters(scene)
     text.append("DLQ       ", palette.grey)
-    text.append(str(new), palette.style("amber") if new else palette.text)
+    text.append(count(new), palette.style("amber") if new else palette.text)
     text.append(" new in 1 h\n", palette.text)
     failed = model.counts["FAILED"]
     broken = sum(known.state == "FAILED" for known in model.connectors.values())
@@ -346,7 +359,7 @@ def behind(scene: Scene) -> Text:
 
 def _put_change(text: Text, model: Model, palette: Palette) -> None:
     """Append by how much the sinks' lag has changed in the time that lines of tasks cover."""
-    before = model.lags[0] if model.lags else 0.0
+    before = model.lags[0] if model.lags and model.totals.sink_lag else 0.0
     percent = round((model.totals.sink_lag - before) / before * 100) if before else 0
     if percent:
         style = palette.style("amber" if percent > 0 else "green")

@@ -42,6 +42,8 @@ _GENERATIONS: Final = (
     Column("ASSIGNED", 8, right=True),
 )
 _NEW_S: Final = 300
+_CURRENT_S: Final = 6.0
+"""Older than what is asked for every two seconds can be, where the daemon is slow too."""
 # phase of a rebalance: glyph, in ASCII, word, role
 _PHASES: Final[Mapping[str, tuple[str, str, str, str]]] = {
     "stable": ("✓", "ok", "stable", "green"),
@@ -101,6 +103,7 @@ class Workers(View):
         super().__init__(scene)
         self.rebalances: list[Rebalance] = []
         self._rows: dict[str, tuple[Rebalance, str]] = {}
+        self._read_s = float("-inf")
 
     def compose(self) -> ComposeResult:
         """Give the panes."""
@@ -126,6 +129,7 @@ class Workers(View):
         """Fetch the members' figures and the history."""
         self.scene.model.take_workers(await client.get(f"{PREFIX}/workers"))
         self.rebalances = await client.get(f"{PREFIX}/rebalances?limit=200")
+        self._read_s = self.scene.clock()
 
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show members, lanes and generations."""
@@ -143,7 +147,9 @@ class Workers(View):
         box = self.query_one("#lanes", Box)
         width = box.content_size.width or self.app.size.width - 4
         picture = lanes(scene, self.rebalances, now_s, width)
-        box.put(picture.text, f"Tasks held by each worker, last 10 min, 1 cell = {picture.cell}")
+        old = self._old(now_s)
+        title = f"Tasks held by each worker, last 10 min, 1 cell = {picture.cell}"
+        box.put(picture.text, f"{title}  {old}" if old else title)
         box.styles.height = picture.rows + (1 if self.narrow else 2)
         self._paint_generations()
 
@@ -151,6 +157,13 @@ class Workers(View):
         """Show the rows again at once."""
         self.tell_again()
         self.paint(self.scene.clock(), set())
+
+    def _old(self, now_s: float) -> str:
+        """Say how old the picture is where it is: the view was not open, and the answer is on its way."""
+        span_s = now_s - self._read_s
+        if span_s <= _CURRENT_S or self.scene.stale:
+            return ""
+        return "loading ..." if not self.rebalances else f"as of {age(span_s)} ago, loading ..."
 
     def _paint_generations(self) -> None:
         grid = self.query_one("#generations", Grid)
@@ -166,7 +179,8 @@ class Workers(View):
         grid.show(keys)
         if following and keys and grid.key != keys[0]:
             grid.go_to(keys[0])
-        retitle(grid, "Generations" + ("  following" if following else ""))
+        how = self._old(self.scene.clock()) or ("following" if following else "")
+        retitle(grid, f"Generations  {how}".rstrip())
         if self.problem:
             subtitle(grid, cut(self.problem, 60))
         self._paint_moves()

@@ -60,6 +60,10 @@ class FilesSinkConnector(StorageSinkConnector):
             return {keys.STORE_URL: str(error)}
         return {} if found is None else {keys.STORE_URL: f"{UNWRITABLE}{url}: {found}"}
 
+    def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
+        """Give the local file system."""
+        return _open_store(parsed)
+
 
 class FilesSinkTask(StorageSinkTask):
     """Writes partitions into a local folder."""
@@ -70,4 +74,8 @@ class FilesSinkTask(StorageSinkTask):
 
     def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
         """Give the local file system."""
-        return LocalStore(), local_root(parsed[keys.STORE_URL])
+        return _open_store(parsed)
+
+
+def _open_store(parsed: Mapping[str, Any]) -> tuple[Store, str]:
+    return LocalStore(), local_root(parsed[keys.STORE_URL])

@@ -14,6 +14,7 @@ READ_ONLY: Final = (
     "ReadWritePaths= of the unit (`ingest-appliance doctor CONNECTOR` prints the commands)"
 )
 """What mends EROFS."""
+_OF_KERNEL: Final = ("/proc", "/sys")
 UNIT: Final = "ingest-appliance"
 
 
@@ -22,6 +23,8 @@ def obstacle(path: Path) -> str | None:
     existing = nearest(path)
     if not existing.is_dir():
         return os.strerror(errno.ENOTDIR)
+    if (kernel := of_kernel(path)) is not None:
+        return f"it cannot be created: the kernel's {kernel} holds no files"
     try:
         if os.statvfs(existing).f_flag & os.ST_RDONLY:
             return os.strerror(errno.EROFS)
@@ -29,6 +32,13 @@ def obstacle(path: Path) -> str | None:
         return error.strerror or str(error)
     writable = os.access(existing, os.W_OK | os.X_OK, effective_ids=True)
     return None if writable else os.strerror(errno.EACCES)
+
+
+def of_kernel(path: Path) -> str | None:
+    """Give /proc or /sys where a path lies in it: even root, who may write there, makes no file."""
+    device = nearest(path).stat().st_dev
+    known = (folder for folder in _OF_KERNEL if Path(folder).is_mount())
+    return next((folder for folder in known if Path(folder).stat().st_dev == device), None)
 
 
 def nearest(path: Path) -> Path:

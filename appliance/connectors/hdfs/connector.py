@@ -127,6 +127,10 @@ class HdfsSinkConnector(StorageSinkConnector):
             store.close()
         return {}
 
+    def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
+        """Give HDFS or, for `file:` URLs, the local file system."""
+        return open_store(parsed)
+
 
 class HdfsSinkTask(StorageSinkTask):
     """Writes partitions to HDFS."""

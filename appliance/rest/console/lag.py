@@ -118,8 +118,12 @@ class _Lag:
                     for change, one in zip(changes, found, strict=True)
                 ],
                 "checks": [
-                    _check("connector is stopped", state == "STOPPED", f"it is {state}"),
-                    _check("its tasks have ended", tasks == 0, f"{tasks} have not yet"),
+                    _check("connector is stopped", True, "")
+                    if state == "STOPPED"
+                    else _check("connector must be stopped", False, f"it is {state}"),
+                    _check("its tasks have ended", True, "")
+                    if tasks == 0
+                    else _check("its tasks must have ended", False, f"{tasks} have not yet"),
                 ],
             }
         )
@@ -127,8 +131,8 @@ class _Lag:
     async def _found(
         self, name: str, seen: HerderSnapshot, changes: Sequence[OffsetChange]
     ) -> Sequence[OffsetPreview]:
-        """Ask a source's connector; that it gives no answer is a check that failed."""
-        if not changes or seen.connectors[name].type != "source":
+        """Ask the connector; that it gives no answer is a check that failed."""
+        if not changes:
             return [OffsetPreview() for _ in changes]
         try:
             config = await self._context.wait(self._context.herder.connector_config(name))
@@ -205,7 +209,7 @@ def _previewed(change: OffsetChange, found: OffsetPreview, bounds: Bounds, pace:
         for one in found.checks
     ]
     size, records = found.bytes, found.records
-    if place is not None:
+    if place is not None and records is None:
         records = _records(before, after, bounds.get(place))
     step = size if size is not None else records
     if records is None and size is not None and pace.record_bytes:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import bisect
 import statistics
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -112,9 +112,12 @@ def _told(
     changed = members is not None and past is not None
     joined = sorted(members - past) if changed and members and past else []
     left = sorted(past - members) if changed and members is not None and past else []
-    theirs = [task for task, worker in owners.items() if worker in left and is_task(task)]
-    said = WORKER_DIED in now.causes.values()
-    how = "died" if said or _never_stopped(theirs, moves, now.started_ms) else "left"
+
+    def died(workers: Collection[str]) -> bool:
+        theirs = [task for task, worker in owners.items() if worker in workers and is_task(task)]
+        said = WORKER_DIED in now.causes.values()
+        return said or _never_stopped(theirs, moves, now.started_ms)
+
     stopped = {}
     for task in filter(is_task, now.assigned):
         # one that moved on before it ran stood still until the later move
@@ -131,7 +134,7 @@ def _told(
         "gen": now.number,
         "leader": now.leader,
         "phase": _phase(now, before),
-        "cause": _cause(now, before, past, joined, left, how, lost, revoked),
+        "cause": _cause(now, before, past, joined, left, died, lost, revoked),
         "started": now.started_ms,
         "took_ms": now.ended_ms - now.started_ms,
         "delay_until": now.started_ms + now.delay_ms if now.delay_ms else None,
@@ -169,12 +172,13 @@ def _cause(
     past: Collection[str] | None,
     joined: Sequence[str],
     left: Sequence[str],
-    how: str,
+    died: Callable[[Collection[str]], bool],
     lost: Sequence[str],
     revoked: Collection[str],
 ) -> dict[str, str | None]:
     also = f"; {now.changed}" if now.changed else ""
     if left:
+        how = "died" if died(left) else "left"
         wait = f"{_tasks(lost)} wait{'s' if len(lost) == 1 else ''}"
         kept = f"; its {len(lost)} {wait} {now.delay_ms / 1000:g} s" if now.delay_ms else ""
         return {
@@ -191,9 +195,10 @@ def _cause(
         (told for told in now.causes.items() if told[1] not in {UNSAID, WORKER_DIED, ""}),
         (None, UNSAID),
     )
-    if said == JOINING and past and reporter in past:
+    if said == JOINING and past and reporter is not None and reporter in past:
         # it was away for less than a generation: the group never saw it missing
-        detail = f"{reporter} was restarted and is back: its tasks start again{also}"
+        how = "died" if died([reporter]) else "was restarted"
+        detail = f"{reporter} {how} and is back: its tasks start again{also}"
         return {"kind": "rejoined", "worker": reporter, "detail": detail}
     if now.changed:
         return {"kind": "config", "worker": reporter, "detail": now.changed}

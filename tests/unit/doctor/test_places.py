@@ -6,11 +6,13 @@ import os
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 
 from appliance.config.providers import Providers
 from appliance.config.worker import OWN_PORT_OFFSET, WorkerConfig
+from appliance.connectors.files.writable import obstacle
 from appliance.doctor import broker, files, machine, places
 from appliance.doctor.findings import Level, exit_code
 from appliance.errors import ConnectError
@@ -128,6 +130,15 @@ def test_ports_of_workers_are_well_when_nobody_has_them():
     assert [f.level for f in machine._own_ports(CONFIG, 0)] == [Level.OK]
     config = WorkerConfig({"listeners": "http://127.0.0.1:0"}, "run")
     assert list(machine._own_ports(config, 0)) == []
+
+
+def test_folder_is_a_problem_when_no_folder_can_be_made_there():
+    """Root may write into /proc, and makes nothing there: its room is no answer."""
+    found = files.folder("lake", Path("/proc/nope"), "store.url")
+    assert found.level is Level.PROBLEM
+    assert "cannot be created" in found.text
+    assert "GB free" not in found.text
+    assert obstacle(Path("/proc/nope")) is not None
 
 
 def test_folder_is_told_of_when_it_cannot_be_written(tmp_path):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from appliance.journal.journal import Event
 from appliance.rest.console.rebalances import history
 
@@ -134,6 +136,23 @@ def test_restarted_worker_is_the_cause_when_the_group_never_missed_it():
         {"a"},
     )
     assert (found[0]["cause"]["kind"], found[0]["cause"]["worker"]) == ("rejoined", W2)
+    assert found[0]["cause"]["detail"].startswith(f"{W2} was restarted and is back")
+
+
+@pytest.mark.parametrize("said", ["a worker of this daemon died", "another worker asked for it"])
+def test_death_is_named_when_the_worker_is_back_before_it_was_missed(said):
+    """A worker that was killed was not restarted by anybody: its sibling saw it, or no task had stopped."""
+    found = history(
+        [
+            seen(1, W1, 0, owned=owned(["a-0"], ["a-1"])),
+            seen(1, W2, 0, assigned=["a-1"]),
+            task("a-1", "RUNNING", 5),
+            seen(2, W2, 1000, cause="joining the group", assigned=["a-1"]),
+            seen(2, W1, 1001, owned=owned(["a-0"], ["a-1"]), cause=said),
+        ],
+        {"a"},
+    )
+    assert found[0]["cause"]["detail"] == f"{W2} died and is back: its tasks start again"
 
 
 def test_change_of_work_is_told_when_it_came_with_another_cause():

@@ -159,6 +159,8 @@ def test_preview_says_how_much_comes_again_when_an_offset_goes_back():
     assert [check["ok"] for check in found["checks"]] == [True, False]
     found = previewed({"kafka_offset": 60}, {"kafka_offset": 90})
     assert (found["direction"], found["events"], found["eta_s"]) == ("left out", 30, None)
+    found = previewed({"kafka_offset": 60}, {"kafka_offset": 50}, OffsetPreview(records=0))
+    assert (found["direction"], found["events"]) == (None, 0)
     found = previewed({"kafka_offset": 60}, None)
     assert (found["direction"], found["events"]) == ("again", 10)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import json
 from pathlib import Path
@@ -11,6 +12,7 @@ import fastavro
 import pytest
 from pyarrow import parquet
 
+from appliance.api.connector import OffsetChange, OffsetCheck, OffsetPreview
 from appliance.connectors.files.connector import FilesSinkConnector, FilesSinkTask
 from tests.filesink import DAY_MS, PARTITION, SinkContext, opened, shop_batch, shop_row
 
@@ -41,6 +43,35 @@ def sink(tmp_path: Path) -> Any:
 def names(root: Path) -> list[str]:
     folder = root / "lake" / "topics" / "shop"
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("shop+*"))
+
+
+def test_preview_says_that_files_decide_the_position(sink: Any, tmp_path: Path) -> None:
+    """An offset counts while nothing is written; afterwards the files do, moved away or not, as at a start."""
+    place = {"kafka_topic": "shop", "kafka_partition": 0}
+
+    def preview(before: int, after: int) -> OffsetPreview:
+        change = OffsetChange(place, {"kafka_offset": before}, {"kafka_offset": after})
+        config = settings(tmp_path)
+        (found,) = FilesSinkConnector().preview_offsets(config, [change], lambda _prefix: {})
+        return found
+
+    assert preview(7, 4) == OffsetPreview((OffsetCheck("no files decide the position", ok=True),))
+    task, _ = sink()
+    assert preview(7, 4).records is None
+    task.put([shop_batch(0, 20)])
+    task.close()
+    found = preview(20, 4)
+    ((_, ok, detail),) = map(dataclasses.astuple, found.checks)
+    assert (found.records, ok) == (0, False)
+    assert "before offset 20" in detail
+    assert "topics.dir" in detail
+    assert preview(20, 20).checks[0].ok
+    again, context = sink()
+    assert context.sought == {PARTITION: 20}
+    again.close()
+    for path in (tmp_path / "lake" / "topics").rglob("shop+*"):
+        path.unlink()
+    assert not preview(20, 4).checks[0].ok
 
 
 def test_files_grow_in_the_tasks_own_folder_when_no_other_is_configured(tmp_path: Path) -> None:
