@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import threading
 import time
@@ -322,6 +323,22 @@ def test_nothing_is_lost_or_doubled_when_connections_are_killed(capture):
             kills += 1
     assert kills >= 4
     assert [record[1]["id"] for record in capture.records] == list(range(total))
+
+
+def test_lag_is_unknown_while_the_connection_is_lost(capture):
+    """How far it was behind before says nothing; once it reads again, it knows again."""
+    capture.sql("CREATE TABLE t (id INT PRIMARY KEY)")
+    capture.start(**{"snapshot.mode": "no_data"})
+    capture.sql("INSERT INTO t VALUES (1)")
+    capture.until(1)
+    seen: list[bool] = []
+    _kill_dump(capture)
+    deadline = time.monotonic() + 20
+    while seen[-2:-1] != [True] or seen[-1]:
+        assert time.monotonic() < deadline
+        capture.poll()
+        seen.append(math.isnan(capture.task._context.metrics["milliseconds_behind_source"]))
+    assert capture.records[1:] == []
 
 
 def test_schema_follows_when_ddl_runs_while_streaming_and_while_stopped(capture):
