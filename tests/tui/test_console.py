@@ -20,6 +20,7 @@ from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
 from tui.screens.finder import Finder
+from tui.screens.workers import Workers
 from tui.widgets.frame import Box
 from tui.widgets.grid import Grid
 
@@ -146,7 +147,8 @@ async def test_age_of_the_picture_is_told_when_workers_are_opened_again():
             generations = app.query_one("#generations", Grid)
             await until(lambda: str(generations.border_title) == "Generations  following")
             view = app.view
-            view._read_s, view.loaded_s = time.time() - 60, float("inf")  # type: ignore[attr-defined]
+            assert isinstance(view, Workers)
+            view._read_s, view.loaded_s = time.time() - 60, float("inf")
             view.tell_again()
             app.flush()
             assert str(generations.border_title) == "Generations  as of 1m ago, loading ..."
