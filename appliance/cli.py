@@ -29,6 +29,9 @@ _DIRECTORY_PROVIDER: Final = "org.apache.kafka.common.config.provider.DirectoryC
 DAEMON: Final = ("run", "distributed", "standalone")
 EXIT_USAGE: Final = 1
 EXIT_VERB_USAGE: Final = 2
+_BEFORE_A_VERB: Final = (
+    "--url, --context, --user, --cert and --cafile may stand before a verb as well."
+)
 EXIT_FAILED: Final = 1
 EXIT_WORKER: Final = 2
 EXIT_CONFIG: Final = 78
@@ -47,6 +50,10 @@ class _Parser(argparse.ArgumentParser):
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; give the exit code."""
     words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0].startswith("--"):
+        from appliance.verbs.address import behind_verb
+
+        words = behind_verb(words)
     # a daemon that starts has no use for what speaks to one
     parser, verbs = _parser(verbs=not words or words[0] not in DAEMON)
     try:
@@ -185,6 +192,7 @@ def _parser(*, verbs: bool = True) -> tuple[argparse.ArgumentParser, frozenset[s
     parser = _Parser(
         prog="ingest-appliance",
         description="Change data capture, JDBC, file and HDFS pipelines through Kafka.",
+        epilog=_BEFORE_A_VERB,
     )
     parser.add_argument("--version", action="version", version=appliance.__version__)
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")

@@ -9,6 +9,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from tui.contexts import THEMES
+
 WEB_PORT = 8088
 
 
@@ -68,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cafile", help="certificate authority of the daemon's TLS certificate")
     parser.add_argument("--cert", help="certificate to show, with its key, as PEM")
     parser.add_argument("--read-only", action="store_true", help="refuse every change")
-    parser.add_argument("--theme", help="dark, light, contrast, blue-orange, ansi or mono")
+    parser.add_argument("--theme", choices=THEMES)
     parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")
     parser.add_argument("--slow", action="store_true", help="paint once a second")
     parser.add_argument(

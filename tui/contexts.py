@@ -34,6 +34,7 @@ VARIABLES: Final = {
     for name in ("url", "user", "password", "token", "context")
 }
 """Environment variables by what they give; the first one that is set counts."""
+THEMES: Final = ("dark", "light", "contrast", "blue-orange", "ansi", "mono")
 _KEYS: Final = frozenset(
     {
         "url",
@@ -171,8 +172,14 @@ class Contexts:
             keyfile=_expanded(entry.get("keyfile")),
             prod=bool(entry.get("prod")),
             read_only=bool(entry.get("read_only")),
-            theme=entry.get("theme"),
+            theme=self._theme(name, entry.get("theme")),
         )
+
+    def _theme(self, name: str, theme: Any) -> str | None:
+        if theme in (None, *THEMES):
+            return theme if theme is None else str(theme)
+        known = ", ".join(THEMES)
+        raise ContextError(f"Context {name} in {self.path}: no theme {theme}; there are {known}")
 
     def _secret(self, name: str, entry: Mapping[str, Any], what: str) -> str | None:
         if f"{what}_env" in entry:

@@ -1,4 +1,7 @@
-"""The filter line: words that must all hold: `hdfs !staging /ord.*s/ state:failed lag>1k`."""
+"""The filter line: words that must all hold: `hdfs !staging /ord.*s/ state:failed lag>1k`.
+
+`level:warn` means at least that.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from typing import Final
 from tui.text import magnitude
 
 _COMPARED: Final = re.compile(r"(\w+)([<>])(\S+)")
+_LEVELS: Final = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
 _NAMED: Final = re.compile(r"(state|worker|type|plugin|topic|connector|stage|level):(\S*)")
 
 
@@ -40,8 +44,16 @@ class Filter:
             return value > limit if compared[2] == ">" else value < limit
         named = _NAMED.fullmatch(word)
         if named is not None:
+            if named[1] == "level":
+                return _reaches(str(fields.get("level", "")), named[2].upper())
             return named[2].lower() in str(fields.get(named[1], "")).lower()
         return word.lower() in _text(fields).lower()
+
+
+def _reaches(level: str, lowest: str) -> bool:
+    """Tell whether a line's level is at least this one, of which the beginning may be typed so far."""
+    at = next((at for at, name in enumerate(_LEVELS) if name.startswith(lowest)), None)
+    return at is not None and level in _LEVELS[at:]
 
 
 def _text(fields: Mapping[str, object]) -> str:

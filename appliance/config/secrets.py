@@ -17,6 +17,7 @@ _WORDS: Final = (
     "credential",
     "ssl.key.pem",
     "ssl.keystore.key",
+    "auth.user.info",
 )
 _IN_AUTHORITY: Final = re.compile(r"(://[^/?#@:\s]*:)([^/@\s]+)(?=@)")
 _IN_QUERY: Final = re.compile(r"(?i)([?&;][\w.-]*(?:password|secret|token)[\w.-]*=)([^&;\s]+)")

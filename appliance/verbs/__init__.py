@@ -25,7 +25,7 @@ from appliance.verbs import (
     settings,
     show,
 )
-from appliance.verbs.address import RefusedError, UnknownError, client_of
+from appliance.verbs.address import RefusedError, UnknownError, UsageError, client_of
 
 _VERBS: Final = (
     show,
@@ -40,6 +40,7 @@ _VERBS: Final = (
     complete,
 )
 EXIT_FAILED: Final = 1
+EXIT_USAGE: Final = 2
 EXIT_RETRY: Final = 3
 EXIT_REFUSED: Final = 4
 EXIT_INTERRUPTED: Final = 130
@@ -62,6 +63,9 @@ def run(options: argparse.Namespace) -> int:
         return _exit_code(error)
     except BrokenPipeError:
         raise
+    except UsageError as error:
+        print(f"ingest-appliance: {error}", file=sys.stderr)
+        return EXIT_USAGE
     except (ClientError, ConnectError, OSError, ValueError) as error:
         print(f"ingest-appliance: {error}", file=sys.stderr)
         return EXIT_REFUSED if isinstance(error, (RefusedError, UnknownError)) else EXIT_FAILED

@@ -8,19 +8,24 @@ from __future__ import annotations
 import argparse
 import base64
 import os
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Final
 
 from appliance.client import TIMEOUT_S, Client, ClientError
 
 if TYPE_CHECKING:
     from tui.contexts import Context
 
-_READS = frozenset({"validate", "preview"})
+_READS: Final = frozenset({"validate", "preview", "plan"})
+_OPTIONS: Final = ("--url", "--context", "--user", "--cert", "--cafile")
 
 
 class RefusedError(ClientError):
     """The context is read-only."""
+
+
+class UsageError(ClientError):
+    """The command line asks for what there is not."""
 
 
 class UnknownError(ClientError):
@@ -42,6 +47,17 @@ def address_options() -> argparse.ArgumentParser:
     group.add_argument("--cert", help="certificate to show, with its key, as PEM")
     group.add_argument("--cafile", help="certificates that may have signed the daemon's, as PEM")
     return parent
+
+
+def behind_verb(words: Sequence[str]) -> list[str]:
+    """Give a command line whose address options stand before the verb with these behind it."""
+    rest, moved = list(words), []
+    while rest and rest[0].partition("=")[0] in _OPTIONS:
+        count = 1 if "=" in rest[0] else 2
+        moved += rest[:count]
+        rest[:count] = []
+    end = rest.index("--") if "--" in rest else len(rest)
+    return [*rest[:end], *moved, *rest[end:]]
 
 
 def client_of(
@@ -89,7 +105,8 @@ class ReadingClient(Client):
         self, method: str, path: tuple[str, ...], body: Any, query: Mapping[str, Any]
     ) -> Any:
         """Give the answer to a question. Raises RefusedError for a change."""
-        asks = method == "GET" or path[-1] in _READS or (body or {}).get("dry_run") is True
+        asks = method == "GET" or (body or {}).get("dry_run") is True
+        asks |= method in {"POST", "PUT"} and path[-1] in _READS
         if not asks:
             raise RefusedError(f"{method} /{'/'.join(path)}: its context is read_only")
         return super().request(method, path, body, query)

@@ -9,14 +9,22 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from appliance.client import AnswerError, Client
 from appliance.config.connectorfile import SUFFIXES, not_json
 from appliance.config.properties import load_properties
+from appliance.config.types import HIDDEN
 from appliance.errors import ConfigError
-from appliance.verbs.address import address_options
-from appliance.verbs.output import print_diff, print_json, print_sections
+from appliance.verbs.address import UsageError, address_options
+from appliance.verbs.output import (
+    Row,
+    differences,
+    dry_run_option,
+    print_diff,
+    print_json,
+    print_sections,
+)
 from appliance.verbs.show import NOT_FOUND, expanded
 
 WAIT_S: Final = 60.0
@@ -39,7 +47,7 @@ def add_to(commands: Any) -> None:
         action="append",
         help="a .json or .properties file, a folder of them, or - for JSON from standard input",
     )
-    apply.add_argument("--dry-run", action="store_true", help="only have them checked")
+    dry_run_option(apply, "only have them checked")
     apply.add_argument(
         "--check", action="store_true", help="only tell: 1 if anything would change"
     )
@@ -61,7 +69,9 @@ def add_to(commands: Any) -> None:
     ):
         command = commands.add_parser(verb, parents=[parent], help=help_text)
         command.add_argument("names", nargs="*", metavar="NAME")
-        command.add_argument("-e", "--expression", help="names that match this regular expression")
+        command.add_argument(
+            "-e", "--expression", type=_pattern, help="names that match this regular expression"
+        )
         command.add_argument("--all", action="store_true", help="all connectors")
         _dry_run(command)
         command.set_defaults(act=_act, verb=verb)
@@ -80,6 +90,13 @@ def add_to(commands: Any) -> None:
             command.add_argument("--task", type=int, metavar="N", help="this task alone")
 
 
+def _pattern(text: str) -> re.Pattern[str]:
+    try:
+        return re.compile(text)
+    except re.error as error:
+        raise argparse.ArgumentTypeError(f"{text} is no regular expression: {error}") from error
+
+
 def _release(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--release",
@@ -89,9 +106,7 @@ def _release(command: argparse.ArgumentParser) -> None:
 
 
 def _dry_run(command: argparse.ArgumentParser) -> None:
-    command.add_argument(
-        "--dry-run", action="store_true", help="only say what would stop, stay and be lost"
-    )
+    dry_run_option(command, "only say what would stop, stay and be lost")
     command.add_argument(
         "-o", "--output", choices=("text", "json"), default="text", help="form of the dry run"
     )
@@ -101,7 +116,7 @@ def _planned(client: Client, action: str, target: object, options: argparse.Name
     """Print what the daemon says a change would do; 1 when a configuration is wrong, 4 when refused."""
     asked = {"action": action, "target": target}
     if getattr(options, "task", None) is not None:
-        raise ValueError("--dry-run tells of whole connectors: leave --task away")
+        raise UsageError("--dry-run tells of whole connectors: leave --task away")
     if action == "restart":
         asked |= {"includeTasks": options.tasks != "none", "onlyFailed": options.tasks == "failed"}
     elif action == "apply":
@@ -153,20 +168,39 @@ def _apply(client: Client, options: argparse.Namespace) -> int:
     found = [item for place in options.file for item in configs_of(place)]
     changes = 0
     for name, config in found:
-        current = _current(client, name)
-        if current == {**config, "name": name}:
+        is_new, differing = compared(client, name, config)
+        if not differing:
             _say(f"{name}: unchanged")
             continue
         changes += 1
         if options.diff:
             print(f"{name}:")
-            print_diff(current or {}, {**config, "name": name})
+            print_diff(differing)
         if options.check or options.dry_run:
-            _say(f"{name}: {'would be created' if current is None else 'would change'}")
+            _say(f"{name}: {'would be created' if is_new else 'would change'}")
         else:
             client.put("connectors", name, "config", body=config)
-            _say(f"{name}: {'created' if current is None else 'changed'}")
+            _say(f"{name}: {'created' if is_new else 'changed'}")
     return 1 if options.check and changes else 0
+
+
+class Compared(NamedTuple):
+    """Whether a connector is new, and what differs as `differences` gives it."""
+
+    is_new: bool
+    differing: list[Row]
+
+
+def compared(client: Client, name: str, config: Config) -> Compared:
+    """Compare a configuration with the stored one; where that is masked, the daemon does it."""
+    current = _current(client, name)
+    after = {**config, "name": name}
+    if current is None:
+        return Compared(True, differences({}, after))
+    if not any(HIDDEN in (value or "") for value in current.values()):
+        return Compared(False, differences(current, after))
+    asked = {"action": "apply", "target": name, "config": after}
+    return Compared(False, client.post("appliance", "v1", "plan", body=asked)["changes"])
 
 
 def check(client: Client, name: str, config: Config) -> None:
@@ -242,12 +276,12 @@ def _patch(client: Client, options: argparse.Namespace) -> int:
 
 
 def _changes(options: argparse.Namespace) -> dict[str, str | None]:
-    """Give the options that --set and --remove name. Raises ValueError."""
+    """Give the options that --set and --remove name. Raises UsageError."""
     changes: dict[str, str | None] = dict.fromkeys(options.remove)
     for text in options.set:
         option, equals, value = text.partition("=")
         if not equals:
-            raise ValueError(f"--set {text}: write OPTION=VALUE")
+            raise UsageError(f"--set {text}: write OPTION=VALUE")
         changes[option] = value
     return changes
 
@@ -255,7 +289,7 @@ def _changes(options: argparse.Namespace) -> dict[str, str | None]:
 def _act(client: Client, options: argparse.Namespace) -> int:
     names = _chosen(client, options)
     if not names:
-        _say("no connector chosen: give names, -e EXPRESSION or --all")
+        _say("no connector has such a name" if options.expression else "there is no connector")
         return 1
     if options.dry_run:
         return _planned(client, options.verb, names, options)
@@ -278,9 +312,11 @@ def _act(client: Client, options: argparse.Namespace) -> int:
 
 def _chosen(client: Client, options: argparse.Namespace) -> list[str]:
     names: list[str] = list(options.names)
+    if not names and not options.all and options.expression is None:
+        raise UsageError(f"{options.verb}: give names, -e EXPRESSION or --all")
     if options.all or options.expression:
-        pattern = re.compile(options.expression or "")
-        names += [name for name in sorted(client.get("connectors")) if pattern.search(name)]
+        fits = options.expression or re.compile("")
+        names += [name for name in sorted(client.get("connectors")) if fits.search(name)]
     return list(dict.fromkeys(names))
 
 

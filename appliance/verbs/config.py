@@ -16,8 +16,16 @@ from typing import Any
 
 from appliance.client import Client
 from appliance.verbs.address import UnknownError, address_options
-from appliance.verbs.change import check, configs_of
-from appliance.verbs.output import Row, output_option, print_diff, print_rows
+from appliance.verbs.change import check, compared, configs_of
+from appliance.verbs.output import (
+    Row,
+    differences,
+    dry_run_option,
+    output_option,
+    print_diff,
+    print_json,
+    print_rows,
+)
 from tui.revisions import changes, restored
 
 _COLUMNS = ("revision", "time", "by", "worker", "changed")
@@ -47,13 +55,16 @@ def add_to(commands: Any) -> None:
         "rollback", parents=[parent], help="back to the revision before the last one"
     )
     rollback.add_argument("--yes", action="store_true", help="do not ask")
-    rollback.add_argument("--dry-run", action="store_true", help="only say what would change")
+    dry_run_option(rollback, "only say what would change")
     rollback.set_defaults(act=_rollback)
     for action in (history, diff, rollback):
         action.add_argument("name")
     for action in (diff, rollback):
         action.add_argument("--revision", type=int, help="this one instead (see config history)")
     diff.add_argument("-f", "--file", help="what it would change instead: a file as apply takes")
+    diff.add_argument(
+        "-o", "--output", choices=("text", "json"), default="text", help="form of the answer"
+    )
 
 
 def _edit(client: Client, options: argparse.Namespace) -> int:
@@ -98,7 +109,7 @@ def _applied(
     client: Client, name: str, before: Config, after: Config, options: argparse.Namespace
 ) -> int:
     """Show what changes, ask, and send the changed options alone."""
-    print_diff(before, after, _say)
+    print_diff(differences(before, after), _say)
     if not options.yes and not _agreed(f"Change {name} and restart its tasks?", default=False):
         _say("nothing changed")
         return 1
@@ -117,14 +128,14 @@ def _revisions(client: Client, name: str) -> list[dict[str, Any]]:
 
 
 def _before(found: list[dict[str, Any]], revision: int | None) -> int:
-    """Give the place of a revision, of the newest one for None. Raises ValueError."""
+    """Give the place of a revision, of the newest one for None. Raises UnknownError."""
     if revision is None:
         return 0
     for at, entry in enumerate(found):
         if entry["id"] == revision:
             return at
     known = ", ".join(str(entry["id"]) for entry in found[:10])
-    raise ValueError(f"no revision {revision}; the newest ones are {known}")
+    raise UnknownError(f"no revision {revision}; the newest ones are {known}")
 
 
 def _config_at(found: list[dict[str, Any]], at: int) -> Config:
@@ -150,16 +161,21 @@ def _history(client: Client, options: argparse.Namespace) -> int:
 
 def _diff(client: Client, options: argparse.Namespace) -> int:
     if options.file is not None:
-        before = client.get("connectors", options.name, "config")
         wanted = dict(configs_of(options.file))
         if options.name not in wanted:
             raise ValueError(f"{options.file} holds no connector {options.name}")
-        after: Config = {**wanted[options.name], "name": options.name}
+        # that there is no such connector is no difference
+        client.get("connectors", options.name)
+        differing = compared(client, options.name, wanted[options.name]).differing
     else:
         found = _revisions(client, options.name)
         at = _before(found, options.revision)
-        before, after = _config_at(found, at + 1), _config_at(found, at)
-    return 1 if print_diff(before, after) else 0
+        differing = differences(_config_at(found, at + 1), _config_at(found, at))
+    if options.output == "json":
+        print_json(differing)
+    else:
+        print_diff(differing)
+    return 1 if differing else 0
 
 
 def _rollback(client: Client, options: argparse.Namespace) -> int:
@@ -178,7 +194,7 @@ def _rollback(client: Client, options: argparse.Namespace) -> int:
         return 0
     check(client, name, after)
     if options.dry_run:
-        print_diff(now, after)
+        print_diff(differences(now, after))
         return 0
     return _applied(client, name, now, after, options)
 

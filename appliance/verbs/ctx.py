@@ -12,13 +12,12 @@ import re
 import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from appliance.client import Client
+from appliance.verbs.address import UnknownError, UsageError
 from appliance.verbs.output import output_option, print_rows
-
-if TYPE_CHECKING:
-    from tui.contexts import Contexts
+from tui.contexts import THEMES, ContextError, Contexts, default_path
 
 _NAME: Final = re.compile(r"[A-Za-z0-9_-]+")
 _TEXTS: Final = (
@@ -33,7 +32,6 @@ _TEXTS: Final = (
     ("cafile", "certificates that may have signed the daemon's, as PEM"),
     ("certfile", "certificate to show, as PEM"),
     ("keyfile", "its key, as PEM"),
-    ("theme", "the console's theme"),
 )
 _FLAGS: Final = (
     ("prod", "whether the console confirms one tier stricter"),
@@ -56,14 +54,13 @@ def add_to(commands: Any) -> None:
         action.add_argument("context", metavar="NAME")
     for name, about in _TEXTS:
         change.add_argument(f"--{name.replace('_', '-')}", dest=name, help=about)
+    change.add_argument("--theme", choices=THEMES, help="the console's theme")
     for name, about in _FLAGS:
         option = f"--{name.replace('_', '-')}"
         change.add_argument(option, dest=name, help=about, action=argparse.BooleanOptionalAction)
 
 
 def _contexts() -> Contexts:
-    from tui.contexts import ContextError, Contexts, default_path
-
     try:
         return Contexts(default_path(os.environ), os.environ)
     except ContextError as error:
@@ -85,7 +82,7 @@ def _list(_client: Client, options: argparse.Namespace) -> int:
 def _use(_client: Client, options: argparse.Namespace) -> int:
     known = _contexts()
     if options.context not in known.names:
-        raise ValueError(f"no context {options.context}; there are {', '.join(known.names)}")
+        raise UnknownError(f"no context {options.context}; there are {', '.join(known.names)}")
     _write(known.path, with_current(_text(known.path), options.context))
     return 0
 
@@ -93,9 +90,9 @@ def _use(_client: Client, options: argparse.Namespace) -> int:
 def _set(_client: Client, options: argparse.Namespace) -> int:
     known = _contexts()
     if not _NAME.fullmatch(options.context):
-        raise ValueError(f"{options.context}: give letters, digits, - and _ alone")
+        raise UsageError(f"{options.context}: give letters, digits, - and _ alone")
     members: dict[str, str | bool | list[str]] = {}
-    for name, _ in (*_TEXTS, *_FLAGS):
+    for name in (*dict(_TEXTS), "theme", *dict(_FLAGS)):
         value = getattr(options, name)
         if value is not None:
             members[name] = shlex.split(value) if name.endswith("_command") else value

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from appliance.client import Client
-from appliance.verbs.address import UnknownError, address_options
+from appliance.verbs.address import UnknownError, UsageError, address_options
 from appliance.verbs.output import print_json, print_sections
 from appliance.verbs.show import tell_health
 
@@ -36,9 +36,9 @@ def _describe(client: Client, options: argparse.Namespace) -> int:
     if not names:
         kind, names = "connector", [options.kind]
     if kind not in KINDS:
-        raise ValueError(f"{kind} cannot be described; there are {', '.join(KINDS)}")
+        raise UsageError(f"{kind} cannot be described; there are {', '.join(KINDS)}")
     if len(names) != (2 if kind == "task" else 1):
-        raise ValueError(
+        raise UsageError(
             f"describe {kind}: give its {'connector and number' if kind == 'task' else 'name'}"
         )
     found = KINDS[kind](client, *names)

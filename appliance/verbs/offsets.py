@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from appliance.client import Client
 from appliance.verbs.address import address_options
-from appliance.verbs.output import print_json
+from appliance.verbs.output import dry_run_option, print_json
 
-_PREVIEW: Final = "say what it would mean, alone; 1 when a check of an offset fails"
+_DRY_RUN: Final = "say what it would mean, alone; 1 when a check of an offset fails"
 
 
 def add_to(commands: Any) -> None:
@@ -24,10 +24,10 @@ def add_to(commands: Any) -> None:
     get.set_defaults(act=_get)
     alter = actions.add_parser("alter", parents=[parent], help="write others; it must be stopped")
     alter.add_argument("-f", "--file", default="-", help="what `get` prints; - standard input")
-    alter.add_argument("--preview", action="store_true", help=_PREVIEW)
+    dry_run_option(alter, _DRY_RUN)
     alter.set_defaults(act=_alter)
     reset = actions.add_parser("reset", parents=[parent], help="forget them; it must be stopped")
-    reset.add_argument("--preview", action="store_true", help=_PREVIEW)
+    dry_run_option(reset, _DRY_RUN)
     reset.set_defaults(act=_reset)
     for action in (get, alter, reset):
         action.add_argument("name")
@@ -40,7 +40,7 @@ def _get(client: Client, options: argparse.Namespace) -> int:
 
 def _alter(client: Client, options: argparse.Namespace) -> int:
     text = sys.stdin.read() if options.file == "-" else Path(options.file).read_text("utf-8")
-    if options.preview:
+    if options.dry_run:
         return _preview(client, options.name, json.loads(text))
     answer = client.patch("connectors", options.name, "offsets", body=json.loads(text))
     print(answer["message"], file=sys.stderr)
@@ -58,7 +58,7 @@ def _preview(client: Client, name: str, body: Any) -> int:
 
 
 def _reset(client: Client, options: argparse.Namespace) -> int:
-    if options.preview:
+    if options.dry_run:
         found = client.get("connectors", options.name, "offsets")["offsets"]
         forgotten = [{"partition": entry["partition"], "offset": None} for entry in found]
         return _preview(client, options.name, {"offsets": forgotten})

@@ -11,6 +11,7 @@ from tui.revisions import changes
 
 Row = Mapping[str, Any]
 FORMS = ("table", "wide", "json", "jsonl", "yaml", "name")
+LEVELS = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF")
 
 
 def output_option(parser: argparse.ArgumentParser) -> None:
@@ -18,6 +19,12 @@ def output_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", choices=FORMS, default="table", help="form of the answer"
     )
+
+
+def dry_run_option(parser: argparse.ArgumentParser, about: str) -> None:
+    """Add `--dry-run`; `--preview` is its former name."""
+    parser.add_argument("--dry-run", action="store_true", help=about)
+    parser.add_argument("--preview", action="store_true", dest="dry_run", help=argparse.SUPPRESS)
 
 
 def print_rows(
@@ -109,17 +116,25 @@ def _long_texts(title: str, value: Row) -> Iterator[tuple[str, str]]:
             yield f"{key} of {where}", item
 
 
-def print_diff(
-    before: Mapping[str, Any], after: Mapping[str, Any], out: Callable[[str], object] = print
-) -> bool:
-    """Print the options that differ, old values with -, new ones with +; tell whether any does."""
+def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Row]:
+    """Give the options that differ as `option`, `before` and `after`, secrets masked."""
+    # what only this needs would make every verb later
+    from appliance.config.secrets import masked
+
     changed = changes(before, after)
-    for option in sorted(changed):
-        if option in before:
-            out(f"- {option}={before[option]}")
-        if changed[option] is not None:
-            out(f"+ {option}={changed[option]}")
-    return bool(changed)
+    old, new = masked(before), masked(changed)
+    return [
+        {"option": option, "before": old.get(option), "after": new[option]}
+        for option in sorted(changed)
+    ]
+
+
+def print_diff(differing: Sequence[Row], out: Callable[[str], object] = print) -> None:
+    """Print what `differences` gives, old values with -, new ones with +."""
+    for row in differing:
+        for mark, value in (("-", row["before"]), ("+", row["after"])):
+            if value is not None:
+                out(f"{mark} {row['option']}={value}")
 
 
 def _yaml(value: Any, first: str, other: str) -> Iterator[str]:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Final
 
 from appliance.client import Client, ClientError
-from appliance.verbs.address import address_options
-from appliance.verbs.output import Row, output_option, print_json, print_rows
+from appliance.verbs.address import UsageError, address_options
+from appliance.verbs.output import Row, dry_run_option, output_option, print_json, print_rows
 
 _CONSOLE: Final = ("appliance", "v1")
 _EVERY_S: Final = 1.0
@@ -67,7 +67,7 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
         action.add_argument("topic", help="the queue's topic")
         action.set_defaults(act=act)
         if name == "purge":
-            action.add_argument("--dry-run", action="store_true", help="say what would happen")
+            dry_run_option(action, "say what would happen")
             action.add_argument("--yes", action="store_true", help="do not ask for its name")
             action.add_argument(
                 "--before",
@@ -88,7 +88,7 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
             action.add_argument("--limit", type=int, default=50)
             output_option(action)
         if name in {"replay", "discard"}:
-            action.add_argument("--dry-run", action="store_true", help="say what would happen")
+            dry_run_option(action, "say what would happen")
             action.add_argument(
                 "--record",
                 action="append",
@@ -101,12 +101,12 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
 
 
 def _where(options: argparse.Namespace) -> dict[str, str]:
-    """Give the filters. Raises ValueError for one that is none."""
+    """Give the filters. Raises UsageError for one that is none."""
     found = {}
     for text in options.where:
         name, mark, value = text.partition("=")
         if not mark or name not in {"stage", "exception", "q"}:
-            raise ValueError(f"--where {text}: give stage=, exception= or q=")
+            raise UsageError(f"--where {text}: give stage=, exception= or q=")
         found[name] = value
     return found
 
@@ -183,10 +183,10 @@ def _which(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _place(text: str) -> tuple[int, int]:
-    """Give partition and offset. Raises ValueError."""
+    """Give partition and offset. Raises UsageError."""
     partition, _, offset = text.partition("@")
     if not (partition.isdigit() and offset.isdigit()):
-        raise ValueError(f"{text}: give PARTITION@OFFSET, as `dlq show` prints it")
+        raise UsageError(f"{text}: give PARTITION@OFFSET, as `dlq show` prints it")
     return int(partition), int(offset)
 
 

@@ -7,9 +7,9 @@ import re
 from typing import Any
 
 from appliance.client import Client
-from appliance.verbs.address import address_options
+from appliance.verbs.address import UsageError, address_options
 from appliance.verbs.change import check_all
-from appliance.verbs.output import output_option, print_json, print_rows
+from appliance.verbs.output import LEVELS, output_option, print_json, print_rows
 
 
 def add_to(commands: Any) -> None:
@@ -26,7 +26,7 @@ def add_to(commands: Any) -> None:
     plugin.set_defaults(act=_plugin)
     level = commands.add_parser("log-level", parents=[parent], help="show or set a logger's level")
     level.add_argument("logger")
-    level.add_argument("level", nargs="?")
+    level.add_argument("level", nargs="?", type=str.upper, choices=LEVELS)
     level.add_argument(
         "--for", dest="span", metavar="SPAN", help="then as it is now: 10m, 90s; else for good"
     )
@@ -52,12 +52,12 @@ def _level(client: Client, options: argparse.Namespace) -> int:
     if options.level is None:
         print_json(client.get("admin", "loggers", options.logger))
         return 0
-    body = {"level": options.level.upper()}
+    body = {"level": options.level}
     if options.span is None:
         client.put("admin", "loggers", options.logger, body=body, scope=options.scope)
         return 0
     if not re.fullmatch(r"\d+(ms|s|m|h)", options.span):
-        raise ValueError(f"--for {options.span}: write a span such as 10m or 90s")
+        raise UsageError(f"--for {options.span}: write a span such as 10m or 90s")
     path = ("appliance", "v1", "loggers", options.logger)
     print_json(client.put(*path, body=body, scope=options.scope, revert_after=options.span))
     return 0

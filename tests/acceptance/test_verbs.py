@@ -102,7 +102,7 @@ def test_connector_is_made_shown_changed_and_removed_when_only_verbs_are_used(
     wait_until(lambda: json.loads(verb("offsets", "get", "in")[1])["offsets"], "an offset")
     shown = verb("offsets", "get", "in")[1]
     assert verb("offsets", "alter", "in", stdin=shown)[0] == 0
-    assert json.loads(verb("offsets", "reset", "in", "--preview")[1])["offsets"][0]["to"] is None
+    assert json.loads(verb("offsets", "reset", "in", "--dry-run")[1])["offsets"][0]["to"] is None
     assert verb("patch", "in", "--set", "batch.size=7")[0] == 0
     assert json.loads(verb("describe", "in", "-o", "json")[1])["config"]["batch.size"] == "7"
     code, _, err = verb("delete", "in", stdin="y\n")
@@ -146,12 +146,12 @@ def test_offset_of_a_binlog_is_checked_when_its_change_is_previewed(
 
         def measured() -> bool:
             text = json.dumps({"offsets": [before]})
-            entry = json.loads(verb("offsets", "alter", "cdc", "--preview", stdin=text)[1])
+            entry = json.loads(verb("offsets", "alter", "cdc", "--dry-run", stdin=text)[1])
             return bool(entry["offsets"][0]["eta_s"])
 
         wait_until(measured, "the stream has moved, and its rate is known", 60)
         text = json.dumps({"offsets": [before]})
-        code, shown, told = verb("offsets", "alter", "cdc", "--preview", stdin=text)
+        code, shown, told = verb("offsets", "alter", "cdc", "--dry-run", stdin=text)
         (entry,) = json.loads(shown)["offsets"]
         assert (code, entry["direction"]) == (0, "again")
         assert entry["bytes"] > entry["events"] > 100
@@ -160,7 +160,7 @@ def test_offset_of_a_binlog_is_checked_when_its_change_is_previewed(
 
         gone = {**before, "offset": {**before["offset"], "file": "gone.000001"}}
         text = json.dumps({"offsets": [gone]})
-        code, _, told = verb("offsets", "alter", "cdc", "--preview", stdin=text)
+        code, _, told = verb("offsets", "alter", "cdc", "--dry-run", stdin=text)
         assert code == 1
         assert "no: file still on the server: it has " in told
 
@@ -222,7 +222,7 @@ def test_everything_is_told_when_things_are_described(daemon, verb, unique_name,
     newest = json.loads(verb("get", "rebalances", "-o", "json")[1])[0]["id"]
     assert json.loads(verb("describe", "rebalance", str(newest), "-o", "json")[1])["id"] == newest
     assert "RUNNING" in verb("describe", "connector", "in")[1]
-    assert verb("describe", "nothing", "in")[0] == 1
+    assert verb("describe", "nothing", "in")[0] == 2
     assert verb("restart", "in", "--task", "0", "--wait")[0] == 0
     before = json.loads(verb("describe", "task", "in", "0", "-o", "json")[1])["transitions"]
     assert verb("restart", "in", "--wait")[0] == 0

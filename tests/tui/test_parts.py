@@ -20,12 +20,12 @@ from tests.tui.still import (
     still,
     until,
 )
-from tui import keys
+from tui import keys, palette
 from tui.calls import Call, done_words, send, verb_of
 from tui.chrome import title
 from tui.client import AnswerError, Client, UnreachableError
 from tui.commands import Completion
-from tui.contexts import ContextError, Contexts
+from tui.contexts import THEMES, ContextError, Contexts
 from tui.filters import Filter
 from tui.lanes import lanes
 from tui.model import Model, reason
@@ -61,6 +61,22 @@ ROW = {"connector": "orders-hdfs", "state": "FAILED", "worker": "w2", "lag": 150
 def test_row_is_kept_when_every_word_holds(text, wanted):
     """Words, exclusions, expressions, named fields and comparisons all have to hold."""
     assert Filter(text).matches(ROW) is wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("level:warn", ["WARN", "ERROR"]),
+        ("level:w", ["WARN", "ERROR"]),
+        ("level:", ["DEBUG", "INFO", "WARN", "ERROR"]),
+        ("!level:info", ["DEBUG"]),
+        ("level:nope", []),
+    ],
+)
+def test_line_is_kept_when_its_level_is_at_least_the_filter_s(text, wanted):
+    """Who looks for warnings wants the errors too; a level that is half typed counts already."""
+    levels = ("DEBUG", "INFO", "WARN", "ERROR")
+    assert [level for level in levels if Filter(text).matches({"level": level})] == wanted
 
 
 def test_cells_sort_by_size_when_they_hold_numbers():
@@ -433,6 +449,21 @@ def test_console_refuses_when_there_is_no_terminal(capsys):
 
     assert main(["--url", "http://127.0.0.1:1"]) == 2 or sys.stdout.isatty()
     assert "ingest-appliance" in capsys.readouterr().err
+
+
+def test_theme_is_refused_when_there_is_none_of_the_name(tmp_path, capsys):
+    """Of the command line and of a context, with the names that there are."""
+    from tui.__main__ import main
+
+    assert [theme.name for theme in palette.THEMES] == list(THEMES)
+    with pytest.raises(SystemExit) as ended:
+        main(["--theme", "nope"])
+    assert ended.value.code == 2
+    assert "blue-orange" in capsys.readouterr().err
+    file = tmp_path / "contexts.toml"
+    file.write_text('[contexts.a]\nurl = "http://a:1"\ntheme = "nope"\n')
+    with pytest.raises(ContextError, match=r"no theme nope; there are dark, .*mono"):
+        Contexts(file, {}).get("a")
 
 
 URL = "http://h:8083"

@@ -57,10 +57,10 @@ class Logs(View):
     )
     ABOUT: ClassVar[str] = (
         "Log lines of all workers and task processes since they started, as far as their memory "
-        "goes, the newest last. Filter with level:error, worker:w2, connector:NAME, words. L sets the "
-        "level of the "
-        "logger under the cursor, on all workers or one; the daemon sets it back after 10 minutes or an "
-        "hour, whether or not this console is open. G goes to the newest line and follows."
+        "goes, the newest last. Filter with level:warn (and above), worker:w2, connector:NAME, words. "
+        "L sets the level of the logger under the cursor, on all workers or one; the daemon sets it back "
+        "after 10 minutes or an hour, whether or not this console is open. G goes to the newest line and "
+        "follows."
     )
     STYLE: ClassVar[str] = """
     #logs-grid { height: 1fr; } #logline { height: 7; }

@@ -89,6 +89,10 @@ def test_change_is_refused_when_the_context_is_read_only(home):
     client = client_of(asked(context="prod", url="http://127.0.0.1:1"), environ)
     with pytest.raises(RefusedError, match="read_only"):
         client.put("connectors", "a", "pause")
+    with pytest.raises(RefusedError, match="read_only"):
+        client.delete("connectors", "plan")
+    with pytest.raises(ClientError, match="Is the daemon running"):
+        client.post("appliance", "v1", "plan", body={"action": "stop", "target": "a"})
     with pytest.raises(ClientError, match="Is the daemon running"):
         client.put("connector-plugins", "a", "config", "validate", body={})
 
@@ -101,7 +105,7 @@ def test_file_keeps_its_words_when_a_context_is_set(home, monkeypatch, capsys):
     assert cli.main(["ctx", "set", "lab", "--url", "http://lab:9", "--prod"]) == 0
     assert cli.main(["ctx", "set", "new", "--token-command", "pass show 'a b'"]) == 0
     assert cli.main(["ctx", "use", "new"]) == 0
-    assert cli.main(["ctx", "use", "nobody"]) == 1
+    assert cli.main(["ctx", "use", "nobody"]) == 4
 
     text = file.read_text()
     found = tomllib.loads(text)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from appliance.verbs.output import print_diff, print_rows, print_sections
+from appliance.verbs.output import differences, print_diff, print_rows, print_sections
 
 ROWS: list[Mapping[str, Any]] = [
     {"name": "a: b", "tasks": [{"id": 0, "trace": None}, {"id": 1, "trace": "x"}], "more": {}},
@@ -62,9 +62,29 @@ def test_trace_stands_last_when_a_document_is_for_people():
 def test_difference_is_by_option_when_two_configurations_are_compared():
     """Old values with -, new ones with +, nothing for what stays."""
     lines: list[str] = []
-    assert print_diff({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}, lines.append)
+    print_diff(
+        differences({"a": "1", "b": "2", "c": "3"}, {"a": "1", "b": "4", "d": "5"}), lines.append
+    )
     assert lines == ["- b=2", "+ b=4", "- c=3", "+ d=5"]
-    assert not print_diff({"a": "1"}, {"a": "1"}, lines.append)
+    assert not differences({"a": "1"}, {"a": "1"})
+
+
+def test_secret_is_masked_when_it_differs():
+    """A file's password, and one in an address, are told as changed and not shown."""
+    before = {"database.password": "[hidden]", "url": "jdbc:x://a?password=old"}
+    after = {
+        "database.password": "s3cret",
+        "url": "jdbc:x://a?password=s3cret",
+        "a.token": "s3cret",
+    }
+    lines: list[str] = []
+    print_diff(differences(before, after), lines.append)
+    assert "s3cret" not in "".join(lines)
+    assert lines[:3] == [
+        "+ a.token=[hidden]",
+        "- database.password=[hidden]",
+        "+ database.password=[hidden]",
+    ]
 
 
 def test_names_stand_in_a_cell_when_a_member_is_a_list_of_them():

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any
 
 import pytest
 
 from appliance import cli
+from tests.unit.cli.console import Console
 
 LETTER: dict[str, Any] = {
     "partition": 0,
@@ -21,43 +20,6 @@ LETTER: dict[str, Any] = {
     "message": "no",
 }
 LINE = {"id": 4, "ts": 0, "level": "WARN", "worker": "w", "context": "a|task-0", "message": "slow"}
-
-
-class Console(BaseHTTPRequestHandler):
-    """Answers from a table; keeps what was posted."""
-
-    answers: ClassVar[dict[str, Any]] = {}
-    posted: ClassVar[list[tuple[str, Any]]] = []
-
-    def do_GET(self) -> None:
-        self._answer()
-
-    def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers["content-length"]))
-        self.posted.append((self.path, json.loads(body)))
-        self._answer()
-
-    def _answer(self) -> None:
-        bare = self.path.partition("?")[0].removeprefix("/appliance/v1/")
-        body = json.dumps(self.answers[bare]).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: Any) -> None:
-        """Say nothing."""
-
-
-@pytest.fixture
-def url():
-    Console.posted.clear()
-    with ThreadingHTTPServer(("127.0.0.1", 0), Console) as server:
-        thread = threading.Thread(target=server.serve_forever, args=(0.01,))
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_port}"
-        server.shutdown()
-        thread.join()
 
 
 def test_records_are_a_line_each_when_peeked_at(url, capsys):
@@ -125,7 +87,7 @@ def test_replay_is_awaited_when_it_is_no_dry_run(url, capsys):
 
 def test_filter_is_refused_when_it_is_none(url, capsys):
     """A misspelt filter must not mean all letters."""
-    assert cli.main(["dlq", "discard", "dlq.t", "--where", "stag=x", "--url", url]) == 1
+    assert cli.main(["dlq", "discard", "dlq.t", "--where", "stag=x", "--url", url]) == 2
     assert "give stage=, exception= or q=" in capsys.readouterr().err
     assert Console.posted == []
 
