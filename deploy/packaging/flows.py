@@ -116,7 +116,6 @@ class Rows(Flow):
 
     def prepare(self) -> None:
         run = self._system.sh
-        run("apt-get install -y -qq --no-install-recommends mariadb-server", timeout_s=500)
         settings = (
             "[mariadbd]\nserver-id=1\nlog-bin\nbinlog_format=ROW\nbinlog_row_metadata=FULL\n"
         )

@@ -11,6 +11,7 @@ import json
 import re
 import shutil
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,14 @@ from deploy.packaging.flows import STATE, Flow, Lines, Rows
 from deploy.packaging.promises import Promises
 from deploy.packaging.repository import PUBLIC_KEY, REPOSITORY_FOLDER
 from deploy.packaging.systems import System
+from deploy.packaging.traces import paths
 from deploy.parts.folder import PartError
 
 UPGRADES = 5
 MOST_GAP_S = 10.0
 MOST_EXPOSURE = 1.5
 MOST_IDLE_MB = 160
+MOST_BROKER_MB = 800
 MOST_INSTALL_S = 15.0
 MOST_START_S = 1.5
 MOST_RETURN_S = 5.0
@@ -34,18 +37,47 @@ _CANARY = "canary-3f1c9d2e"
 _UNIT = "/usr/lib/systemd/system/ingest-appliance.service"
 
 _WATCH = """\
-import os, time, urllib.request
-last, worst = time.monotonic(), 0.0
-end = last + 600
-while time.monotonic() < end and not os.path.exists("/root/done"):
-    try:
-        urllib.request.urlopen("http://127.0.0.1:8083/", timeout=2).read()
-        now = time.monotonic()
-        worst, last = max(worst, now - last), now
-    except OSError:
-        pass
-    time.sleep(0.02)
-open("/root/worst", "w").write(str(worst))
+import json, os, threading, time, urllib.request
+URL = "http://127.0.0.1:8083"
+CONFIG = {"connector.class": "FileStreamSource", "file": "/dev/null", "topic": "watched"}
+VALIDATE = urllib.request.Request(
+    URL + "/connector-plugins/FileStreamSource/config/validate",
+    json.dumps({"name": "watched", **CONFIG}).encode(),
+    {"Content-Type": "application/json"},
+    method="PUT",
+)
+worst = {}
+def watch(name, request, pause):
+    last, worst[name] = time.monotonic(), 0.0
+    end = last + 600
+    while time.monotonic() < end and not os.path.exists("/root/done"):
+        try:
+            urllib.request.urlopen(request, timeout=10).read()
+            now = time.monotonic()
+            worst[name], last = max(worst[name], now - last), now
+        except OSError:
+            pass
+        time.sleep(pause)
+    worst[name] = max(worst[name], time.monotonic() - last)
+watches = [
+    threading.Thread(target=watch, args=words)
+    for words in (("read", URL + "/", 0.02), ("validate", VALIDATE, 0.2))
+]
+for one in watches:
+    one.start()
+for one in watches:
+    one.join()
+with open("/root/worst.new", "w") as file:
+    json.dump(worst, file)
+os.rename("/root/worst.new", "/root/worst")
+"""
+_CREATE = """\
+ask() {
+    curl -s -o /dev/null -w '%{http_code}\\n' -H 'Content-Type: application/json' "$@"
+}
+ask http://127.0.0.1:8083/connectors -d '{"name": "made", "config": {
+    "connector.class": "FileStreamSource", "file": "/dev/null", "topic": "made"}}'
+ask -X DELETE http://127.0.0.1:8083/connectors/made
 """
 _START = """\
 import subprocess, time, urllib.request
@@ -100,13 +132,16 @@ class _Trial(Promises):
     def __init__(self, system: System, release: str) -> None:
         super().__init__(system, (Lines(system), Rows(system, "canary")))
         self._release = release
+        self._before: set[str] = set()
 
     def install(self) -> None:
         """From the signed repository; Debian's own dependencies are put there before."""
         run = self.system.sh
         run(
             "apt-get update -qq && "
-            "apt-get install -y -qq --no-install-recommends default-jre-headless curl openssl"
+            "apt-get install -y -qq --no-install-recommends "
+            "default-jre-headless curl openssl mariadb-server",
+            timeout_s=500,
         )
         shutil.copytree(REPOSITORY_FOLDER, self.system.root / "srv/apt")
         run(f"install -D -m 644 /srv/apt/{PUBLIC_KEY} /etc/apt/keyrings/ingest-appliance.asc")
@@ -115,6 +150,7 @@ class _Trial(Promises):
         run("apt-get update -qq")
         planned = run("apt-get install -s ingest-appliance")
         self.promise("the package brings its broker", "Inst ingest-appliance-kafka" in planned)
+        self._before = paths(self.system)
         began = time.monotonic()
         used = run(
             "apt-get install -y -qq ingest-appliance ingest-appliance-kafka >/dev/null; times",
@@ -143,11 +179,15 @@ class _Trial(Promises):
         self.promise(
             "systemd is told", "serving" in self.show("StatusText"), self.show("StatusText")
         )
-        rollups = "/sys/fs/cgroup/system.slice/ingest-appliance.service/cgroup.procs"
-        told = self.system.sh(f"for p in $(cat {rollups}); do cat /proc/$p/smaps_rollup; done")
-        kibibytes = sum(int(size) for size in re.findall(r"(?m)^Pss:\s+(\d+) kB", told))
-        memory = kibibytes * 1024 / 1e6
+        memory = self._memory_mb("ingest-appliance")
         self.promise("memory at idle", 0 < memory <= MOST_IDLE_MB, f"{memory:.0f} MB")
+
+    def _memory_mb(self, unit: str) -> float:
+        """Give what a unit's processes hold, in MB; what they share counts once."""
+        processes = f"/sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs"
+        told = self.system.sh(f"for p in $(cat {processes}); do cat /proc/$p/smaps_rollup; done")
+        kibibytes = sum(int(size) for size in re.findall(r"(?m)^Pss:\s+(\d+) kB", told))
+        return kibibytes * 1024 / 1e6
 
     def harden(self) -> None:
         """What the process can still do."""
@@ -219,7 +259,7 @@ class _Trial(Promises):
         self._watch()
         self.system.run("kill", "-9", old)
         self.wait(lambda: self.show("MainPID") not in (old, "0") and self.serves())
-        gap_s = self._watched()
+        gap_s = self._watched()["read"]
         self.promise("serves again after SIGKILL", 0 < gap_s <= MOST_RETURN_S, f"{gap_s:.1f} s")
 
     def survive_stop_signal(self) -> None:
@@ -239,50 +279,58 @@ class _Trial(Promises):
         self.promise("a second instance is refused", refused, told.strip().splitlines()[-1])
 
     def upgrade_and_downgrade(self) -> None:
-        """To the next version and back, again and again, under load."""
+        """To the next version and back, again and again, under load; every other time the broker too."""
         self.check_flows("kills", twice_allowed=True)
-        next_one = self._repack("99.0")
-        this_one = self._package()
+        memory = self._memory_mb("ingest-appliance-kafka")
+        seen = f"{memory:.0f} MB"
+        self.promise("the broker's memory under load", 0 < memory <= MOST_BROKER_MB, seen)
+        names = ("ingest-appliance", "ingest-appliance-kafka")
+        next_ones = [self._repack(name, "99.0") for name in names]
+        these = [self._package(name) for name in names]
         for turn in range(UPGRADES):
-            gap_s = self._replace(next_one)
-            self.promise(
-                f"upgrade {turn + 1}: the gap of REST", gap_s <= MOST_GAP_S, f"{gap_s:.1f} s"
-            )
+            many = 1 + turn % 2
+            label = f"{turn + 1}{' with the broker' * (many - 1)}"
+            self._replace(f"upgrade {label}", next_ones[:many])
             found = self.system.sh(f"cat /proc/{self.show('MainPID')}/cmdline | tr '\\0' ' '")
             self.promise("the new version runs", "/99.0/" in found)
-            gap_s = self._replace(this_one)
-            self.promise(f"downgrade {turn + 1}", gap_s <= MOST_GAP_S, f"{gap_s:.1f} s")
+            self._replace(f"downgrade {label}", these[:many])
         self.check_flows("upgrades")
 
-    def _package(self) -> str:
-        found = max((DIST / self._release).glob("ingest-appliance_*.deb"))
+    def _package(self, name: str) -> str:
+        found = max((DIST / self._release).glob(f"{name}_*.deb"))
         shutil.copy(found, self.system.root / "root")
         return f"/root/{found.name}"
 
-    def _repack(self, version: str) -> str:
+    def _repack(self, name: str, version: str) -> str:
         """Give the same package under another version, with the folder of that version."""
-        package = self._package()
+        package = self._package(name)
         home = "usr/lib/ingest-appliance"
         self.system.sh(
             f"set -e; rm -rf /root/next; dpkg-deb -R {package} /root/next; cd /root/next; "
-            f"old=$(ls {home}); mv {home}/$old {home}/{version}; "
+            f"sed -i 's/^Version: .*/Version: {version}/' DEBIAN/control; "
+            f"if [ -d {home} ]; then old=$(ls {home}); mv {home}/$old {home}/{version}; "
             f"grep -rlI /$old/ {home}/{version}/bin DEBIAN | xargs sed -i s,/$old/,/{version}/,g; "
             f"for c in ingest-appliance ingest-tui; do "
-            f"ln -sfn ../lib/ingest-appliance/{version}/bin/$c usr/bin/$c; done; "
-            f"sed -i 's/^Version: .*/Version: {version}/' DEBIAN/control; "
-            "cd /root; dpkg-deb -Znone -b next next.deb; rm -rf next",
+            f"ln -sfn ../lib/ingest-appliance/{version}/bin/$c usr/bin/$c; done; fi; "
+            f"cd /root; dpkg-deb -Znone -b next {name}-next.deb; rm -rf next",
             timeout_s=500,
         )
-        return "/root/next.deb"
+        return f"/root/{name}-next.deb"
 
-    def _replace(self, package: str) -> float:
-        """Install a package; give the longest time in which REST did not answer."""
+    def _replace(self, what: str, packages: Sequence[str]) -> None:
+        """Install packages: REST reads and validates again in time, and then makes a connector."""
         self._watch()
         self.system.sh(
-            f"apt-get install -y -qq --allow-downgrades {package} >/dev/null", timeout_s=500
+            f"apt-get install -y -qq --allow-downgrades {' '.join(packages)} >/dev/null",
+            timeout_s=500,
         )
         self.wait(self.serves)
-        return self._watched()
+        gap_s = self._watched()
+        for request, longest_s in gap_s.items():
+            seen = f"{longest_s:.1f} s"
+            self.promise(f"{what}: REST's gap, {request}", longest_s <= MOST_GAP_S, seen)
+        code = self.system.sh(_CREATE).split()
+        self.promise(f"{what}: a connector is made and deleted", code == ["201", "204"], code)
 
     def _watch(self) -> None:
         """Begin to measure how long REST does not answer."""
@@ -292,10 +340,11 @@ class _Trial(Promises):
         )
         time.sleep(0.5)
 
-    def _watched(self) -> float:
-        """Give the longest time that was measured."""
+    def _watched(self) -> dict[str, float]:
+        """Give the longest time that was measured, in s, by what was asked for."""
         self.system.sh("touch /root/done; while [ ! -s /root/worst ]; do sleep 0.1; done")
-        return float((self.system.root / "root/worst").read_text())
+        measured: dict[str, float] = json.loads((self.system.root / "root/worst").read_text())
+        return measured
 
     def reboot(self) -> None:
         """Everything is back by itself."""
@@ -352,19 +401,15 @@ class _Trial(Promises):
         run = self.system.sh
         for flow in self.flows:
             flow.stop()
-        run("echo mine >/etc/other.conf")
         run("apt-get remove -y -qq ingest-appliance ingest-appliance-kafka")
         kept = ("/etc/ingest-appliance/connectors.d/rows-in.properties", f"{STATE}/in.txt")
         there = all((self.system.root / path.lstrip("/")).exists() for path in kept)
         self.promise("remove keeps configuration and data", there)
         run("apt-get purge -y -qq ingest-appliance ingest-appliance-kafka")
-        left = run(
-            "find / -xdev -name '*ingest-appliance*' -not -path '/proc/*' -not -path '/srv/*' "
-            "-not -path '/root/*' -not -path '/etc/apt/*' -not -path '/var/lib/apt/*' "
-            "-not -path '/sys/*' -not -path '/run/*'"
-        ).split()
+        after = paths(self.system)
+        left, gone = sorted(after - self._before), sorted(self._before - after)
         self.promise("purge leaves nothing of ours", left == [], " ".join(left[:5]))
-        self.promise("and takes nothing else", bool(run("cat /etc/other.conf /etc/hosts")))
+        self.promise("and takes nothing else", gone == [], " ".join(gone[:5]))
 
 
 def _has_begun(flow: Flow) -> bool:

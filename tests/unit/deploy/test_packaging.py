@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
 import tomllib
 from pathlib import Path
 
@@ -122,3 +124,47 @@ def test_completion_and_manual_know_every_command():
     manual = (PACKAGING / "man/ingest-appliance.8").read_text()
     for command in commands:
         assert f"\n.B {command}\n".replace("-", "\\-") in manual, command
+
+
+def test_manual_knows_every_option_of_the_daemons_commands():
+    """Nothing that these commands take has to be found out by trying."""
+    import argparse
+
+    from appliance.cli import _parser
+
+    manual = (PACKAGING / "man/ingest-appliance.8").read_text().replace("\\-", "-")
+    commands = next(
+        action for action in _parser()[0]._actions if isinstance(action, argparse._SubParsersAction)
+    )
+    usage = manual.partition(".SH DESCRIPTION")[0]
+    for name in ("run", "distributed", "standalone", "doctor", "backup", "restore", "user"):
+        shown = usage.split(f".B ingest-appliance {name}\n")[1].partition("\n.br\n")[0]
+        for action in commands.choices[name]._actions:
+            for option in set(action.option_strings) - {"-h", "--help"}:
+                assert option in shown, f"{name} {option}"
+
+
+def script(name: str, *words: str, folder: Path) -> list[str]:
+    """Give what a maintainer script calls of systemd, in a system that has one."""
+    called = folder / "called"
+    called.write_text("")
+    for command in ("deb-systemd-invoke", "py3clean"):
+        file = folder / command
+        file.write_text(f'#!/bin/sh\necho {command} "$@" >>{called}\n')
+        file.chmod(0o755)
+    text = (PACKAGING / f"debian/{name}").read_text().replace("/run/systemd/system", str(folder))
+    text = text.replace("/usr/lib/ingest-appliance/", f"{folder}/")
+    environment = {"PATH": f"{folder}:{os.environ['PATH']}"}
+    subprocess.run(["sh", "-s", *words], input=text, text=True, check=True, env=environment)
+    return [line for line in called.read_text().splitlines() if "py3clean" not in line]
+
+
+def test_upgrade_stops_what_would_run_on_removed_files(tmp_path):
+    """The daemon stops when the new version is unpacked, before the old folder goes; the broker before its jars do."""
+    stop = "deb-systemd-invoke stop {}.service"
+    daemon, broker = stop.format("ingest-appliance"), stop.format("ingest-appliance-kafka")
+    assert script("ingest-appliance.prerm", "upgrade", "2.0", folder=tmp_path) == []
+    assert script("ingest-appliance.postrm", "upgrade", "2.0", folder=tmp_path) == [daemon]
+    assert script("ingest-appliance-kafka.prerm", "upgrade", "2.0", folder=tmp_path) == [broker]
+    (tmp_path / "1.0").mkdir()
+    assert script("ingest-appliance.prerm", "upgrade", "1.0", folder=tmp_path) == [daemon]
