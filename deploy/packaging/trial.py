@@ -185,7 +185,10 @@ class _Trial(Promises):
     def _memory_mb(self, unit: str) -> float:
         """Give what a unit's processes hold, in MB; what they share counts once."""
         processes = f"/sys/fs/cgroup/system.slice/{unit}.service/cgroup.procs"
-        told = self.system.sh(f"for p in $(cat {processes}); do cat /proc/$p/smaps_rollup; done")
+        # some end meanwhile
+        told = self.system.sh(
+            f"for p in $(cat {processes}); do cat /proc/$p/smaps_rollup; done", check=False
+        )
         kibibytes = sum(int(size) for size in re.findall(r"(?m)^Pss:\s+(\d+) kB", told))
         return kibibytes * 1024 / 1e6
 
