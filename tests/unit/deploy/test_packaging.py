@@ -134,7 +134,9 @@ def test_manual_knows_every_option_of_the_daemons_commands():
 
     manual = (PACKAGING / "man/ingest-appliance.8").read_text().replace("\\-", "-")
     commands = next(
-        action for action in _parser()[0]._actions if isinstance(action, argparse._SubParsersAction)
+        action
+        for action in _parser()[0]._actions
+        if isinstance(action, argparse._SubParsersAction)
     )
     usage = manual.partition(".SH DESCRIPTION")[0]
     for name in ("run", "distributed", "standalone", "doctor", "backup", "restore", "user"):
