@@ -253,6 +253,7 @@ class Actions:
 
     async def _whole(self, doing: Coroutine[Any, Any, T]) -> T:
         """Do it after what was asked for before, to its end: another key may end the one who waits."""
+        self._console.keyboard.release()
 
         async def in_turn() -> T:
             async with self._turn:

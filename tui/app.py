@@ -31,6 +31,7 @@ from tui.client import PREFIX, ClientError
 from tui.commands import Completion, run_command
 from tui.handlers import Handlers
 from tui.help import no_daemon
+from tui.keyboard import Keyboard
 from tui.model import STEP_S
 from tui.scene import Scene
 from tui.screens.overview import Overview
@@ -92,6 +93,7 @@ class Console(Handlers):
 
     def __init__(self, scene: Scene, flush_s: float = 0.25) -> None:
         super().__init__()
+        self.keyboard = Keyboard(self, super().on_event)
         self.animation_level = "none"
         self.set_keymap(scene.keymap)
         self.scene = scene
@@ -169,6 +171,10 @@ class Console(Handlers):
         self.complete.set()
         if self._asked_for > 1 and self.view is not self.views[self._asked_for - 1]:
             self.action_view(self._asked_for)
+
+    def on_answered(self) -> None:
+        """Go on with the next key."""
+        self.keyboard.answered()
 
     def on_resize(self, event: Resize) -> None:
         """Give up what a narrow terminal has no room for."""
@@ -338,10 +344,13 @@ class Console(Handlers):
             self._paint_chrome(self.scene.clock())
 
     async def on_event(self, event: Event) -> None:
-        """Give the keys their line back at the next one; what went wrong stays its time."""
-        if isinstance(event, Key) and self._said is not None and self._said[1] != "red":
+        """Let keys come in turn; the next one takes what was said away, but for what went wrong."""
+        if not isinstance(event, Key) or event.is_forwarded:
+            await super().on_event(event)
+            return
+        if self._said is not None and self._said[1] != "red":
             self._unsay()
-        await super().on_event(event)
+        await self.keyboard.take(event)
 
     def _unsay(self) -> None:
         self._said, self._chrome_due = None, True

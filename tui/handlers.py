@@ -15,6 +15,7 @@ from textual.app import App
 
 from tui.client import Client, ClientError
 from tui.contexts import ContextError, Contexts
+from tui.keyboard import Keyboard
 from tui.palette import THEMES
 from tui.scene import NO_FILES, Scene
 from tui.screens.view import View
@@ -32,6 +33,7 @@ class Handlers(App[str]):
     view: View
     views: list[View]
     frozen: bool
+    keyboard: Keyboard
 
     @cached_property
     def actions(self) -> Actions:
@@ -61,7 +63,7 @@ class Handlers(App[str]):
 
     def act(self, doing: Coroutine[Any, Any, None]) -> None:
         """Run what may ask questions and wait for answers; one at a time."""
-        self.run_worker(doing, group="act", exclusive=True)
+        self.run_worker(self.keyboard.holding(doing), group="act", exclusive=True)
 
     def action_pause(self) -> None:
         """Pause or resume."""

@@ -24,7 +24,9 @@ _STARS: Final = "******"
 def is_secret(name: str, type_: str = "") -> bool:
     """Tell whether an option holds a secret: by its declared type, else by its name."""
     lowered = name.lower()
-    return type_.upper() == "PASSWORD" or any(word in lowered for word in _WORDS)
+    # where credentials come from is none
+    named = any(word in lowered for word in _WORDS) and not lowered.endswith(".source")
+    return named or type_.upper() == "PASSWORD"
 
 
 def veiled(name: str, value: Any, type_: str = "", *, ascii: bool) -> str:

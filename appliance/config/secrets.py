@@ -61,4 +61,5 @@ def _is_address(value: str) -> bool:
 
 def _looks_secret(name: str) -> bool:
     lowered = name.lower()
-    return any(word in lowered for word in _WORDS)
+    # where credentials come from is none
+    return any(word in lowered for word in _WORDS) and not lowered.endswith(".source")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Final
+from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -13,9 +13,13 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from tui.filters import Filter
+from tui.keyboard import Keyboard
 from tui.scene import Scene
 from tui.widgets.frame import frame, quiet_scrollbars, retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
+
+if TYPE_CHECKING:
+    from tui.handlers import Handlers
 
 
 class Dialog(ModalScreen[str | None]):
@@ -52,6 +56,19 @@ class Dialog(ModalScreen[str | None]):
         for line in self.query(Input):
             line.styles.background = palette.chrome
             line.styles.color = palette.text
+
+    @property
+    def keyboard(self) -> Keyboard:
+        """The keys that are typed."""
+        return cast("Handlers", self.app).keyboard
+
+    def end(self, answer: str | None) -> None:
+        """End it once, with what was opened from it."""
+        if self not in self.app.screen_stack:
+            return
+        while self.app.screen is not self:
+            self.app.pop_screen()
+        self.dismiss(answer)
 
     def action_leave(self) -> None:
         """End it without an answer."""
@@ -105,7 +122,9 @@ class Confirm(Dialog):
         Binding("n", "leave", show=False),
         Binding("enter", "leave", show=False),
     ]
-    HINT: ClassVar[str] = "y yes   N no"
+    ASKS: ClassVar[bool] = True
+    """What was typed before it was there is no answer to it."""
+    HINT: ClassVar[str] = "y yes   n no"
 
     def __init__(self, scene: Scene, title: str, text: Text, name: str | None = None) -> None:
         super().__init__(scene, title)
@@ -153,7 +172,7 @@ class Abandon(Confirm):
         Binding("escape", "yes", show=False),
         Binding("q", "leave", show=False),
     ]
-    HINT: ClassVar[str] = "y or Esc leaves them   N stays"
+    HINT: ClassVar[str] = "y or Esc leaves them   n stays"
 
 
 class Choice(Dialog):

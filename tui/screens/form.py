@@ -444,11 +444,11 @@ class Form(Dialog):
                 self._abandoned,
             )
         else:
-            self.dismiss(None)
+            self.end(None)
 
     def _abandoned(self, answer: str | None) -> None:
         if answer == "yes":
-            self.dismiss(None)
+            self.end(None)
 
     def _give_back(self) -> None:
         """Undo what was typed into the field."""
@@ -580,7 +580,7 @@ class Form(Dialog):
 
     def action_save(self) -> None:
         """Validate once more; save what has no error left."""
-        self.run_worker(self._save(), exclusive=True, group="save")
+        self.run_worker(self.keyboard.holding(self._save()), exclusive=True, group="save")
 
     async def _save(self) -> None:
         if self._timer is not None:
@@ -593,4 +593,4 @@ class Form(Dialog):
             )
             self.paint()
         elif self.problem is None and await self._submit(self.values):
-            self.dismiss("saved")
+            self.end("saved")

@@ -15,6 +15,7 @@ from appliance.config.secrets import masked
         "producer.override.ssl.keystore.key",
         "sasl.jaas.config",
         "schema.registry.bearer.auth.token",
+        "value.converter.basic.auth.user.info",
     ],
 )
 def test_value_is_hidden_when_the_option_holds_a_secret(name):
@@ -22,7 +23,15 @@ def test_value_is_hidden_when_the_option_holds_a_secret(name):
     assert "hush" not in str(masked({name: "hush"}))
 
 
-@pytest.mark.parametrize("name", ["ssl.keystore.location", "ssl.keystore.type", "topics"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "ssl.keystore.location",
+        "ssl.keystore.type",
+        "topics",
+        "value.converter.basic.auth.credentials.source",
+    ],
+)
 def test_value_is_shown_when_the_option_holds_none(name):
     """A path to a keystore is what one looks for when a connection fails."""
     assert masked({name: "plain"}) == {name: "plain"}
