@@ -60,7 +60,7 @@ async def test_form_takes_the_keys_when_they_are_typed_before_it_is_there():
         await pilot.press("2")
         typed(app, "e/topt")
         await until(lambda: isinstance(app.screen, Form))
-        await until(lambda: app.screen.query_one(Input).value == "topt")
+        await until(lambda: [line.value for line in app.screen.query(Input)] == ["topt"])
         asked = {path.rpartition("/")[2] for _, path, _ in app.scene.client.changes}
         assert asked <= {"validate"}
 
