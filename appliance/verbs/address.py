@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tui.contexts import Context
 
 _READS: Final = frozenset({"validate", "preview", "plan"})
-_OPTIONS: Final = ("--url", "--context", "--user", "--cert", "--cafile")
+ADDRESS_OPTIONS: Final = ("--url", "--context", "--user", "--cert", "--cafile")
 
 
 class RefusedError(ClientError):
@@ -51,13 +51,18 @@ def address_options() -> argparse.ArgumentParser:
 
 def behind_verb(words: Sequence[str]) -> list[str]:
     """Give a command line whose address options stand before the verb with these behind it."""
-    rest, moved = list(words), []
-    while rest and rest[0].partition("=")[0] in _OPTIONS:
-        count = 1 if "=" in rest[0] else 2
-        moved += rest[:count]
-        rest[:count] = []
+    count = leading(words)
+    rest = words[count:]
     end = rest.index("--") if "--" in rest else len(rest)
-    return [*rest[:end], *moved, *rest[end:]]
+    return [*rest[:end], *words[:count], *rest[end:]]
+
+
+def leading(words: Sequence[str]) -> int:
+    """Give how many words before the verb are address options with their values."""
+    count = 0
+    while count < len(words) and words[count].partition("=")[0] in ADDRESS_OPTIONS:
+        count += 1 if "=" in words[count] else 2
+    return min(count, len(words))
 
 
 def client_of(

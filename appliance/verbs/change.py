@@ -130,38 +130,45 @@ def _planned(client: Client, action: str, target: object, options: argparse.Name
     return 4 if plan["refused"] else 1 if plan["errors"] else 0
 
 
-def check_all(client: Client, places: Iterable[str]) -> bool:
-    """Have the connectors of files checked, say what is wrong with each; give whether all are valid."""
-    bad = False
+def check_all(client: Client, places: Iterable[str]) -> list[Row]:
+    """Have the connectors of files checked, say what is wrong with each.
+
+    Gives for each of them, and each file that cannot be read: file, name, valid, errors by option.
+    """
+    rows: list[Row] = []
     for place in places:
         for file in _files(place):
             try:
                 for name, config in _read(file):
-                    bad |= not _checked(client, file, name, config)
+                    errors = _errors_of(client, file, name, config)
+                    row = {"file": file, "name": name, "valid": not errors, "errors": errors}
+                    rows.append(row)
             except (ConfigError, OSError, ValueError) as error:
                 _say(str(error))
-                bad = True
-    return not bad
+                wrong = [{"option": None, "error": str(error)}]
+                rows.append({"file": file, "name": None, "valid": False, "errors": wrong})
+    return rows
 
 
-def _checked(client: Client, file: str, name: str, config: Config) -> bool:
+def _errors_of(client: Client, file: str, name: str, config: Config) -> list[Row]:
+    """Have a file's connector checked, say and give what is wrong with it."""
     try:
         check(client, name, config)
-    except ValueError as error:
+    except InvalidError as error:
         _say(f"{file}: {error}")
-        return False
+        return error.errors
     except AnswerError as error:
         # another file may be better, but nobody's login is
         if error.status in (401, 403) or error.retriable:
             raise
         _say(f"{file}: {name} cannot be checked: {error}")
-        return False
-    return True
+        return [{"option": None, "error": str(error)}]
+    return []
 
 
 def _apply(client: Client, options: argparse.Namespace) -> int:
     if options.dry_run:
-        if not check_all(client, options.file):
+        if not all(row["valid"] for row in check_all(client, options.file)):
             return 1
         if not options.diff:
             return 0
@@ -203,18 +210,27 @@ def compared(client: Client, name: str, config: Config) -> Compared:
     return Compared(False, client.post("appliance", "v1", "plan", body=asked)["changes"])
 
 
+class InvalidError(ValueError):
+    """A configuration is not valid; `errors` has `option` and `error` of each finding."""
+
+    def __init__(self, name: str, errors: list[Row]) -> None:
+        told = [f"{row['option']}: {row['error']}" for row in errors]
+        super().__init__("\n  ".join([f"{name} is not valid:", *told]))
+        self.errors = errors
+
+
 def check(client: Client, name: str, config: Config) -> None:
-    """Have a configuration checked. Raises ValueError with every finding."""
+    """Have a configuration checked. Raises InvalidError with every finding."""
     plugin = config.get("connector.class") or ""
     body = {**config, "name": name}
     answer = client.put("connector-plugins", plugin, "config", "validate", body=body)
-    errors = [
-        f"{entry['value']['name']}: {error}"
+    errors: list[Row] = [
+        {"option": entry["value"]["name"], "error": error}
         for entry in answer["configs"]
         for error in entry["value"]["errors"]
     ]
     if errors:
-        raise ValueError("\n  ".join([f"{name} is not valid:", *errors]))
+        raise InvalidError(name, errors)
     _say(f"{name}: valid")
 
 

@@ -15,7 +15,7 @@ from functools import partial
 from typing import Any, Final
 
 from appliance.client import Client, ClientError
-from appliance.verbs.address import client_of
+from appliance.verbs.address import ADDRESS_OPTIONS, client_of, leading
 from appliance.verbs.describe import KINDS
 
 _LIVE_S: Final = 1.0
@@ -94,6 +94,11 @@ def _live(options: argparse.Namespace, kind: str) -> Sequence[str]:
 def candidates(commands: Any, words: Sequence[str], live: Live) -> list[str]:
     """Give what the last of the words, maybe empty, can become; the others are complete."""
     *before, begun = words
+    if before and leading(before) == len(before) and before[-1] in ADDRESS_OPTIONS:
+        return [name for name in _named(before[-1], live) if name.startswith(begun)]
+    before = before[leading(before) :]
+    if not before and begun.startswith("-"):
+        return [name for name in ADDRESS_OPTIONS if name.startswith(begun)]
     parsers = commands
     parser: argparse.ArgumentParser | None = None
     verb = ""
@@ -121,7 +126,7 @@ def _of_parser(
             return [str(choice) for choice in asked.choices]
         return _named(before[-1], live)
     if begun.startswith("-"):
-        return list(options)
+        return [name for name, one in options.items() if one.help is not argparse.SUPPRESS]
     # a value behind an option is no positional
     given = sum(
         not word.startswith("-") and not _takes_value(options, before[at - 1] if at else "")
@@ -153,6 +158,8 @@ def _named(what: str, live: Live) -> list[str]:
     """Give the names that an option or argument takes."""
     if what in _CONTEXT:
         return list(live("contexts"))
+    if what == "--worker":
+        return list(live("workers"))
     return list(live("connectors")) if what in _NAMES else []
 
 

@@ -9,7 +9,6 @@ import shlex
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -21,10 +20,12 @@ from appliance.verbs.output import (
     Row,
     differences,
     dry_run_option,
+    limit_option,
     output_option,
     print_diff,
     print_json,
     print_rows,
+    time_text,
 )
 from tui.revisions import changes, restored
 
@@ -46,6 +47,7 @@ def add_to(commands: Any) -> None:
     actions = config.add_subparsers(required=True, metavar="ACTION")
     history = actions.add_parser("history", parents=[parent], help="its revisions, newest first")
     output_option(history)
+    limit_option(history)
     history.set_defaults(act=_history)
     diff = actions.add_parser(
         "diff", parents=[parent], help="what the last revision changed; 1 if there is something"
@@ -143,20 +145,24 @@ def _config_at(found: list[dict[str, Any]], at: int) -> Config:
 
 
 def _history(client: Client, options: argparse.Namespace) -> int:
-    found = _revisions(client, options.name)
-    rows: list[Row] = [
+    rows = revision_rows(_revisions(client, options.name))
+    print_rows(rows[: options.limit], _COLUMNS, options.output)
+    return 0
+
+
+def revision_rows(found: list[dict[str, Any]]) -> list[Row]:
+    """Give revisions, newest first, each with the options that it changed."""
+    return [
         {
             **entry,
             "revision": entry["id"],
-            "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(entry["ts"] / 1000)),
+            "time": time_text(entry["ts"]),
             "changed": "deleted"
             if entry["config"] is None
             else ",".join(changes(_config_at(found, at + 1), entry["config"])),
         }
         for at, entry in enumerate(found)
     ]
-    print_rows(rows, _COLUMNS, options.output)
-    return 0
 
 
 def _diff(client: Client, options: argparse.Namespace) -> int:

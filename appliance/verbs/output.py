@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -19,6 +20,25 @@ def output_option(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "-o", "--output", choices=FORMS, default="table", help="form of the answer"
     )
+
+
+def limit_option(parser: argparse.ArgumentParser, default: int | None = None) -> None:
+    """Add `--limit`."""
+    about = (
+        "so many at most" if default is None else f"so many at most, {default} unless it is said"
+    )
+    parser.add_argument("--limit", type=_count, default=default, metavar="N", help=about)
+
+
+def _count(text: str) -> int:
+    if text.isdigit() and int(text) > 0:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text} is no number of entries")
+
+
+def time_text(ms: int | None) -> str:
+    """Give a time, in ms since the epoch, as people and programs read it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((ms or 0) / 1000))
 
 
 def dry_run_option(parser: argparse.ArgumentParser, about: str) -> None:

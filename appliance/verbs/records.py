@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any, Final
 
 from appliance.client import Client, ClientError
 from appliance.verbs.address import UsageError, address_options
-from appliance.verbs.output import Row, dry_run_option, output_option, print_json, print_rows
+from appliance.verbs.output import (
+    LEVELS,
+    Row,
+    dry_run_option,
+    limit_option,
+    output_option,
+    print_json,
+    print_rows,
+    time_text,
+)
+from appliance.verbs.show import worker_id
 
 _CONSOLE: Final = ("appliance", "v1")
 _EVERY_S: Final = 1.0
 _LETTER: Final = ("place", "time", "origin", "stage", "error")
+_PLACE: Final = "PARTITION@OFFSET"
+_EXPORTED: Final = 5000
 
 
 def add_to(commands: Any) -> None:
@@ -30,7 +44,7 @@ def add_to(commands: Any) -> None:
     peek.add_argument("topic")
     peek.add_argument("--from", dest="start", default="newest", help="oldest, N or time:MS")
     peek.add_argument("--partition", type=int)
-    peek.add_argument("--limit", type=int, help="so many; default 10, with --follow all")
+    limit_option(peek)
     peek.add_argument("--follow", action="store_true", help="those that come from now on")
     peek.add_argument("--as", dest="form", default="auto", help="how payloads are read")
     peek.add_argument("-q", "--query", help="only records that hold this")
@@ -44,10 +58,34 @@ def add_to(commands: Any) -> None:
     peek.set_defaults(act=_peek)
     logs = commands.add_parser("logs", parents=[parent], help="log lines of all workers")
     logs.add_argument("-f", "--follow", action="store_true", help="and those that come")
-    logs.add_argument("--level", help="this level and above")
+    logs.add_argument("--level", type=str.upper, choices=LEVELS[:-1], help="this level and above")
+    logs.add_argument(
+        "--worker", help="of one worker alone: its id, or w1, w2 as in `get workers`"
+    )
     logs.add_argument("--connector")
-    logs.add_argument("--limit", type=int, default=100)
+    logs.add_argument("-q", "--query", help="only lines that hold this")
+    limit_option(logs, 100)
+    logs.add_argument(
+        "-o",
+        "--output",
+        choices=("text", "json"),
+        default="text",
+        help="json: whole lines, one JSON object each",
+    )
     logs.set_defaults(act=_logs)
+    _add_job(commands, parent)
+
+
+def _add_job(commands: Any, parent: argparse.ArgumentParser) -> None:
+    job = commands.add_parser("job", help="replays and what else takes a while")
+    actions = job.add_subparsers(required=True, metavar="ACTION")
+    listing = actions.add_parser("list", parents=[parent], help="those of the worker that answers")
+    output_option(listing)
+    limit_option(listing)
+    listing.set_defaults(act=_jobs)
+    cancel = actions.add_parser("cancel", parents=[parent], help="end one early")
+    cancel.add_argument("id")
+    cancel.set_defaults(act=_cancel)
 
 
 def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
@@ -55,9 +93,11 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
     actions = dlq.add_subparsers(required=True, metavar="ACTION")
     listing = actions.add_parser("list", parents=[parent], help="the queues")
     output_option(listing)
+    limit_option(listing)
     listing.set_defaults(act=_queues)
     for name, act, about in (
         ("show", _show, "letters, newest first"),
+        ("groups", _groups, "how many there are of each stage and error"),
         ("export", _export, "letters as JSON lines, whole"),
         ("replay", _replay, "send letters again"),
         ("discard", _discard, "hide letters"),
@@ -73,7 +113,7 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
                 "--before",
                 action="append",
                 default=[],
-                metavar="PARTITION@OFFSET",
+                metavar=_PLACE,
                 help="up to this letter of a partition, exclusive; else all there are",
             )
             continue
@@ -84,20 +124,41 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
             metavar="stage=..|exception=..|q=..",
             help="only letters for which all of these hold",
         )
-        if name == "show":
-            action.add_argument("--limit", type=int, default=50)
+        if name in {"show", "groups"}:
+            limit_option(action, 50 if name == "show" else None)
             output_option(action)
+        if name == "show":
+            action.add_argument(
+                "--as",
+                dest="form",
+                help="key and value as well, read as auto, json, text, hex, ..",
+            )
+        if name == "export":
+            limit_option(action, _EXPORTED)
+            action.add_argument(
+                "--raw",
+                type=Path,
+                metavar="FOLDER",
+                help=f"instead the bytes of each value, as a file FOLDER/{_PLACE}",
+            )
         if name in {"replay", "discard"}:
             dry_run_option(action, "say what would happen")
             action.add_argument(
                 "--record",
                 action="append",
                 default=[],
-                metavar="PARTITION@OFFSET",
+                metavar=_PLACE,
                 help="only this letter, and others so named",
             )
         if name == "replay":
             action.add_argument("--to", help="another topic than the one of origin")
+            action.add_argument(
+                "--edit",
+                action="append",
+                default=[],
+                metavar=f"{_PLACE}=FILE",
+                help="this letter, with the bytes of FILE as its value",
+            )
 
 
 def _where(options: argparse.Namespace) -> dict[str, str]:
@@ -113,28 +174,55 @@ def _where(options: argparse.Namespace) -> dict[str, str]:
 
 def _queues(client: Client, options: argparse.Namespace) -> int:
     columns = ("topic", "records", "new_1h", "connectors")
-    print_rows(client.get(*_CONSOLE, "dlq"), columns, options.output)
+    rows = client.get(*_CONSOLE, "dlq")
+    print_rows(rows[: options.limit], columns, options.output)
     return 0
 
 
-def _letters(client: Client, options: argparse.Namespace, limit: int) -> list[dict[str, Any]]:
+def _jobs(client: Client, options: argparse.Namespace) -> int:
+    columns = ("id", "kind", "target", "state", "done", "total", "failed", "error")
+    print_rows(client.get(*_CONSOLE, "jobs")[: options.limit], columns, options.output)
+    return 0
+
+
+def _cancel(client: Client, options: argparse.Namespace) -> int:
+    print_json(client.delete(*_CONSOLE, "jobs", options.id))
+    return 0
+
+
+def _letters(client: Client, options: argparse.Namespace, **more: Any) -> list[dict[str, Any]]:
     path = (*_CONSOLE, "dlq", options.topic, "records")
-    found: list[dict[str, Any]] = client.get(*path, limit=limit, **_where(options))
+    query = {**_where(options), **more}
+    found: list[dict[str, Any]] = client.get(*path, limit=options.limit, **query)
     return found
 
 
 def _show(client: Client, options: argparse.Namespace) -> int:
-    letters = _letters(client, options, options.limit)
-    rows: Iterator[Row] = (_row(letter) for letter in letters)
-    print_rows(list(rows) if options.output == "table" else letters, _LETTER, options.output)
+    letters = _letters(client, options, **{"as": options.form})
+    if options.output != "table":
+        print_rows(letters, _LETTER, options.output)
+        return 0
+    payloads = ("key", "value") if options.form else ()
+    rows: list[Row] = [
+        _row(letter) | {side: _one_line(letter[side]["text"]) for side in payloads}
+        for letter in letters
+    ]
+    print_rows(rows, (*_LETTER, *payloads), options.output)
     return 0
 
 
-def _row(letter: Mapping[str, Any]) -> Row:
+def _groups(client: Client, options: argparse.Namespace) -> int:
+    rows = client.get(*_CONSOLE, "dlq", options.topic, "groups", **_where(options))
+    columns = ("count", "stage", "exception", "message")
+    print_rows(rows[: options.limit], columns, options.output)
+    return 0
+
+
+def _row(letter: Mapping[str, Any]) -> dict[str, Any]:
     origin = letter["origin"]
     return {
         "place": f"{letter['partition']}@{letter['offset']}",
-        "time": _time(letter["ts"]),
+        "time": time_text(letter["ts"]),
         "origin": f"{origin['topic']}/{origin['partition']}@{origin['offset']}"
         if origin
         else None,
@@ -144,15 +232,38 @@ def _row(letter: Mapping[str, Any]) -> Row:
 
 
 def _export(client: Client, options: argparse.Namespace) -> int:
-    for letter in _letters(client, options, 5000):
-        print(json.dumps(letter, ensure_ascii=False))
+    for letter in _letters(client, options):
+        if options.raw is None:
+            print(json.dumps(letter, ensure_ascii=False))
+        else:
+            _put_raw(client, options, letter["partition"], letter["offset"])
     return 0
+
+
+def _put_raw(client: Client, options: argparse.Namespace, partition: int, offset: int) -> None:
+    """Write a letter's value, whole, to its file. Raises ClientError when the daemon gives a part of it."""
+    place = f"{partition}@{offset}"
+    path = (*_CONSOLE, "dlq", options.topic, "records", str(partition), str(offset))
+    value = client.get(*path)["value"]
+    if value["text"] is None and "bytes_b64" not in value:
+        print(f"{place}: without a value", file=sys.stderr)
+        return
+    content = base64.b64decode(value["bytes_b64"])
+    if len(content) != value["size"]:
+        raise ClientError(f"{place}: the daemon gave {len(content)} of {value['size']} bytes")
+    options.raw.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (options.raw / place).write_bytes(content)
 
 
 def _replay(client: Client, options: argparse.Namespace) -> int:
     body = _which(options)
     if options.to:
         body["topic"] = options.to
+    edits = dict(map(_edit, options.edit))
+    if edits:
+        body["edits"] = {f"{place[0]}:{place[1]}": edit for place, edit in edits.items()}
+        chosen = [*map(tuple, body.get("records", ())), *edits]
+        body["records"] = [list(place) for place in dict.fromkeys(chosen)]
     job = _ended(client, client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body))
     print_json(job)
     failed = job["still_failing"] if options.dry_run else job["failed"]
@@ -180,6 +291,14 @@ def _which(options: argparse.Namespace) -> dict[str, Any]:
     if options.record:
         body["records"] = [list(_place(text)) for text in options.record]
     return body
+
+
+def _edit(text: str) -> tuple[tuple[int, int], dict[str, str]]:
+    """Give the place of an edited letter, and its new value for the daemon. Raises UsageError, OSError."""
+    place, equals, file = text.partition("=")
+    if not equals:
+        raise UsageError(f"--edit {text}: give {_PLACE}=FILE")
+    return _place(place), {"base64": base64.b64encode(Path(file).read_bytes()).decode()}
 
 
 def _place(text: str) -> tuple[int, int]:
@@ -235,7 +354,7 @@ def _whole(record: Mapping[str, Any]) -> str:
 
 def _readable(record: Mapping[str, Any]) -> str:
     """Give place, time, key and value in a line, cut where a terminal shows it."""
-    place, stamp = f"{record['partition']}@{record['offset']}", _time(record["ts"])
+    place, stamp = f"{record['partition']}@{record['offset']}", time_text(record["ts"])
     texts = (_one_line(record[side]["text"]) for side in ("key", "value"))
     line = "  ".join((place, stamp, *texts))
     if not sys.stdout.isatty():
@@ -249,10 +368,6 @@ def _one_line(text: str | None) -> str:
         return "-"
     shown = "".join(one if one.isprintable() else " " for one in text)
     return " ".join(shown.split())
-
-
-def _time(ts: int | None) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime((ts or 0) / 1000))
 
 
 def _follow(
@@ -280,12 +395,18 @@ def _follow(
 def _logs(client: Client, options: argparse.Namespace) -> int:
     places: dict[str, int] = {}
     limit = options.limit
+    chosen = {"level": options.level, "connector": options.connector, "q": options.query}
+    if options.worker is not None:
+        chosen["worker"] = worker_id(client, options.worker)
     while True:
         after = ",".join(f"{worker}={place}" for worker, place in places.items())
-        query = {"level": options.level, "connector": options.connector, "after": after}
+        query = {**chosen, "after": after}
         for line in client.get(*_CONSOLE, "logs", "recent", limit=limit, **query):
             places[line["worker"]] = max(line["id"], places.get(line["worker"], 0))
-            stamp = _time(line["ts"])
+            if options.output == "json":
+                print(json.dumps(line, ensure_ascii=False))
+                continue
+            stamp = time_text(line["ts"])
             context = f"[{line['context']}] " if line["context"] else ""
             print(f"{stamp} {line['level']} {line['worker']} {context}{line['message']}")
         if not options.follow:

@@ -220,7 +220,10 @@ def test_everything_is_told_when_things_are_described(daemon, verb, unique_name,
     ]
     assert "topic" in [option["name"] for option in options]
     newest = json.loads(verb("get", "rebalances", "-o", "json")[1])[0]["id"]
-    assert json.loads(verb("describe", "rebalance", str(newest), "-o", "json")[1])["id"] == newest
+    assert (
+        json.loads(verb("describe", "rebalance", "--id", str(newest), "-o", "json")[1])["id"]
+        == newest
+    )
     assert "RUNNING" in verb("describe", "connector", "in")[1]
     assert verb("describe", "nothing", "in")[0] == 2
     assert verb("restart", "in", "--task", "0", "--wait")[0] == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from typing import Any
 
@@ -40,9 +41,9 @@ def test_error_of_a_task_is_what_it_waits_for_when_it_runs(url, capsys):
     tasks[2] |= {"state": "FAILED", "trace": "Boom: x\n\tat y"}
     status = {"connector": {"state": "RUNNING"}, "tasks": tasks, "type": "sink"}
     Console.answers = {
-        "/connectors": {"lake": {"status": status, "info": {}}},
+        "connectors": {"lake": {"status": status, "info": {}}},
         "metrics": {"lake-0": {"trouble": ""}, "lake-1": {"trouble": "mkdir /nope: no"}},
-        "/health": {},
+        "health": {},
     }
     assert cli.main(["get", "tasks", "-o", "jsonl", "--url", url]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
@@ -97,3 +98,70 @@ def test_lines_are_printed_when_logs_are_asked_for(url, capsys):
     Console.answers = {"logs/recent": [LINE]}
     assert cli.main(["logs", "--url", url]) == 0
     assert capsys.readouterr().out == "1970-01-01T00:00:00Z WARN w [a|task-0] slow\n"
+
+
+def test_lines_are_json_when_logs_are_for_a_program(url, capsys):
+    """One object a line, with everything."""
+    Console.answers = {"logs/recent": [LINE, LINE]}
+    assert cli.main(["logs", "-o", "json", "-q", "slow", "--url", url]) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == [LINE, LINE]
+    assert "q=slow" in Console.asked[0]
+
+
+def test_edited_letters_alone_are_replayed_when_they_come_from_files(url, capsys, tmp_path):
+    """Byte for byte; named letters go with them, others stay."""
+    (tmp_path / "value").write_bytes(b"\x00\xff")
+    Console.answers = {"dlq/dlq.t/replay": {"count": 2, "still_failing": 0}}
+    words = ["dlq", "replay", "dlq.t", "--dry-run", "--edit", f"0@7={tmp_path}/value"]
+    assert cli.main([*words, "--record", "1@2", "--record", "0@7", "--url", url]) == 0
+    assert Console.posted[0][1] == {
+        "dry_run": True,
+        "records": [[1, 2], [0, 7]],
+        "edits": {"0:7": {"base64": "AP8="}},
+    }
+    assert cli.main([*words[:-1], "0@7", "--url", url]) == 2
+    capsys.readouterr()
+
+
+def test_values_are_files_when_letters_are_exported_raw(url, capsys, tmp_path):
+    """Whole, or the verb fails; what has no value makes no file."""
+    letters = [{**LETTER, "offset": offset} for offset in (7, 8)]
+    value = {"text": "x", "size": 2, "bytes_b64": base64.b64encode(b"\x00\xff").decode()}
+    Console.answers = {
+        "dlq/dlq.t/records": letters,
+        "dlq/dlq.t/records/0/7": {"value": value},
+        "dlq/dlq.t/records/0/8": {"value": {"text": None, "size": 0}},
+    }
+    words = ["dlq", "export", "dlq.t", "--raw", str(tmp_path / "raw"), "--url", url]
+    assert cli.main(words) == 0
+    assert [file.name for file in (tmp_path / "raw").iterdir()] == ["0@7"]
+    assert (tmp_path / "raw/0@7").read_bytes() == b"\x00\xff"
+    Console.answers["dlq/dlq.t/records/0/7"] = {"value": {**value, "size": 70_000}}
+    assert cli.main(words) == 1
+    assert "0@7: the daemon gave 2 of 70000 bytes" in capsys.readouterr().err
+
+
+def test_payloads_are_shown_as_asked_and_letters_counted_by_error(url, capsys):
+    """`show --as` reads them; `groups` counts them."""
+    sides = {"key": {"text": None}, "value": {"text": "00 ff"}}
+    Console.answers = {"dlq/dlq.t/records": [{**LETTER, **sides}]}
+    assert cli.main(["dlq", "show", "dlq.t", "--as", "hex", "--url", url]) == 0
+    assert capsys.readouterr().out.rstrip().endswith("00 ff")
+    assert "as=hex" in Console.asked[0]
+    group = {"stage": "PUT", "exception": "E", "message": "no", "count": 3}
+    Console.answers = {"dlq/dlq.t/groups": [group, group]}
+    words = ["dlq", "groups", "dlq.t", "--where", "stage=PUT", "--limit", "1", "-o", "jsonl"]
+    assert cli.main([*words, "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out) == group
+
+
+def test_job_is_listed_and_ended(url, capsys):
+    """By its id, as the list prints it."""
+    job = {"id": "replay-1", "kind": "replay", "state": "running"}
+    Console.answers = {"jobs": [job], "DELETE jobs/replay-1": {**job, "state": "cancelled"}}
+    assert cli.main(["job", "list", "-o", "name", "--url", url]) == 0
+    assert capsys.readouterr().out == "replay-1\n"
+    assert cli.main(["job", "cancel", "replay-1", "--url", url]) == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "cancelled"
+    assert cli.main(["job", "cancel", "none", "--url", url]) == 4
+    capsys.readouterr()
