@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import msgspec
 
 import appliance
-from appliance.doctor.findings import Finding
 from appliance.herder.entities import (
     ConnectorInfo,
     ConnectorOffsets,
@@ -23,82 +22,25 @@ from appliance.herder.entities import (
     TaskInfo,
     TaskState,
 )
-from appliance.rest.console.plan import ACTIONS, Plan
-from appliance.rest.console.plugins import PluginEntry
+from appliance.rest.console.described import CONSOLE, LEVEL, SCOPE
+from appliance.rest.described import CONFIG, COUNT, FLAG, OFFSETS, TEXT, Described, Schema
 from appliance.rest.routing import Route
 from appliance.worker.validation import ConfigInfos
 
-Schema = dict[str, Any]
-
-_TEXT: Final[Schema] = {"type": "string"}
-_FLAG: Final[Schema] = {"type": "boolean"}
-_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
-_CONFIG: Final[Schema] = {"type": "object", "additionalProperties": {"type": ["string", "null"]}}
-_OBJECT: Final[Schema] = {"type": "object"}
 _CREATE: Final[Schema] = {
     "type": "object",
     "required": ["name", "config"],
     "additionalProperties": False,
     "properties": {
-        "name": _TEXT,
-        "config": _CONFIG,
+        "name": TEXT,
+        "config": CONFIG,
         "initial_state": {"enum": ["RUNNING", "PAUSED", "STOPPED"]},
-    },
-}
-_OFFSETS: Final[Schema] = {
-    "type": "object",
-    "required": ["offsets"],
-    "additionalProperties": False,
-    "properties": {
-        "offsets": {
-            "type": "array",
-            "minItems": 1,
-            "items": {
-                "type": "object",
-                "required": ["partition", "offset"],
-                "additionalProperties": False,
-                "properties": {
-                    "partition": _OBJECT,
-                    "offset": {"type": ["object", "null"]},
-                },
-            },
-        }
-    },
-}
-_LEVEL: Final[Schema] = {
-    "type": "object",
-    "required": ["level"],
-    "properties": {"level": {"enum": ["TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL", "OFF"]}},
-}
-_PLAN: Final[Schema] = {
-    "type": "object",
-    "required": ["action", "target"],
-    "properties": {
-        "action": {"enum": list(ACTIONS)},
-        "target": {
-            "anyOf": [_TEXT, {"type": "array", "items": _TEXT, "minItems": 1, "maxItems": 1000}]
-        },
-        "includeTasks": _FLAG,
-        "onlyFailed": _FLAG,
-        "config": _CONFIG,
-        "patch": _CONFIG,
     },
 }
 _ERROR: Final[Schema] = {
     "type": "object",
-    "properties": {"error_code": {"type": "integer"}, "message": _TEXT},
+    "properties": {"error_code": {"type": "integer"}, "message": TEXT},
 }
-
-
-class Described(NamedTuple):
-    """What a route's declaration cannot say; `answer` None: no body, `query` by name."""
-
-    summary: str
-    answer: Any = None
-    body: Schema | None = None
-    query: Mapping[str, Schema] = {}
-    status: int = 200
-    media: str = "application/json"
 
 
 _ONE: Final = "/connectors/{name}"
@@ -120,10 +62,10 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
     ("DELETE", _ONE): Described("Delete a connector; its offsets stay.", status=204),
     ("GET", f"{_ONE}/config"): Described("A connector's configuration.", dict[str, str | None]),
     ("PUT", f"{_ONE}/config"): Described(
-        "Create a connector or replace its configuration.", ConnectorInfo, _CONFIG
+        "Create a connector or replace its configuration.", ConnectorInfo, CONFIG
     ),
     ("PATCH", f"{_ONE}/config"): Described(
-        "Change some options; null removes one.", ConnectorInfo, _CONFIG
+        "Change some options; null removes one.", ConnectorInfo, CONFIG
     ),
     ("GET", f"{_ONE}/status"): Described(
         "The states of a connector and its tasks.", ConnectorStateInfo
@@ -140,7 +82,7 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
     ("POST", f"{_ONE}/restart"): Described(
         "Restart a connector, and what else is asked for of its tasks.",
         ConnectorStateInfo,
-        query={"includeTasks": _FLAG, "onlyFailed": _FLAG},
+        query={"includeTasks": FLAG, "onlyFailed": FLAG},
         status=202,
     ),
     ("PUT", f"{_ONE}/pause"): Described("Pause a connector and its tasks.", status=202),
@@ -152,59 +94,31 @@ DESCRIBED: Final[Mapping[tuple[str, str], Described]] = {
     ("PUT", f"{_ONE}/topics/reset"): Described("Forget the topics used so far."),
     ("GET", f"{_ONE}/offsets"): Described("A connector's offsets.", ConnectorOffsets),
     ("PATCH", f"{_ONE}/offsets"): Described(
-        "Alter offsets of a stopped connector.", Message, _OFFSETS
+        "Alter offsets of a stopped connector.", Message, OFFSETS
     ),
     ("DELETE", f"{_ONE}/offsets"): Described("Reset offsets of a stopped connector.", Message),
     ("GET", "/connector-plugins"): Described(
         "The plugins of this worker.",
         list[dict[str, str]],
-        query={"connectorsOnly": _FLAG},
+        query={"connectorsOnly": FLAG},
     ),
     ("GET", "/connector-plugins/{plugin}/config"): Described(
-        "The options of a plugin.", list[dict[str, Any]], query={"version": _TEXT}
+        "The options of a plugin.", list[dict[str, Any]], query={"version": TEXT}
     ),
     ("PUT", "/connector-plugins/{plugin}/config/validate"): Described(
         "Check a configuration: each option with its value, choices and errors.",
         ConfigInfos,
-        _CONFIG,
+        CONFIG,
     ),
     ("GET", "/admin/loggers"): Described("Levels that were set.", dict[str, dict[str, Any]]),
     ("GET", "/admin/loggers/{logger}"): Described("The level of a logger.", dict[str, Any]),
     ("PUT", "/admin/loggers/{logger}"): Described(
         "Set a logger's level.",
         list[str],
-        _LEVEL,
-        query={"scope": {"enum": ["worker", "cluster"]}},
+        LEVEL,
+        query={"scope": SCOPE},
     ),
-    ("POST", "/appliance/v1/connection-test"): Described(
-        "Try the database, store, brokers and schema registry that a configuration names: what was checked, "
-        "with the option that it is about and what mends it.",
-        list[Finding],
-        _CONFIG,
-    ),
-    ("POST", "/appliance/v1/plan"): Described(
-        "What a change of connectors would do, before it is asked for: tasks that stop or restart, what is "
-        "kept and lost, options that change, and the calls that make it. It changes nothing. `restart` "
-        "takes Connect's includeTasks and onlyFailed, `apply` the whole config or a patch.",
-        Plan,
-        _PLAN,
-    ),
-    ("GET", "/appliance/v1/plugins"): Described(
-        "The plugins of this worker: version, the folder each is from, and which connectors use it.",
-        list[PluginEntry],
-    ),
-    ("PUT", "/appliance/v1/loggers/{logger}"): Described(
-        "Set a logger's level for a while: after `revert_after` (10m, 90s, milliseconds) it is what it was.",
-        dict[str, Any],
-        _LEVEL,
-        query={"scope": {"enum": ["worker", "cluster"]}, "revert_after": _TEXT},
-    ),
-    ("GET", "/appliance/v1/events"): Described(
-        "Events as they happen; `after` or Last-Event-ID resumes.",
-        str,
-        query={"after": _COUNT},
-        media="text/event-stream",
-    ),
+    **CONSOLE,
 }
 """What is known of each route beside its declaration."""
 
@@ -213,7 +127,12 @@ def document(routes: Iterable[Route]) -> Schema:
     """Give the document of all `routes`."""
     listed = list(routes)
     described = {(route.method, route.path): _described(route) for route in listed}
-    answers = {found.answer for found in described.values() if _has_schema(found.answer)}
+    answers = {
+        answer
+        for found in described.values()
+        for answer in (found.answer, found.tried)
+        if _has_schema(answer)
+    }
     names = sorted(answers, key=str)
     schemas, components = msgspec.json.schema_components(
         names, ref_template="#/components/schemas/{name}"
@@ -221,8 +140,14 @@ def document(routes: Iterable[Route]) -> Schema:
     by_answer = dict(zip(names, schemas, strict=True))
     paths: dict[str, dict[str, Any]] = {}
     for (method, path), found in described.items():
-        schema = by_answer.get(found.answer, _TEXT if found.answer is str else {})
-        paths.setdefault(path, {})[method.lower()] = _operation(method, path, found, schema)
+        schema = by_answer.get(found.answer, TEXT if found.answer is str else {})
+        operation = _operation(method, path, found, schema)
+        if found.tried is not None:
+            operation["responses"]["200"] = {
+                "description": "What it would do.",
+                "content": {found.media: {"schema": by_answer[found.tried]}},
+            }
+        paths.setdefault(path, {})[method.lower()] = operation
     return {
         "openapi": "3.1.0",
         "info": {"title": "ingest-appliance", "version": appliance.__version__},
@@ -272,7 +197,7 @@ def _members(path: str) -> list[dict[str, Any]]:
             "name": name,
             "in": "path",
             "required": True,
-            "schema": _COUNT if name == "task" else _TEXT,
+            "schema": COUNT if name in {"task", "partition", "offset"} else TEXT,
         }
         for name in re.findall(r"\{(\w+)\}", path)
     ]
