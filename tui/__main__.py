@@ -71,7 +71,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--cert", help="certificate to show, with its key, as PEM")
     parser.add_argument("--read-only", action="store_true", help="refuse every change")
     parser.add_argument("--theme", choices=THEMES)
-    parser.add_argument("--ascii", action="store_true", help="glyphs and frames in ASCII")
+    parser.add_argument(
+        "--ascii", action="store_true", help="glyphs and frames in ASCII (also INGEST_TUI_ASCII=1)"
+    )
     parser.add_argument("--slow", action="store_true", help="paint once a second")
     parser.add_argument(
         "--web",
@@ -133,6 +135,7 @@ def _run(context: object, contexts: object, options: argparse.Namespace) -> tupl
         context.name,
         read_only=context.read_only,
         guarded=context.prod,
+        colour=context.colour,
         # who reads in a browser goes to no other daemon with the secrets of this file
         contexts=None if options.browser else contexts,
         in_browser=options.browser,

@@ -41,27 +41,38 @@ class Actions:
         self._going: set[asyncio.Task[Any]] = set()
         self.last: Call | None = None
 
-    async def pause(self) -> None:
-        """Pause what runs, resume what is paused or stopped, or about to be."""
-        chosen = self._names()
+    async def pause(self, names: Sequence[str] = ()) -> None:
+        """Pause what runs, resume what is paused or stopped, or about to be; what is named is paused."""
+        chosen = self._names(names)
         if not chosen or not self.allowed(OPERATE):
             return
         targets = {
-            name: "PAUSED" if self._target(name) == "RUNNING" else "RUNNING" for name in chosen
+            name: "PAUSED" if names or self._target(name) == "RUNNING" else "RUNNING"
+            for name in chosen
         }
         word = "Pause" if "PAUSED" in targets.values() else "Resume"
-        await self._change(0, word, targets, "Tasks stay where they are.")
+        # one is undone by one key: of several the names are read first
+        tier = 0 if len(targets) == 1 else 1
+        await self._change(tier, word, targets, "Tasks stay where they are.")
 
-    async def stop(self) -> None:
+    async def resume(self, names: Sequence[str]) -> None:
+        """Resume connectors by their names."""
+        if self.allowed(OPERATE):
+            targets = dict.fromkeys(self._names(names), "RUNNING")
+            tier = 0 if len(targets) == 1 else 1
+            await self._change(tier, "Resume", targets, "Tasks go on from their offsets.")
+
+    async def stop(self, names: Sequence[str] = ()) -> None:
         """Stop connectors: their tasks go, configuration and offsets stay."""
-        chosen = self._names()
+        chosen = self._names(names)
         if chosen and self.allowed(OPERATE):
             text = "Tasks are taken away; configuration and offsets stay. p resumes."
             await self._change(1, "Stop", dict.fromkeys(chosen, "STOPPED"), text)
 
-    async def restart(self) -> None:
+    async def restart(self, names: Sequence[str] = ()) -> None:
         """Restart one task, or what failed of a connector; not what rests, unless it has failed."""
-        chosen = self._console.view.selection()
+        named = [Selection(name) for name in names]
+        chosen = named or self._console.view.selection()
         if not chosen or not self.allowed(OPERATE):
             return
         chosen = self._not_resting(chosen)
@@ -80,8 +91,8 @@ class Actions:
                 expected[f"{name}:{task}"] = RESTART
         note = self._resting_note([name for name, _ in chosen])
         tier = 0 if len(calls) == 1 and not note else 1
-        names = [str(call.path) for call in calls]
-        if await self._confirmed(tier, "Restart", names, calls, note or "Each commits first."):
+        whom = list(expected)
+        if await self._confirmed(tier, "Restart", whom, calls, note or "Each commits first."):
             await self._run(calls, expected)
 
     def _not_resting(self, chosen: Sequence[Selection]) -> list[Selection]:
@@ -153,9 +164,9 @@ class Actions:
             touched = failed if answer == "failed" else len(tasks)
             await self._run([call], {name: RESTART} if touched else {})
 
-    async def delete(self) -> None:
+    async def delete(self, names: Sequence[str] = ()) -> None:
         """Delete connectors, after their name has been typed."""
-        chosen = self._names()
+        chosen = self._names(names)
         if not chosen or not self.allowed(ADMINISTER):
             return
         model = self._console.scene.model
@@ -312,10 +323,11 @@ class Actions:
             self._console.say(reason, "amber")
         return reason is None
 
-    def _names(self) -> list[str]:
+    def _names(self, given: Sequence[str] = ()) -> list[str]:
+        """Give the connectors that are named, else those that the view has chosen."""
         model = self._console.scene.model
-        chosen: Sequence[Selection] = self._console.view.selection()
-        names = dict.fromkeys(found.connector for found in chosen)
+        chosen: Sequence[Selection] = () if given else self._console.view.selection()
+        names = dict.fromkeys(given or (found.connector for found in chosen))
         return [name for name in names if name in model.connectors]
 
     async def _confirmed(
@@ -336,6 +348,8 @@ class Actions:
             return False
         if note:
             text.append(f"{note}\n\n", palette.style("amber"))
+        if len(names) > 1:
+            text.append(f"{', '.join(names)}\n\n", "bold")
         if plan is None:
             text.append(f"{about}\n\n")
         else:
@@ -345,7 +359,8 @@ class Actions:
             text.append(f"{call}\n", palette.grey)
         if len(calls) > 12:
             text.append(f"and {len(calls) - 12} more\n", palette.grey)
-        title = f"{word} {names[0] if len(names) == 1 else f'{len(names)} connectors'}"
+        noun = "tasks" if any(":" in name for name in names) else "connectors"
+        title = f"{word} {names[0] if len(names) == 1 else f'{len(names)} {noun}'}"
         return await self.confirmed(tier, title, text, names[0])
 
     def _target(self, name: str) -> str:

@@ -9,18 +9,19 @@ from __future__ import annotations
 import asyncio
 import gc
 from bisect import bisect_right
-from collections.abc import Callable
 from functools import partial
 from importlib import import_module
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, ClassVar, Final
 
+from rich.color import ColorSystem
 from rich.console import RenderableType
 from rich.text import Text
 from textual._compositor import ChopsUpdate
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal
-from textual.events import Click, Event, Key, Resize
+from textual.events import Click, DescendantFocus, Event, Key, Resize
+from textual.filter import Monochrome, NoColor
 from textual.screen import Screen
 from textual.widgets import ContentSwitcher, Input, Static
 from textual.worker import Worker
@@ -28,17 +29,15 @@ from textual.worker import Worker
 from tui import chrome, keys
 from tui.cells import Changes, Shown
 from tui.client import PREFIX, ClientError
-from tui.commands import Completion, run_command
-from tui.handlers import Handlers
+from tui.commands import run_command
 from tui.help import no_daemon
 from tui.keyboard import Keyboard
 from tui.model import STEP_S
+from tui.prompt import Line, Prompt
 from tui.scene import Scene
 from tui.screens.overview import Overview
 from tui.screens.view import Hints, View
 from tui.widgets.bar import Bar
-
-_View = TypeVar("_View", bound=View)
 
 SAID_S = 6.0
 ASIDE_S = 15.0
@@ -78,13 +77,7 @@ class Pages(ContentSwitcher):
     BLANK: ClassVar[bool] = True
 
 
-class Line(Input):
-    """The line for filters and commands."""
-
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "cursor_right", show=False)]
-
-
-class Console(Handlers):
+class Console(Prompt):
     """Shows a scene; `flush_s` is the time between two paints."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*keys.bindings()]
@@ -94,6 +87,11 @@ class Console(Handlers):
     def __init__(self, scene: Scene, flush_s: float = 0.25) -> None:
         super().__init__()
         self.keyboard = Keyboard(self, super().on_event)
+        # no colour at all, where Textual itself would send greys
+        self._filters = [
+            NoColor() if isinstance(one, Monochrome) else one for one in self._filters
+        ]
+        self._colour_system = self.console._color_system
         self.animation_level = "none"
         self.set_keymap(scene.keymap)
         self.scene = scene
@@ -116,7 +114,6 @@ class Console(Handlers):
         self._ends: list[int] = []
         self._looked_s = float("-inf")
         self._dimmed = False
-        self._line_mode = "/"
         self._loading: dict[str, Worker[None]] = {}
         self._cells = Shown()
         self._chrome_due = True
@@ -197,6 +194,10 @@ class Console(Handlers):
     def restyle(self) -> None:
         """Colour everything by the palette."""
         palette = self.scene.theme
+        if self._colour_system is not None:
+            # the nearest of the terminal's sixteen is written for each colour
+            wanted = ColorSystem.STANDARD if palette.sixteen else self._colour_system
+            self.console._color_system = wanted
         self.screen_stack[0].styles.background = palette.background
         for name in ("line", "prompt", "offers"):
             self.query_one(f"#{name}").styles.background = palette.chrome
@@ -260,6 +261,11 @@ class Console(Handlers):
         if focus:
             self._flushed_s = float("-inf")
             self.call_after_refresh(self.flush)
+
+    def on_descendant_focus(self, event: DescendantFocus) -> None:
+        """Keep the cursor of a line from blinking: nothing does here."""
+        if isinstance(event.widget, Input):
+            event.widget.cursor_blink = False
 
     def on_grid_moved(self) -> None:
         """Show the keys of the row that the cursor is on."""
@@ -364,108 +370,6 @@ class Console(Handlers):
 
         self.push_screen(TextScreen(self.scene, title, text))
 
-    # Where to look.
-
-    def action_view(self, number: int) -> None:
-        """Go to a view; in it, close what it has open. What another view's key has limited it to is over."""
-        self._asked_for = number
-        if number > len(self.views):
-            return
-        view = self.views[number - 1]
-        if view is self.view:
-            view.leave()
-        self.go(view)
-        if view.limited is not None:
-            view.set_filter("")
-
-    def go(self, view: View) -> None:
-        """Show `view`, give its first table the keys."""
-        if view is not self.view:
-            self._before, self.view = self.view, view
-            self._unsay()
-        self.query_one("#views", ContentSwitcher).current = view.id
-        grid = view.grid
-        if grid is not None:
-            grid.focus()
-        self.scene.model.reshaped = self._chrome_due = True
-        view.refilter()
-        self.call_after_refresh(self.flush)
-
-    def _view_of(self, kind: type[_View]) -> _View | None:
-        """Give the view of a kind, None while it is not made yet."""
-        return next((view for view in self.views if isinstance(view, kind)), None)
-
-    def open_connector(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
-        """Open a connector in its view."""
-        from tui.screens.connectors import Connectors
-
-        view = self._view_of(Connectors)
-        if view is not None:
-            self.go(view)
-            view.open(name, tab, key)
-
-    def point_at(self, name: str) -> None:
-        """Go to the list of connectors, the cursor on one as soon as it is there."""
-        from tui.screens.connectors import Connectors
-
-        view = self._view_of(Connectors)
-        if view is not None:
-            self.go(view)
-            view.point_at(name)
-
-    def open_topic(
-        self,
-        name: str,
-        back: Callable[[], None] | None = None,
-        place: tuple[int, int] | None = None,
-    ) -> None:
-        """Open a topic's records in their view, or those from a partition's offset; leaving calls `back`."""
-        from tui.screens.topics import Topics
-
-        view = self._view_of(Topics)
-        if view is not None:
-            self.go(view)
-            view.open(name, back, place)
-
-    def action_last_view(self) -> None:
-        """Go back to the view before."""
-        self.go(self._before)
-
-    def action_zoom(self) -> None:
-        """Give the pane with the keys the whole screen, or take it back."""
-        if self.screen.maximized is not None:
-            self.screen.minimize()
-        elif self.focused is not None:
-            self.screen.maximize(self.focused, container=False)
-
-    def action_up(self) -> None:
-        """End the filter, or leave what the view has open."""
-        if self.screen.maximized is not None:
-            self.screen.minimize()
-        elif self.view.filter.text:
-            self.view.set_filter("")
-        else:
-            self.view.leave()
-
-    def action_up_or_quit(self) -> None:
-        """Leave what the view has open; at the top end the console."""
-        if self.screen.maximized is not None:
-            self.screen.minimize()
-        elif not self.view.leave():
-            self.exit()
-
-    def action_help_quit(self) -> None:
-        """Say how to leave; what is selected has been copied before this is asked for."""
-        self.say("q goes up one level and at the top leaves, ctrl+q leaves at once", "grey")
-
-    def action_filter(self) -> None:
-        """Filter as the user types."""
-        self._open_line("/", self.view.filter.text)
-
-    def action_command(self) -> None:
-        """Take a command."""
-        self._open_line(":", "")
-
     def action_palette(self) -> None:
         """Find anything by some of its letters, and do it."""
         self.act(self._find_anything())
@@ -482,7 +386,11 @@ class Console(Handlers):
 
     def obey(self, line: str) -> None:
         """Do what a command line says."""
-        self.run_worker(run_command(self, line), group="command")
+        self.run_worker(self.take_command(line), group="command")
+
+    async def take_command(self, line: str) -> None:
+        """Do what a command line says."""
+        await run_command(self, line)
 
     def on_click(self, event: Click) -> None:
         """Go to the view whose tab was clicked, or do what the key does that was."""
@@ -493,60 +401,3 @@ class Console(Handlers):
             key = chrome.key_at(self.scene, self._hints(), self.size.width, event.x)
             if key is not None:
                 self.simulate_key(key)
-
-    def _open_line(self, mode: str, value: str) -> None:
-        self._line_mode = mode
-        line = self.query_one("#line", Input)
-        self.query_one("#prompt", Static).update(Text(f" {mode} ", self.scene.palette.accent))
-        self.query_one("#line-bar").display, self.query_one("#keys").display = True, False
-        line.suggester = Completion(self.scene) if mode == ":" else None
-        line.placeholder = "words  !not  /regex/  state:failed  worker:w2  lag>1k"
-        if mode == ":":
-            line.placeholder = "connectors  dlq NAME  worker w2  ctx NAME  theme light  q"
-        line.value = value
-        self._offer("")
-        line.focus()
-
-    def _close_line(self) -> None:
-        self.query_one("#line-bar").display, self.query_one("#keys").display = False, True
-        self._focus_view()
-
-    def _focus_anything(self) -> None:
-        if self.focused is None and self.query_one("#views").display:
-            self._focus_view()
-
-    def _focus_view(self) -> None:
-        grid = self.view.grid
-        if grid is not None:
-            grid.focus()
-
-    def on_input_changed(self, event: Input.Changed) -> None:
-        """Filter while the line is typed."""
-        if event.input.id != "line" or not event.input.has_focus:
-            return
-        if self._line_mode == "/":
-            self.view.set_filter(event.value)
-        else:
-            self._offer(event.value)
-
-    def _offer(self, typed: str) -> None:
-        """Show what the command being typed can be."""
-        offers, palette = self.query_one("#offers", Static), self.scene.theme
-        found = Completion(self.scene).candidates(typed)
-        offers.display = bool(found) and self._line_mode == ":"
-        offers.update(Text("  ".join(found), palette.grey, no_wrap=True, overflow="ellipsis"))
-
-    async def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the line."""
-        if event.input.id == "line":
-            self._close_line()
-            if self._line_mode == ":":
-                await self.complete.wait()
-                await run_command(self, event.value)
-
-    def on_key(self, event: object) -> None:
-        """Leave the line by Escape."""
-        if getattr(event, "key", "") == "escape" and self.focused is self.query_one("#line"):
-            self._close_line()
-            if self._line_mode == "/":
-                self.view.set_filter("")

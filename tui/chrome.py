@@ -28,7 +28,10 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
     text.append("> " if palette.ascii else "▸ ", palette.grey)
     if scene.guarded:
         # a word and not its colour alone: this is where changes hurt
-        text.append(f" PROD {scene.title} ", f"reverse {palette.style('amber')}")
+        text.append(f" PROD {scene.title} ", f"reverse {palette.style(scene.colour or 'amber')}")
+        text.append("  ")
+    elif scene.colour:
+        text.append(f" {scene.title} ", f"reverse {palette.style(scene.colour)}")
         text.append("  ")
     else:
         text.append(f"{scene.title}  ", "bold")
@@ -42,12 +45,14 @@ def title(scene: Scene, now_s: float, width: int, *, frozen: bool) -> Text:
         text.append("frozen, f follows  ", palette.style("amber"))
     if scene.stock and not scene.lost:
         text.append("Kafka Connect, asked every 2 s", palette.grey)
+    elif feed is not None and feed.polled and not scene.lost:
+        text.append("no event stream, asked every 2 s", palette.style("amber"))
     elif group and (feed is None or feed.live):
         text.append("gen ", palette.grey)
         text.append(str(group.get("gen")))
         phase = str(group.get("phase"))
         if phase == "stable":
-            leader = str(group.get("leader") or "").split("://")[-1].rstrip("/")
+            leader = scene.model.leader
             text.append(" leader ", palette.grey)
             text.append(short_worker(scene.model, leader) if leader else "none")
         else:

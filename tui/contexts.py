@@ -14,6 +14,7 @@ The file is `$XDG_CONFIG_HOME/ingest-tui/contexts.toml`:
     prod = true          # each confirmation one tier stricter
     read_only = false
     theme = "contrast"
+    colour = "red"       # of its name in the title: one of COLOURS
     [keys]
     stop = "X"           # another key for an action, by its name in tui.keys
 
@@ -24,7 +25,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -51,8 +52,10 @@ _KEYS: Final = frozenset(
         "prod",
         "read_only",
         "theme",
+        "colour",
     }
 )
+COLOURS: Final = ("red", "amber", "green", "blue", "violet")
 
 
 class ContextError(Exception):
@@ -73,6 +76,7 @@ class Context(NamedTuple):
     prod: bool = False
     read_only: bool = False
     theme: str | None = None
+    colour: str = ""
 
 
 def given(environ: Mapping[str, str], what: str) -> str | None:
@@ -172,14 +176,18 @@ class Contexts:
             keyfile=_expanded(entry.get("keyfile")),
             prod=bool(entry.get("prod")),
             read_only=bool(entry.get("read_only")),
-            theme=self._theme(name, entry.get("theme")),
+            theme=self._one_of(name, entry, "theme", THEMES),
+            colour=self._one_of(name, entry, "colour", COLOURS) or "",
         )
 
-    def _theme(self, name: str, theme: Any) -> str | None:
-        if theme in (None, *THEMES):
-            return theme if theme is None else str(theme)
-        known = ", ".join(THEMES)
-        raise ContextError(f"Context {name} in {self.path}: no theme {theme}; there are {known}")
+    def _one_of(
+        self, name: str, entry: Mapping[str, Any], what: str, known: Sequence[str]
+    ) -> str | None:
+        wanted = entry.get(what)
+        if wanted in (None, *known):
+            return wanted if wanted is None else str(wanted)
+        there = ", ".join(known)
+        raise ContextError(f"Context {name} in {self.path}: no {what} {wanted}; there are {there}")
 
     def _secret(self, name: str, entry: Mapping[str, Any], what: str) -> str | None:
         if f"{what}_env" in entry:

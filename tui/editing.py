@@ -27,13 +27,13 @@ class Editing:
     def __init__(self, console: Handlers) -> None:
         self._console = console
 
-    async def edit(self) -> None:
-        """Edit the chosen connector's configuration; only changed keys are sent."""
+    async def edit(self, name: str = "") -> None:
+        """Edit the configuration of a connector, the chosen one unless it is named; only changes are sent."""
         console = self._console
         chosen = console.view.selection()
-        if not chosen or not console.actions.allowed(ADMINISTER):
+        name = name or (chosen[0].connector if chosen else "")
+        if not name or not console.actions.allowed(ADMINISTER):
             return
-        name = chosen[0].connector
         config = await self._config(name)
         if config is None:
             return
@@ -58,8 +58,8 @@ class Editing:
                 note = f"\nNot brought back, for it holds a secret: {', '.join(lost)}\n"
             await self._patch(name, now, kept, note)
 
-    async def add(self) -> None:
-        """Choose a plugin and a name, fill in the form, create the connector."""
+    async def add(self, wanted: str = "") -> None:
+        """Choose a plugin, unless one is `wanted` by its class, and a name; fill in the form, create."""
         console = self._console
         if not console.actions.allowed(ADMINISTER):
             return
@@ -78,6 +78,12 @@ class Editing:
             for entry in plugins
         ]
         plugin = console.view.plugin()
+        if wanted:
+            words = {wanted, f"{wanted}Connector"}
+            plugin = next((name for name, short, _ in options if words & {name, short}), None)
+            if plugin is None:
+                console.say(f"no plugin {wanted}; : new shows all", "amber")
+                return
         if plugin is None:
             plugin = await console.push_screen_wait(Pick(scene, "New connector", options, 26))
         if plugin is None:

@@ -1,7 +1,8 @@
 """The one task that keeps the model current: a snapshot, then the event stream, for ever.
 
-Where Kafka Connect itself answers there are no events: it is asked every POLL_S. A lost line is tried again
-after 1, 2, 4, then every 8 s; `retry_now` ends the wait. Runs on the console's event loop.
+Where Kafka Connect itself answers there are no events: it is asked every POLL_S. So is a daemon whose
+stream does not come through, which is tried again every STREAM_AGAIN_S. A lost line is tried again after 1,
+2, 4, then every 8 s; `retry_now` ends the wait. Runs on the console's event loop.
 """
 
 from __future__ import annotations
@@ -16,21 +17,29 @@ from tui.model import Model
 
 _RELOAD_S: Final = 0.5
 POLL_S: Final = 2.0
+STREAM_AGAIN_S: Final = 60.0
+_SILENT: Final = 2
+"""How often in a row the stream may say nothing before snapshots take its place."""
 _NOT_FOUND: Final = 404
 _BACK_OFF_S: Final = (1.0, 2.0, 4.0, 8.0)
+
+
+class _StreamError(Exception):
+    """The daemon answers, and its stream ended before it said anything."""
 
 
 class Feed:
     """Link state beside the model: `live`, else `error` and `retry_at_s`; times by `clock`.
 
     `status` is the HTTP status where the daemon answered, and refused; `stock` says that Kafka Connect
-    answers, not ingest-appliance.
+    answers, not ingest-appliance; `polled` that snapshots come, and no events.
     """
 
     def __init__(self, client: Client, model: Model, clock: Callable[[], float]) -> None:
         self.client = client
         self.live = False
         self.stock = False
+        self.polled = False
         self.error: str | None = None
         self.status: int | None = None
         self.retry_at_s = 0.0
@@ -39,6 +48,7 @@ class Feed:
         self._clock = clock
         self._again = asyncio.Event()
         self._doubtful = asyncio.Event()
+        self._silent = 0
 
     async def run(self) -> None:
         """Follow the daemon until cancelled."""
@@ -47,7 +57,16 @@ class Feed:
             try:
                 await self._load()
                 failures = 0
-                await (self._poll() if self.stock else self._follow())
+                self.polled = not self.stock and self._silent >= _SILENT
+                if self.stock:
+                    await self._poll(None)
+                elif self.polled:
+                    await self._poll(STREAM_AGAIN_S)
+                    self._silent = _SILENT - 1
+                else:
+                    await self._follow()
+            except _StreamError:
+                self._silent += 1
             except ClientError as error:
                 self.live = False
                 self.error = str(error)
@@ -79,9 +98,11 @@ class Feed:
         self._model.load(snapshot)
         self._heard()
 
-    async def _poll(self) -> None:
-        """Ask again and again, until ingest-appliance answers."""
-        while self.stock:
+    async def _poll(self, span_s: float | None) -> None:
+        """Ask again and again, for `span_s` where it is given, else until ingest-appliance answers."""
+        loop = asyncio.get_running_loop()
+        end_s = None if span_s is None else loop.time() + span_s
+        while self.stock if end_s is None else loop.time() < end_s:
             self._doubtful.clear()
             try:
                 async with asyncio.timeout(POLL_S):
@@ -96,7 +117,7 @@ class Feed:
         The stream waits meanwhile: an event taken during the request would be undone by its answer.
         """
         loop = asyncio.get_running_loop()
-        loaded_s, behind = loop.time(), False
+        loaded_s, behind, heard = loop.time(), False, False
         self._doubtful.clear()
         # closed here, not by the garbage collector: the connection goes with it
         async with aclosing(self.client.events(self._model.seq)) as events:
@@ -115,7 +136,13 @@ class Feed:
                         await self._load()
                         loaded_s, behind = loop.time(), False
                     if coming.done():
-                        event = coming.result()
+                        try:
+                            event = coming.result()
+                        except ClientError as error:
+                            if heard:
+                                raise
+                            raise _StreamError(str(error)) from error
+                        heard, self._silent = True, 0
                         self._heard()
                         coming = asyncio.ensure_future(anext(events))
                         if event is not None and not self._model.apply(*event):

@@ -24,6 +24,7 @@ from tui.text import several
 if TYPE_CHECKING:
     from tui.actions import Actions
     from tui.editing import Editing
+    from tui.widgets.grid import Grid
 
 
 class Handlers(App[str]):
@@ -171,7 +172,7 @@ class Handlers(App[str]):
     def action_sort(self) -> None:
         """Sort by the next column."""
         grid = self.view.grid
-        if grid is not None:
+        if grid is not None and not self._has_fixed_order(grid):
             grid.sort_next()
             self.view.refilter()
             self.say(f"sorted by {grid.order or 'the order of the view'}, S reverses", "grey")
@@ -179,9 +180,17 @@ class Handlers(App[str]):
     def action_sort_reverse(self) -> None:
         """Turn the order round."""
         grid = self.view.grid
-        if grid is not None:
+        if grid is not None and not self._has_fixed_order(grid):
             grid.sort_reverse = not grid.sort_reverse
             self.view.refilter()
+            way = "reversed" if grid.sort_reverse else "as it was"
+            self.say(f"{grid.order or 'the order of the view'}: {way}", "grey")
+
+    def _has_fixed_order(self, grid: Grid) -> bool:
+        """Tell whether rows have no order to choose; say why."""
+        if grid.fixed:
+            self.say(f"these rows have no order to choose: {grid.fixed}", "grey")
+        return bool(grid.fixed)
 
     def action_wide(self) -> None:
         """Show wide columns or not; a view with another use for the key comes first."""

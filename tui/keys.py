@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from textual.binding import Binding
 
 # key(s), action, words for help, group
 GLOBAL: Final = (
-    ("1,2,3,4,5,6,7,8,9", None, "go to a view; again: up to its list", "Views"),
+    ("1,2,3,4,5,6,7,8,9", None, "go to a view", "Views"),
     ("minus", "last_view", "the view before", "Views"),
     ("escape", "up", "up one level; ends the filter", "Views"),
     ("q", "up_or_quit", "up one level, at the top quit", "Views"),
     ("right_square_bracket", "step(1)", "next tab or generation", "Views"),
     ("left_square_bracket", "step(-1)", "the one before", "Views"),
     ("slash", "filter", "filter rows as you type", "Find"),
-    ("n", "find(1)", "next row that is not running", "Find"),
+    ("n", "find(1)", "next row with a problem; of filtered rows each", "Find"),
     ("N", "find(-1)", "the one before", "Find"),
     ("colon", "command", "command line", "Find"),
     ("ctrl+p", "palette", "palette: anything by some of its letters", "Find"),
@@ -87,6 +87,76 @@ GRID_KEYS: Final = (
 )
 
 
+# the same of the table of dead letters, which come before those of every table
+LETTER_KEYS: Final = (
+    ("G", "app.view_key('group')", "group"),
+    ("end", "end(1)", "last_letter"),
+)
+
+
+# the same of dialogs
+DIALOG_KEYS: Final = (("escape,q", "leave", "leave"),)
+TEXT_KEYS: Final = (
+    ("j,down", "scroll(1)", "row_down"),
+    ("k,up", "scroll(-1)", "row_up"),
+    ("pagedown", "scroll(10)", "page_down"),
+    ("pageup", "scroll(-10)", "page_up"),
+    ("ctrl+d", "scroll(10)", "half_page_down"),
+    ("ctrl+u", "scroll(-10)", "half_page_up"),
+    ("g,home", "scroll(-100000)", "first_row"),
+    ("G,end", "scroll(100000)", "last_row"),
+    ("c", "copy", "copy"),
+    ("enter", "leave", "close"),
+)
+CONFIRM_KEYS: Final = (("y", "yes", "yes"), ("n,enter", "leave", "no"))
+ABANDON_KEYS: Final = (("escape", "yes", "abandon"), ("q", "leave", "stay"))
+ASK_KEYS: Final = (("escape", "leave", "leave_line"),)
+PICK_KEYS: Final = (
+    *ASK_KEYS,
+    ("down,ctrl+n", "move(1)", "pick_down"),
+    ("up,ctrl+p", "move(-1)", "pick_up"),
+    ("pagedown", "move(10)", "pick_page_down"),
+    ("pageup", "move(-10)", "pick_page_up"),
+)
+EDITOR_KEYS: Final = (*ASK_KEYS, ("ctrl+s", "done", "done"))
+FORM_KEYS: Final = (
+    *DIALOG_KEYS,
+    ("ctrl+s", "save", "save"),
+    ("x,delete", "unset", "unset"),
+    ("right_square_bracket", "group(1)", "next_group"),
+    ("left_square_bracket", "group(-1)", "previous_group"),
+    ("plus", "fold", "fold"),
+    ("slash", "search", "search"),
+    ("y", "raw", "raw"),
+    ("C", "copy_command", "copy_command"),
+    ("n", "next_error", "next_error"),
+    ("t", "test", "test"),
+    ("E", "editor", "editor"),
+    ("question_mark", "help", "form_help"),
+    *((str(number), f"go({number})", f"group_{number}") for number in range(1, 10)),
+)
+FORM_LINE_KEYS: Final = (("f1", "help", "line_help"),)
+FIELD_KEYS: Final = (
+    ("tab", "leave_for(1)", "next_field"),
+    ("shift+tab", "leave_for(-1)", "previous_field"),
+)
+LINE_KEYS: Final = (("tab", "cursor_right", "complete"),)
+_OTHERS: Final = (
+    *GRID_KEYS,
+    *LETTER_KEYS,
+    *DIALOG_KEYS,
+    *TEXT_KEYS,
+    *CONFIRM_KEYS,
+    *ABANDON_KEYS,
+    *PICK_KEYS,
+    *EDITOR_KEYS,
+    *FORM_KEYS,
+    *FORM_LINE_KEYS,
+    *FIELD_KEYS,
+    *LINE_KEYS,
+)
+
+
 def name_of(action: str) -> str:
     """Give the name by which the config file gives an action another key."""
     way, _, argument = action.rstrip(")").partition("(")
@@ -101,7 +171,8 @@ def name_of(action: str) -> str:
 
 NAMES: Final = {
     **{name_of(action): key for key, action, _, _ in GLOBAL if action is not None},
-    **{name: key for key, _, name in GRID_KEYS},
+    **{f"view_{number}": str(number) for number in range(1, 10)},
+    **{name: key for key, _, name in _OTHERS},
 }
 """The name of each action to its usual key."""
 
@@ -138,9 +209,11 @@ SIGNS: Final = {
 }
 
 
-def grid_bindings() -> list[Binding]:
-    """Give the bindings of a table."""
-    return [Binding(key, action, show=False, id=name) for key, action, name in GRID_KEYS]
+def named(table: Sequence[tuple[str, str, str]], *, priority: bool = False) -> list[Binding]:
+    """Give the bindings of keys, actions and names; with `priority` what has the focus does not see them."""
+    return [
+        Binding(key, action, show=False, id=name, priority=priority) for key, action, name in table
+    ]
 
 
 def bindings() -> list[Binding]:

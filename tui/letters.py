@@ -127,7 +127,7 @@ def put_payload(
     palette = scene.palette
     id_ = payload.get("schema_id")
     form = f"{payload['as']}, schema {id_}" if id_ is not None else str(payload["as"])
-    text.append(f"payload, {form}, {payload['size']} bytes (v view as)\n", palette.grey)
+    text.append(f"payload, {form}, {payload['size']} bytes\n", palette.grey)
     if payload.get("decode_error"):
         text.append(f"{payload['decode_error']}\n", palette.style("amber"))
     lines = ("null" if payload["text"] is None else str(payload["text"])).splitlines()

@@ -206,6 +206,11 @@ class Model:
             self.by_connector.setdefault(task.connector, []).append(task.key)
         self.loaded = self.reshaped = True
 
+    @property
+    def leader(self) -> str:
+        """Give the id of the group's leader, empty for none."""
+        return str(self.group.get("leader") or "").split("://")[-1].rstrip("/")
+
     def take_workers(self, entries: Iterable[Mapping[str, Any]]) -> None:
         """Take the group's members; they are called w1, w2 .. by the order of their addresses."""
         self.workers = sorted(map(Worker.of, entries), key=lambda worker: worker.id)

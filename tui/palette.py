@@ -62,6 +62,8 @@ class Palette:
         default_factory=lambda: {"red": "bold #ff9d97", "grey": "#d3dce6"}
     )
     ascii: bool = False
+    sixteen: bool = False
+    """Whether the terminal's own sixteen colours are meant, each by the one that it usually is."""
 
     def style(self, role: str, *, on_cursor: bool = False) -> str:
         """Give the style of a role."""
@@ -192,31 +194,33 @@ BLUE_ORANGE: Final = replace(
 ANSI: Final = Palette(
     "ansi",
     background="#000000",
-    chrome="#000080",
-    cursor="#000080",
-    alarm="#800000",
+    chrome="#0000aa",
+    cursor="#0000aa",
+    alarm="#aa0000",
     text="#ffffff",
-    grey="#c0c0c0",
-    line="#808080",
-    accent="#00ffff",
-    sink="#c0c0c0",
+    grey="#aaaaaa",
+    line="#555555",
+    accent="#55ffff",
+    sink="#aaaaaa",
     roles={
-        "red": "bold #ff8080",
-        "amber": "#ffff00",
-        "green": "#00ff00",
-        "blue": "#00ffff",
-        "violet": "#ff80ff",
-        "grey": "#c0c0c0",
+        "red": "bold #ff5555",
+        "amber": "#ffff55",
+        "green": "#55ff55",
+        "blue": "#55ffff",
+        "violet": "#ff55ff",
+        "grey": "#aaaaaa",
     },
-    lifted={"grey": "#ffffff"},
+    lifted={"red": "bold #ffff55", "grey": "#ffffff"},
+    sixteen=True,
 )
 THEMES: Final = (DARK, LIGHT, CONTRAST, BLUE_ORANGE, ANSI, MONO)
 
 
 def chosen(theme: str | None, environ: Mapping[str, str], *, ascii: bool) -> Palette:
-    """Give the palette for a wish, NO_COLOR and the locale; decided before the App is made."""
+    """Give the palette for a wish, the environment and the locale; decided before the App is made."""
     locale = environ.get("LC_ALL") or environ.get("LC_CTYPE") or environ.get("LANG") or ""
-    plain = ascii or "utf" not in locale.lower()
+    asked = environ.get("INGEST_TUI_ASCII", "") not in {"", "0"}
+    plain = ascii or asked or "utf" not in locale.lower()
     if environ.get("NO_COLOR"):
         theme = "mono"
     found = next((palette for palette in THEMES if palette.name == theme), DARK)

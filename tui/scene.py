@@ -47,6 +47,8 @@ class Scene:
     read_only: bool = False
     guarded: bool = False
     """Whether each confirmation is one tier stricter, as for production."""
+    colour: str = ""
+    """The context's own colour, one of COLOURS, empty for none."""
     who: dict[str, Any] = field(default_factory=dict)
     queues: list[dict[str, Any]] = field(default_factory=list)
     counted: bool = False

@@ -92,6 +92,16 @@ def package(text: str, width: int, *, ascii: bool = False) -> str:
     return middle(".".join(words), width, ascii=ascii)
 
 
+def shortened(names: Sequence[str], whole: int, room: int) -> list[str]:
+    """Give names that stand in `room` cells with a blank each: that at `whole` as it is, others cut."""
+    longest = max(map(len, names), default=0)
+    for most in range(longest, -1, -1):
+        found = [name if at == whole else name[:most].rstrip() for at, name in enumerate(names)]
+        if sum(len(name) + 1 for name in found if name) <= room:
+            return found
+    return ["" if at != whole else name for at, name in enumerate(names)]
+
+
 def fit(text: str, width: int, *, right: bool = False, ascii: bool = False) -> str:
     """Give the text cut or filled to exactly `width` cells."""
     line = cut(text, width, ascii=ascii)

@@ -242,6 +242,7 @@ class StillFeed:
     def __init__(self, heard_s: float | None, error: str | None) -> None:
         self.heard_s = heard_s
         self.live = error is None
+        self.polled = False
         self.stock = False
         self.error = error
         self.status: int | None = None

@@ -19,6 +19,7 @@ from tui.feed import Feed
 from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
+from tui.screens.dialogs import Confirm
 from tui.screens.finder import Finder
 from tui.screens.workers import Workers
 from tui.widgets.frame import Box
@@ -284,6 +285,12 @@ async def test_failure_is_said_when_one_of_several_changes_fails():
         async with app.run_test(size=(120, 36)) as pilot:
             await until(lambda: server.followed and grid(app).key is not None)
             await pilot.press("asterisk", "p")
+            await until(lambda: isinstance(app.screen, Confirm))
+            await pilot.pause()
+            assert isinstance(app.screen, Confirm)
+            assert "orders-0, orders-1, orders-2" in app.screen.text.plain
+            assert not server.changes
+            await pilot.press("y")
             await until(lambda: "1 of 3 calls failed" in shown(app, "keys"))
             assert "PUT /connectors/orders-0/pause: 500 it cannot" in shown(app, "keys")
             assert sorted(model.pending) == ["orders-1", "orders-2"]
@@ -345,3 +352,8 @@ async def test_console_is_drawn_when_colours_are_off(monkeypatch):
         title = app.query_one("#title")
         (line,) = title.render_lines(Region(0, 0, 80, 1))
         assert line.text.strip().startswith("ingest")
+        grid = app.query_one("#overview-tasks")
+        for drawn in (line, *grid.render_lines(Region(0, 0, 80, 10))):
+            styles = [segment.style for segment in drawn if segment.style is not None]
+            colours = [one.name for style in styles for one in (style.color, style.bgcolor) if one]
+            assert set(colours) <= {"default"}

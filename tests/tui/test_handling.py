@@ -23,9 +23,10 @@ from tests.tui.still import (
 )
 from tui import keys
 from tui.__main__ import main
-from tui.app import Console, Line
+from tui.app import Console
 from tui.contexts import Contexts
 from tui.palette import DARK
+from tui.prompt import Line
 from tui.screens.dialogs import Ask, Choice, Confirm, Pick, TextScreen
 from tui.screens.dlq import Dlq
 from tui.screens.offsets import Offsets
@@ -328,7 +329,7 @@ async def test_lower_pane_is_empty_when_no_line_matches():
         await settled(pilot)
         pane = app.view.query_one("#logline", Pane)
         await until(lambda: pane.text)
-        app.view.set_filter("level:debug")
+        app.view.set_filter("nosuchline")
         await until(lambda: not pane.text)
 
 
@@ -364,10 +365,10 @@ async def test_candidates_stand_beside_the_command_while_it_is_typed():
         await pilot.press(*"rders-2", "enter")
         await until(lambda: app.view.NAME == "Connectors" and app.view.grid is not None)
         await until(lambda: app.view.grid is not None and app.view.grid.id == "tab-tasks")
-        await pilot.press("1", "2")
+        await pilot.press("1", "2", "2")
         assert app.view.grid is not None
         assert app.view.grid.id == "tab-tasks"
-        await pilot.press("2")
+        await pilot.press("escape")
         await until(lambda: app.view.grid is not None and app.view.grid.id == "connectors-grid")
 
 

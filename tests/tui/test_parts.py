@@ -307,7 +307,7 @@ user = "ana"
 password_file = "{secret}"
 prod = true
 [contexts.odd]
-colour = "red"
+color = "red"
 """
 
 
@@ -335,7 +335,7 @@ def test_context_is_refused_when_it_is_unknown_or_has_unknown_keys(contexts):
     """The message names what there is."""
     with pytest.raises(ContextError, match="there are: lab, prod, odd"):
         contexts.get("nowhere")
-    with pytest.raises(ContextError, match="unknown colour"):
+    with pytest.raises(ContextError, match="unknown color"):
         contexts.get("odd")
 
 

@@ -9,7 +9,6 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.widgets import ContentSwitcher, Static
 
-from tui.filters import Filter
 from tui.model import TREND, Connector
 from tui.scene import Asker, Scene
 from tui.screens.overview import direction, short_worker
@@ -23,9 +22,10 @@ from tui.screens.pages import (
     TasksPage,
     TopicsPage,
 )
+from tui.screens.view import View
 from tui.summary import changed, lag_of, versioned
 from tui.text import count, recent
-from tui.widgets.frame import Pane, is_narrow, subtitle
+from tui.widgets.frame import Pane, is_narrow
 from tui.widgets.grid import Grid
 
 PAGES: tuple[type[Page], ...] = (
@@ -101,14 +101,14 @@ class Detail(Vertical):
         self.query_one(ContentSwitcher).current = page.grid_id
         self.set_class(page.SHORT_TABLE, "short")
         page.grid.focus()
-        self.paint(Filter(), None)
+        self.page.grid.refresh()
 
     async def load(self, client: Asker) -> None:
         """Fetch what the tab shows. Raises ClientError."""
         await self.page.load(client)
 
-    def paint(self, wanted: Filter, problem: str | None) -> None:
-        """Show head, tabs and the tab's rows."""
+    def paint(self, view: View) -> None:
+        """Show head, tabs and the tab's rows that pass the view's filter."""
         palette = self.scene.palette
         self.query_one("#detail-head", Static).update(self._head(), layout=False)
         tabs = Text(" ", no_wrap=True)
@@ -118,8 +118,10 @@ class Detail(Vertical):
             tabs.append(f" {page.TITLE} ", style if on else palette.text)
             tabs.append("" if is_narrow(self) else " ")
         self.query_one("#detail-tabs", Static).update(tabs, layout=False)
-        self.page.paint(wanted)
-        subtitle(self.page.grid, problem or "")
+        page = self.page
+        page.paint(view.filter)
+        page.grid.say_empty(view.nothing(page.EMPTY, page.rows))
+        view.head(page.grid, page.TITLE)
         self.put_text()
 
     def put_text(self) -> None:
@@ -127,6 +129,11 @@ class Detail(Vertical):
         if self.name_shown:
             title, text = self.page.about(self.grid.key)
             self.query_one(Pane).put(text, title)
+
+    def raw(self) -> Any:
+        """Give what the row under the cursor stands for, None for nothing."""
+        key = self.grid.key
+        return None if key is None else self.page.raw(key)
 
     def enter(self, key: str) -> None:
         """Open a row: its text over the whole screen, or what the tab does with it."""

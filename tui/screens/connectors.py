@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from textual.app import ComposeResult
 from textual.containers import Vertical
 
+from tui.filters import Filter
 from tui.scene import Asker, Scene
 from tui.screens.connector import Detail
 from tui.screens.overview import LOADING, direction, short_worker
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.summary import changed, lag_of, last_error, short_topics, versioned
 from tui.text import cause_first, count, middle
-from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
@@ -30,7 +30,7 @@ COLUMNS = (
     Column("CHANGED", 9, wide=True),
     Column("LAST ERROR", 0),
 )
-_NOTHING = "No connectors. A adds one"
+_NO_CONNECTORS: Final = "No connectors. A adds one"
 _LIST: Hints = (
     ("Enter", "open"),
     ("p", "pause"),
@@ -81,6 +81,7 @@ class Connectors(View):
     def __init__(self, scene: Scene) -> None:
         super().__init__(scene)
         self.detail = Detail(scene)
+        self._listed = self.filter, self.only_problems
         self.wanted: str | None = None
         """The connector that the cursor is to stand on as soon as the list has it."""
 
@@ -119,9 +120,14 @@ class Connectors(View):
 
     def open(self, name: str, tab: str = "Tasks", key: str | None = None) -> None:
         """Open a connector at a tab, and there at a row."""
+        if not self.detail.name_shown:
+            # what the list shows is its own: the tabs begin with all their rows
+            self._listed = self.filter, self.only_problems
+            self.filter, self.only_problems = Filter(), False
         self.query_one("#connectors-list").display = False
         self.detail.open(name, tab, key)
         self.loaded_s = float("-inf")
+        self.refilter()
 
     def point_at(self, name: str) -> None:
         """Show the list, the cursor on a connector that may not be known yet."""
@@ -134,6 +140,7 @@ class Connectors(View):
         if not self.detail.name_shown:
             return False
         self.detail.close()
+        self.filter, self.only_problems = self._listed
         self.query_one("#connectors-list").display = True
         self.query_one("#connectors-grid", Grid).focus()
         self.refilter()
@@ -144,6 +151,7 @@ class Connectors(View):
         if self.detail.name_shown:
             self.detail.step(by)
             self.loaded_s = float("-inf")
+            self.refilter()
 
     async def load(self, client: Asker) -> None:
         """Fetch what the open tab shows."""
@@ -157,23 +165,23 @@ class Connectors(View):
                 self.leave()
                 return
             if self.tells(now_s, changed=bool(dirty)):
-                self.detail.paint(self.filter, self.problem)
+                self.detail.paint(self)
             return
         model, grid = self.scene.model, self.query_one("#connectors-grid", Grid)
         if self.listing.due(now_s) or model.reshaped:
             keys = model.connectors_first()
             if self.only_problems:
-                keys = [key for key in keys if model.health(key) != "RUNNING"]
+                keys = [key for key in keys if self.troubled(key)]
             self.listing.show(keys, self.filter, now_s)
             total = len(model.connectors)
             shown = str(total) if len(grid.keys) == total else f"{len(grid.keys)} of {total}"
-            grid.say_empty(_NOTHING if model.loaded else LOADING)
-            retitle(grid, f"Connectors {shown if model.loaded else '-'}")
+            shown = shown if model.loaded else "-"
+            only = "  problems only" if self.only_problems else ""
+            self.head(grid, f"Connectors {shown}{only}", "problems first")
+            grid.say_empty(self.nothing(_NO_CONNECTORS, total) if model.loaded else LOADING)
             if self.wanted in grid.keys:
                 grid.go_to(str(self.wanted))
                 self.wanted = None
-            note = f"  /{self.filter.text}" if self.filter.text else ""
-            subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
         grid.repaint({key.rpartition(":")[0] for key in dirty})
 
     def refilter(self) -> None:
@@ -200,7 +208,9 @@ class Connectors(View):
         return bool(self.detail.name_shown) and self.detail.on_command(command)
 
     def raw(self) -> Any:
-        """Give the connector under the cursor."""
+        """Give the row of the open tab, else the connector under the cursor."""
+        if self.detail.name_shown:
+            return self.detail.raw()
         chosen = self.selection()
         known = self.scene.model.connectors.get(chosen[0].connector) if chosen else None
         return None if known is None else known._asdict()
@@ -210,16 +220,15 @@ class Connectors(View):
         return self.detail.text if self.detail.name_shown else super().copied()
 
     def find(self, way: int) -> None:
-        """Go to the next connector that has a problem; in a trace, to the next cause."""
-        if self.detail.name_shown:
+        """Go to the next row that has a problem or is filtered; in an open connector to the next cause."""
+        if self.detail.name_shown and not self.filter.text:
             self.detail.next_cause(way)
-            return
-        grid, model = self.query_one("#connectors-grid", Grid), self.scene.model
-        bad = [at for at, key in enumerate(grid.keys) if model.health(key) != "RUNNING"]
-        here = grid.keys.index(grid.key) if grid.key else 0
-        after = [at for at in bad if (at > here if way > 0 else at < here)]
-        if after:
-            grid.go_to(grid.keys[after[0] if way > 0 else after[-1]])
+        else:
+            super().find(way)
+
+    def troubled(self, key: str) -> bool:
+        """Tell whether a connector or one of its tasks does not do its work."""
+        return self.scene.model.health(key) != "RUNNING"
 
     def _fields(self, key: str) -> dict[str, object]:
         model = self.scene.model

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, ClassVar, Final, cast
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
+from tui import keys
 from tui.filters import Filter
 from tui.keyboard import Keyboard
 from tui.scene import Scene
@@ -25,10 +26,7 @@ if TYPE_CHECKING:
 class Dialog(ModalScreen[str | None]):
     """A framed panel over the view; Escape and q end it with None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False),
-        Binding("q", "leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.DIALOG_KEYS)]
     SCOPED_CSS: ClassVar[bool] = False
     DEFAULT_CSS: ClassVar[str] = """
     Dialog { align: center middle; background: transparent; }
@@ -78,16 +76,7 @@ class Dialog(ModalScreen[str | None]):
 class TextScreen(Dialog):
     """A text to scroll; c copies it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "scroll(1)", show=False),
-        Binding("k,up", "scroll(-1)", show=False),
-        Binding("pagedown,ctrl+d", "scroll(10)", show=False),
-        Binding("pageup,ctrl+u", "scroll(-10)", show=False),
-        Binding("g,home", "scroll(-100000)", show=False),
-        Binding("G,end", "scroll(100000)", show=False),
-        Binding("c", "copy", show=False),
-        Binding("enter", "leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.TEXT_KEYS)]
 
     def __init__(self, scene: Scene, title: str, text: Text) -> None:
         super().__init__(scene, title)
@@ -117,11 +106,7 @@ class TextScreen(Dialog):
 class Confirm(Dialog):
     """A question answered by y, or by a name typed in full; gives `yes` or None."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("y", "yes", show=False),
-        Binding("n", "leave", show=False),
-        Binding("enter", "leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.CONFIRM_KEYS)]
     ASKS: ClassVar[bool] = True
     """What was typed before it was there is no answer to it."""
     HINT: ClassVar[str] = "y yes   n no"
@@ -168,10 +153,7 @@ class Confirm(Dialog):
 class Abandon(Confirm):
     """Asks whether what was typed may go; y and a second Escape say so, anything else goes back to it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "yes", show=False),
-        Binding("q", "leave", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.ABANDON_KEYS)]
     HINT: ClassVar[str] = "y or Esc leaves them   n stays"
 
 
@@ -219,6 +201,7 @@ class Choice(Dialog):
 
     def stand(self, grid: Grid) -> None:
         """Stand in the list."""
+        subtitle(self.query_one(Vertical), "j k choose  Enter takes it  Esc")
         grid.focus()
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
@@ -230,13 +213,7 @@ class Choice(Dialog):
         self.dismiss(key)
 
 
-LINE_AND_LIST: Final[list[BindingType]] = [
-    Binding("escape", "leave", show=False, priority=True),
-    Binding("down,ctrl+n", "move(1)", show=False, priority=True),
-    Binding("up,ctrl+p", "move(-1)", show=False, priority=True),
-    Binding("pagedown", "move(10)", show=False, priority=True),
-    Binding("pageup", "move(-10)", show=False, priority=True),
-]
+LINE_AND_LIST: Final[list[BindingType]] = [*keys.named(keys.PICK_KEYS, priority=True)]
 """Keys of a list while the line above it takes the letters."""
 
 
@@ -312,7 +289,7 @@ class Pick(Choice):
 class Ask(Dialog):
     """One line to fill in; gives it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", show=False)]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.ASK_KEYS)]
 
     def __init__(self, scene: Scene, title: str, text: str, value: str = "") -> None:
         super().__init__(scene, title)
@@ -327,7 +304,9 @@ class Ask(Dialog):
 
     def on_mount(self) -> None:
         """Stand in the line."""
-        self.dress(self.query_one(Vertical))
+        panel = self.query_one(Vertical)
+        self.dress(panel)
+        subtitle(panel, "Enter takes it  Esc")
         self.query_one(Input).focus()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 
+from tui import keys
 from tui.calls import ours
 from tui.client import PREFIX, escaped
 from tui.letters import TABS, letter_text
@@ -21,9 +22,9 @@ from tui.model import reason
 from tui.replaying import Replaying, whole_path
 from tui.scene import NO_FILES, Asker, Scene
 from tui.screens.dialogs import Choice
-from tui.screens.view import Hints, Listing, Selection, View
+from tui.screens.view import Hints, Listing, Selection, View, in_order
 from tui.text import age, count, several
-from tui.widgets.frame import Pane, retitle, subtitle
+from tui.widgets.frame import Pane, retitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -58,10 +59,7 @@ Letter = dict[str, Any]
 class LetterGrid(Grid):
     """The table of dead letters, where G groups and End goes to the end."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("G", "app.view_key('group')", show=False),
-        Binding("end", "end(1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.LETTER_KEYS)]
 
 
 class Dlq(View):
@@ -223,9 +221,10 @@ class Dlq(View):
         if not self.tells(now_s, changed=False):
             return
         queues = self.query_one("#queues", Grid)
-        queues.show([queue["topic"] for queue in self.scene.queues])
+        queues.show(in_order(queues, [queue["topic"] for queue in self.scene.queues]))
         queues.renew()
-        retitle(queues, f"DLQ topics {len(self.scene.queues)}")
+        order = f"sort: {queues.order}" if queues.order else ""
+        retitle(queues, f"DLQ topics {len(self.scene.queues)}", order)
         table = self.table
         table.say_empty(self._nothing(now_s))
         if self.listing.due(now_s):
@@ -235,15 +234,15 @@ class Dlq(View):
         part = f" of {self.total}" if len(table.keys) < self.total else ""
         many = f"{len(table.keys)}{part} records{marked}"
         many = _ABSENT if self._absent(self.topic) else many
-        retitle(table, f"{self.topic or 'Dead letters'}  {many}")
         job = self.replaying.progress if self.replaying is not None else ""
-        note = f"/{self.filter.text}  " if self.filter.text else ""
         others = len(self.scene.queues) - 1
-        if self.narrow and others > 0:
-            note += f"t shows {several(others, 'other queue')}  "
+        more = ""
         if len(self.letters) < self.total:
-            note += f"of the newest {len(self.letters)}, End loads more  "
-        subtitle(table, self.problem or f"{note}{job or 'newest first'}")
+            more = f"of the newest {len(self.letters)}, End loads more"
+        side = f"t shows {several(others, 'other queue')}" if self.narrow and others > 0 else ""
+        self.head(
+            table, f"{self.topic or 'Dead letters'}  {many}", "newest first", job, more, side
+        )
         self._put_letter()
 
     def _nothing(self, now_s: float) -> str:
@@ -252,7 +251,7 @@ class Dlq(View):
         if len(self.letters) < self.total:
             return f"None of the newest {len(self.letters)} letters matches; Esc shows all"
         if self.letters:
-            return "No letter matches; Esc shows all"
+            return self.nothing("", self.letters)
         if queue is None:
             return "No connector has a queue: errors.deadletterqueue.topic.name gives it one"
         if self._absent(self.topic):
@@ -321,11 +320,12 @@ class Dlq(View):
         title = "  ".join(
             f"{here} {name}" if at == self.tab else name for at, name in enumerate(TABS)
         )
-        letter = self.letters.get(self.table.key or "")
+        letter, note = self.letters.get(self.table.key or ""), ""
         if letter is not None:
             size = letter["value"]["size"]
-            subtitle(pane, f"p{letter['partition']}@{letter['offset']}, {size} bytes")
-        pane.put(self._text(self.tab), title)
+            note = f"p{letter['partition']}@{letter['offset']}, {size} bytes"
+        pane.put(self._text(self.tab))
+        retitle(pane, title, note)
 
     def _text(self, tab: int) -> Text:
         letter = self.letters.get(self.table.key or "")
@@ -367,8 +367,12 @@ class Dlq(View):
     def _keep_same(self) -> None:
         letter = self.letters.get(self.table.key or "")
         if letter is not None:
-            words = [word for word in self._error(letter).split() if ":" not in word][:6]
-            self.set_filter(" ".join([f"stage:{letter['stage'] or ''}", *words]))
+            self._keep(str(letter["stage"] or ""), self._error(letter))
+
+    def _keep(self, stage: str, error: str) -> None:
+        """Show only letters that failed in a stage with an error."""
+        words = [word for word in error.split() if ":" not in word][:6]
+        self.set_filter(" ".join([f"stage:{stage}", *words]))
 
     async def _grouped(self, console: Console) -> None:
         """Offer the kinds of errors in all of the queue; the chosen one becomes the filter."""
@@ -386,9 +390,7 @@ class Dlq(View):
         answer = await console.push_screen_wait(Choice(self.scene, "Errors", options, 16))
         if answer is not None:
             group = groups[int(answer)]
-            error = reason(group["message"]) or ""
-            words = [word for word in error.split() if ":" not in word][:6]
-            self.set_filter(" ".join([f"stage:{group['stage'] or ''}", *words]))
+            self._keep(str(group["stage"] or ""), reason(group["message"]) or "")
 
     async def _pick(self, console: Console) -> None:
         options = [

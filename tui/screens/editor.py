@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import ClassVar
 
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import TextArea
 from textual.widgets.text_area import Document
 
+from tui import keys
 from tui.scene import Scene
 from tui.screens.dialogs import Dialog
 from tui.widgets.frame import subtitle
@@ -23,10 +24,7 @@ def keeps(text: str) -> bool:
 class EditText(Dialog):
     """Gives the text as it was left, None when the user gave up."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "leave", show=False, priority=True),
-        Binding("ctrl+s", "done", show=False, priority=True),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.EDITOR_KEYS, priority=True)]
     DEFAULT_CSS: ClassVar[str] = """
     EditText TextArea { height: 1fr; border: none; }
     """

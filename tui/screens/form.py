@@ -17,13 +17,14 @@ from typing import ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
 from textual.suggester import SuggestFromList
 from textual.timer import Timer
 from textual.widgets import Input, Static
 
+from tui import keys
 from tui.calls import ours
 from tui.client import ClientError, escaped
 from tui.filters import Filter
@@ -32,7 +33,7 @@ from tui.scene import Scene
 from tui.screens.connectiontest import Tested, put_finding
 from tui.screens.dialogs import Abandon, Dialog, Pick, TextScreen
 from tui.screens.options import OTHER, Options
-from tui.text import several
+from tui.text import several, shortened
 from tui.veil import is_secret, veiled
 from tui.widgets.fieldline import FieldLine
 from tui.widgets.frame import Pane, frame, retitle, subtitle
@@ -78,21 +79,8 @@ class Form(Dialog):
     """Edits `config`; `submit` saves and tells whether the form may close. Gives `saved` or None."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape,q", "leave", show=False),
-        Binding("ctrl+s", "save", show=False),
-        Binding("x,delete", "unset", show=False),
-        Binding("right_square_bracket", "group(1)", show=False),
-        Binding("left_square_bracket", "group(-1)", show=False),
-        Binding("plus", "fold", show=False),
-        Binding("slash", "search", show=False),
-        Binding("y", "raw", show=False),
-        Binding("C", "copy_command", show=False),
-        Binding("n", "next_error", show=False),
-        Binding("t", "test", show=False),
-        Binding("E", "editor", show=False),
-        Binding("question_mark", "help", show=False),
-        Binding("f1", "help", show=False, priority=True),
-        *(Binding(str(number), f"go({number})", show=False) for number in range(1, 10)),
+        *keys.named(keys.FORM_KEYS),
+        *keys.named(keys.FORM_LINE_KEYS, priority=True),
     ]
     DEFAULT_CSS: ClassVar[str] = """
     Form > .panel { width: 98%; max-width: 160; height: 96%; max-height: 100%; }
@@ -191,17 +179,12 @@ class Form(Dialog):
         self._put_doc()
 
     def _put_groups(self) -> None:
-        """Show the numbers of all groups, and the names of those near the present one that fit."""
+        """Show the numbers of all groups, the name of the present one, and of the others what fits."""
         palette, line = self.scene.palette, self.query_one("#groups", Static)
         wrong = {self.options.group_of(key) for key in self._wrong}
         room = line.size.width or self.app.size.width
         room -= sum(len(f" {at + 1}  ") + (name in wrong) for at, name in enumerate(self._groups))
-        named = set()
-        for at in sorted(range(len(self._groups)), key=lambda at: abs(at - self._group)):
-            room -= len(self._groups[at]) + 1
-            if room < 0:
-                break
-            named.add(at)
+        names = shortened(self._groups, self._group, room)
         text = Text(no_wrap=True)
         on = f"bold {palette.background} on {palette.accent.removeprefix('bold ')}"
         if self._filter.text:
@@ -211,7 +194,7 @@ class Form(Dialog):
             line.update(text)
             return
         for at, name in enumerate(self._groups):
-            shown = f" {at + 1} {name} " if at in named else f" {at + 1} "
+            shown = f" {at + 1} {names[at]} " if names[at] else f" {at + 1} "
             text.append(shown, on if at == self._group else palette.text)
             text.append("X " if name in wrong else " ", palette.style("red"))
         line.update(text)

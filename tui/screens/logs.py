@@ -17,7 +17,7 @@ from tui.scene import Asker, Scene
 from tui.screens.dialogs import Choice, Pick
 from tui.screens.overview import short_worker
 from tui.screens.view import Hints, Selection, View
-from tui.widgets.frame import Pane, retitle, subtitle
+from tui.widgets.frame import Pane
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -80,7 +80,8 @@ class Logs(View):
             self.scene,
             id="logs-grid",
             title="Logs",
-            empty="No line matches",
+            empty="No line yet",
+            fixed="log lines stand in the order of time",
         )
         yield Pane(self.scene, "", id="logline")
 
@@ -114,14 +115,15 @@ class Logs(View):
         following = not grid.keys or grid.key == grid.keys[-1]
         keys = list(self.rows)
         if self.only_problems:
-            keys = [key for key in keys if self.rows[key]["level"] in {"WARN", "ERROR"}]
+            keys = [key for key in keys if self.troubled(key)]
         if self.filter.text:
             keys = [key for key in keys if self.filter.matches(self._fields(key))]
         grid.show(keys)
         if following:
             grid.action_end(1)
-        retitle(grid, f"Logs {len(keys)}  newest last" + ("  following" if following else ""))
-        subtitle(grid, self.problem or (f"/{self.filter.text}" if self.filter.text else ""))
+        grid.say_empty(self.nothing("No line yet", self.rows))
+        only = "  warnings and errors" if self.only_problems else ""
+        self.head(grid, f"Logs {len(keys)}  newest last{'  following' if following else ''}{only}")
         self._put_line()
 
     def refilter(self) -> None:
@@ -202,6 +204,10 @@ class Logs(View):
         notes |= {name: f"at {level['level']}" for name, level in told.items()}
         ordered = sorted({*names, *above, "root"} - {""}, key=lambda name: (name != "root", name))
         return [(name, name, notes.get(name, "")) for name in ordered]
+
+    def troubled(self, key: str) -> bool:
+        """Tell whether a line is a warning or an error."""
+        return self.rows[key]["level"] in {"WARN", "ERROR"}
 
     def raw(self) -> Any:
         """Give the line under the cursor."""

@@ -19,7 +19,6 @@ from tui.screens.dialogs import Ask, Choice
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.stock import stock_offsets
 from tui.text import age, ago, count, size
-from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -35,6 +34,7 @@ COLUMNS = (
 )
 STOP_S = 30.0
 _NOTHING = "No offsets yet: nothing has been committed"
+_NO_OFFSET = "none stored: p lets it run from its beginning"
 
 Row = dict[str, Any]
 
@@ -104,6 +104,7 @@ class Offsets(View):
         else:
             found = await client.get(f"{PREFIX}/lag")
             found += await self._uncommitted(client, found)
+            found += self._from_the_start(found)
         self.rows = {
             f"{row['connector']} {json.dumps(row['partition'], sort_keys=True)}": row
             for row in found
@@ -126,28 +127,35 @@ class Offsets(View):
                 rows.append(_not_committed(name, partition))
         return rows
 
+    def _from_the_start(self, found: Sequence[Row]) -> list[Row]:
+        """Give a row for each stopped connector without an offset: p lets it run, from its beginning."""
+        known = {row["connector"] for row in found}
+        return [
+            {**_not_committed(one.name, None), "type": one.kind}
+            for one in self.scene.model.connectors.values()
+            if one.state == "STOPPED" and one.name not in known
+        ]
+
     def paint(self, now_s: float, dirty: set[str]) -> None:
         """Show the rows."""
         del dirty
         if self.listing.due(now_s):
             keys = list(self.rows)
             if self.only_problems:
-                keys = [key for key in keys if self.rows[key]["behind"]]
+                keys = [key for key in keys if self.troubled(key)]
             self.listing.show(keys, self.filter, now_s)
             grid = self.table
             grid.renew()
-            retitle(grid, f"Offsets {len(grid.keys)}")
+            shows_all = "Esc shows all" if self.filter.text else ""
+            only = "  not committed only" if self.only_problems else ""
+            self.head(grid, f"Offsets {len(grid.keys)}{only}", "", shows_all)
             grid.say_empty(self._nothing())
-            note = f"/{self.filter.text}, Esc shows all" if self.filter.text else ""
-            if self.limited is not None:
-                note = f"connector: {self.limited}, Esc shows all"
-            subtitle(grid, self.problem or note)
 
     def _nothing(self) -> str:
         """Give what is said where there is no row."""
         known = self.scene.model.connectors.get(self.limited or "")
         if known is None:
-            return "No offset matches; Esc shows all" if self.rows else _NOTHING
+            return self.nothing(_NOTHING, self.rows)
         word = "its tasks read" if known.kind == "sink" else "its tasks tell where they are"
         return f"{known.name} has committed nothing yet: offsets stand here once {word}; Esc shows all"
 
@@ -174,6 +182,10 @@ class Offsets(View):
             console.act(Altering(console, self).reset())
         return command in {"edit", "delete"}
 
+    def troubled(self, key: str) -> bool:
+        """Tell whether something is not committed yet."""
+        return bool(self.rows[key]["behind"])
+
     def raw(self) -> Any:
         """Give the row under the cursor."""
         return self.rows.get(self.table.key or "")
@@ -192,7 +204,7 @@ class Offsets(View):
         row = self.rows[key]
         return (
             Cell(row["connector"]),
-            Cell(place_text(row["partition"]), "grey"),
+            Cell(place_text(row["partition"]) if row["partition"] else _NO_OFFSET, "grey"),
             Cell(place_text(row["committed"])),
             Cell(end_text(row), "grey"),
             Cell(behind_text(row), "amber" if row["behind"] else ""),
@@ -200,7 +212,7 @@ class Offsets(View):
         )
 
 
-def _not_committed(name: str, partition: Mapping[str, Any]) -> Row:
+def _not_committed(name: str, partition: Mapping[str, Any] | None) -> Row:
     """Give the row of a partition that a sink's task has and nothing of which is committed."""
     return {
         "connector": name,
@@ -256,9 +268,11 @@ class Altering:
     async def alter(self) -> None:
         """Ask for the new place, preview, stop if need be, confirm, send."""
         rows = self._view.rows
-        chosen = [rows[key] for key in self._view.table.chosen if key in rows]
+        shown = [rows[key] for key in self._view.table.chosen if key in rows]
+        chosen = [row for row in shown if row["partition"]]
         if not chosen:
-            self._console.say(f"nothing to alter: {self._view.table.empty}", "amber")
+            why = f"{shown[0]['connector']} has no offset" if shown else self._view.table.empty
+            self._console.say(f"nothing to alter: {why}", "amber")
         if not chosen or not self._console.actions.allowed(ADMINISTER):
             return
         name = chosen[0]["connector"]
@@ -275,10 +289,13 @@ class Altering:
 
     async def reset(self) -> None:
         """Forget all offsets of the connector under the cursor."""
-        key = self._view.table.key
-        if key not in self._view.rows or not self._console.actions.allowed(ADMINISTER):
+        row = self._view.rows.get(self._view.table.key or "")
+        if row is None or not self._console.actions.allowed(ADMINISTER):
             return
-        name = self._view.rows[key]["connector"]
+        name = row["connector"]
+        if row["partition"] is None:
+            self._console.say(f"nothing to reset: {name} has no offset", "amber")
+            return
         offsets = [
             {"partition": row["partition"], "offset": None}
             for row in self._view.rows.values()
@@ -376,7 +393,8 @@ class Altering:
         actions = self._console.actions
         if not all(check["ok"] for entry in preview["offsets"] for check in entry["checks"]):
             bad = self._console.scene.palette.style("red")
-            text.append("\nThis will not do what it says: see \u2717 above.", f"bold {bad}")
+            glyph, _, _ = self._console.scene.palette.state("FAILED")
+            text.append(f"\nThis will not do what it says: see {glyph} above.", f"bold {bad}")
         if not stopped:
             text.append("\nIt must be STOPPED for this: going on stops it now.", "bold")
         if not await actions.confirmed(2, f"{word} {name}", text, name):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Final
 
 from rich.text import Text
 from textual.app import ComposeResult
@@ -16,7 +17,7 @@ from tui.palette import Palette
 from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, Selection, View
 from tui.text import age, cause_first, count, cut, hills, lag, recent, several, size
-from tui.widgets.frame import Box, retitle, subtitle
+from tui.widgets.frame import Box
 from tui.widgets.grid import Cell, Column, Grid
 
 COLUMNS = (
@@ -29,10 +30,15 @@ COLUMNS = (
     Column("LAG", 6, right=True),
     Column("LAST 2 MIN / ERROR", 0),
 )
-
-
-LOADING = "loading ..."
-NOTHING = "No tasks. A adds a connector"
+LOADING: Final = "loading ..."
+_ADVICE: Final = {
+    "FAILED": "It has ended and does not start again by itself: Enter shows the trace, r restarts it.",
+    "UNASSIGNED": "No worker has it: the group places it at its next rebalance.",
+    "DEGRADED": "It runs, and cannot do its work; it tries again by itself.",
+    "PAUSED": "Its connector is paused; p lets it go on from where it is.",
+}
+"""What a state means for a task, in one sentence."""
+_NO_TASKS: Final = "No tasks. A adds a connector"
 
 
 class TaskList(View):
@@ -71,30 +77,25 @@ class TaskList(View):
         if self.listing.due(now_s, changed=bool(dirty)) or model.reshaped:
             keys = model.problems_first()
             if self.only_problems:
-                keys = [key for key in keys if model.tasks[key].health != "RUNNING"]
+                keys = [key for key in keys if self.troubled(key)]
             self.listing.show(keys, self.filter, now_s)
             total = len(model.tasks)
             shown = f"{len(grid.keys)} of {total}" if len(grid.keys) != total else str(total)
-            grid.say_empty(NOTHING if model.loaded else LOADING)
             shown = shown if model.loaded else "-"
-            retitle(grid, f"Tasks {shown}" + ("  problems only" if self.only_problems else ""))
-            note = f"  /{self.filter.text}" if self.filter.text else ""
-            subtitle(grid, f"sort: {grid.order or 'problems first'}{note}")
+            only = "  problems only" if self.only_problems else ""
+            self.head(grid, f"Tasks {shown}{only}", "problems first")
+            grid.say_empty(self.nothing(_NO_TASKS, total) if model.loaded else LOADING)
         grid.repaint(dirty)
 
     def refilter(self) -> None:
         """Show the rows again at once."""
+        self.tell_again()
         self.listing.expire()
         self.paint(self.scene.clock(), set())
 
-    def find(self, way: int) -> None:
-        """Go to the next task that does not run, or not well."""
-        grid, tasks = self.tasks_grid, self.scene.model.tasks
-        bad = [at for at, key in enumerate(grid.keys) if tasks[key].health != "RUNNING"]
-        here = grid.keys.index(grid.key) if grid.key else 0
-        after = [at for at in bad if (at > here if way > 0 else at < here)]
-        if after:
-            grid.go_to(grid.keys[after[0] if way > 0 else after[-1]])
+    def troubled(self, key: str) -> bool:
+        """Tell whether a task does not run, or is kept from its work."""
+        return self.scene.model.tasks[key].health != "RUNNING"
 
     def on_grid_opened(self, event: Grid.Opened) -> None:
         """Open the task in its connector."""
@@ -190,7 +191,8 @@ class Overview(TaskList):
     def put_selected(self) -> None:
         """Show the selected task's error and since when it has its state."""
         key = self.tasks_grid.key
-        text = selected(self.scene.model, self.scene.palette, key, self.scene.clock())
+        scene = self.scene
+        text = selected(scene.model, scene.palette, key, scene.clock(), explain=scene.explain)
         self.query_one("#chosen", Box).put(text, f"Selected {key or ''}")
 
 
@@ -253,7 +255,6 @@ def named(model: Model, text: str) -> str:
 
 def health(model: Model, palette: Palette, *, wide: bool) -> Text:
     """Give how many tasks are in each state."""
-    counts = model.counts
     text = Text(style=palette.text, no_wrap=True)
     if not model.loaded:
         return text.append(LOADING, palette.grey)
@@ -262,9 +263,13 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
         ("FAILED", "DEGRADED"),
         ("UNASSIGNED", "RESTARTING"),
     )
+    # a stopped connector has no task to count
+    stopped = sum(known.state == "STOPPED" for known in model.connectors.values())
+    counts = model.counts + Counter(STOPPED=stopped)
     if not wide:
         # what runs above what has lost its worker, beside each what is wrong or asked for
-        rows = ("RUNNING", "FAILED", "DEGRADED"), ("UNASSIGNED", "PAUSED", "RESTARTING")
+        last = "STOPPED" if stopped and not counts["RESTARTING"] else "RESTARTING"
+        rows = ("RUNNING", "FAILED", "DEGRADED"), ("UNASSIGNED", "PAUSED", last)
     for row in rows:
         for state in row:
             glyph, word, role = palette.state(state)
@@ -274,8 +279,10 @@ def health(model: Model, palette: Palette, *, wide: bool) -> Text:
             text.append(f"{name} ", palette.text if counts[state] else palette.grey)
         text.append("\n")
     if wide:
-        sums = f"{several(len(model.connectors), 'connector')}, {several(len(model.workers), 'worker')}"
-        text.append(sums, palette.grey)
+        text.append(several(len(model.connectors), "connector"), palette.grey)
+        if stopped:
+            text.append(f", {stopped} stopped", palette.text)
+        text.append(f", {several(len(model.workers), 'worker')}", palette.grey)
     return text
 
 
@@ -370,13 +377,12 @@ def _put_change(text: Text, model: Model, palette: Palette) -> None:
 def workers(model: Model, palette: Palette) -> Text:
     """Give the group's members and what each holds."""
     text = Text(style=palette.text, no_wrap=True, overflow="ellipsis")
-    leader = str(model.group.get("leader") or "")
     for worker in sorted(model.workers, key=lambda worker: worker.id):
         silent = worker.state != "up"
         glyph, _, role = palette.state("UNASSIGNED" if silent else "RUNNING")
         text.append(f"{glyph} ", palette.style(role))
         text.append(f"{short_worker(model, worker.id)} ", "bold")
-        text.append("leader " if f"//{worker.id}/" in leader else "       ", palette.accent)
+        text.append("leader " if worker.id == model.leader else "       ", palette.accent)
         text.append(f"{worker.tasks:>4} tasks ", palette.text)
         cpu = "-" if worker.cpu is None else f"{worker.cpu * 100:.0f}%"
         text.append(f"{cpu:>5} {size(worker.rss_bytes):>6}\n", palette.grey)
@@ -396,8 +402,10 @@ def news(model: Model, palette: Palette, now_s: float, width: int, height: int) 
     return text
 
 
-def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> Text:
-    """Give the whole first line of the selected task's error, and since when."""
+def selected(
+    model: Model, palette: Palette, key: str | None, now_s: float, *, explain: bool = False
+) -> Text:
+    """Give the whole first line of the selected task's error, and since when; `explain` says what to do."""
     task: Task | None = model.tasks.get(key or "")
     text = Text(style=palette.text)
     if task is None:
@@ -409,5 +417,7 @@ def selected(model: Model, palette: Palette, key: str | None, now_s: float) -> T
     text.append(f"  on {short_worker(model, task.worker)} {task.worker or ''}", palette.grey)
     text.append(f"  restarts {task.restarts}\n" if task.restarts else "\n", palette.grey)
     if task.error:
-        text.append(task.error, palette.style("red"))
+        text.append(f"{task.error}\n", palette.style("red"))
+    if explain and task.health in _ADVICE:
+        text.append(_ADVICE[task.health], palette.grey)
     return text

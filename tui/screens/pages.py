@@ -18,7 +18,7 @@ from tui.places import place_text
 from tui.revisions import changes
 from tui.scene import Asker, Scene
 from tui.screens.overview import short_worker
-from tui.screens.view import Hints
+from tui.screens.view import Hints, in_order
 from tui.text import ago, cause_first, count, lag, seconds, size
 from tui.veil import veiled
 from tui.widgets.grid import Cell, Column, Grid
@@ -70,7 +70,7 @@ class Page:
     def paint(self, wanted: Filter) -> None:
         """Show the rows that match."""
         keys = [key for key, row in self.rows.items() if not wanted.text or wanted.matches(row)]
-        self.grid.show(keys)
+        self.grid.show(in_order(self.grid, keys))
         if self.wanted in keys:
             self.grid.go_to(str(self.wanted))
             self.wanted = None
@@ -84,6 +84,10 @@ class Page:
         """Give title and text for a row."""
         del key
         return "", Text()
+
+    def raw(self, key: str) -> Any:
+        """Give what a row stands for, as the daemon tells it."""
+        return self.rows.get(key)
 
     def enter(self, key: str) -> bool:
         """Open a row; False shows its text."""
@@ -196,6 +200,12 @@ class TasksPage(Page):
             text.append(line + "\n", self.scene.palette.style("red") if causes else "")
         return f"Why task {key} failed; n N next Caused by, c copy", text
 
+    def raw(self, key: str) -> Any:
+        task = self.scene.model.tasks.get(f"{self.name}:{key}")
+        figures = dict(self._figures.get(key, {}))
+        trace = self._traces.get(key) or None
+        return None if task is None else {**task._asdict(), "trace": trace, "figures": figures}
+
     def enter(self, key: str) -> bool:
         failed = self.rows.get(key, {}).get("state") == "FAILED"
         return failed and self._open_record(key, self._traces.get(key, ""))
@@ -253,6 +263,10 @@ class ConfigPage(Page):
             if key not in rows and value not in {None, ""}:
                 rows[key] = {"key": key, "value": value, "from": "default", **_told(entry)}
         self.rows = rows
+
+    def raw(self, key: str) -> Any:
+        row = self.rows.get(key)
+        return None if row is None else {**row, "value": self._value(key)}
 
     def cells(self, key: str) -> Sequence[Cell]:
         row = self.rows[key]

@@ -13,7 +13,6 @@ from tui.scene import Asker, Scene
 from tui.screens.view import Hints, Listing, View
 from tui.summary import short_plugin
 from tui.text import middle, package
-from tui.widgets.frame import retitle, subtitle
 from tui.widgets.grid import Cell, Column, Grid
 
 _COLUMNS: Final = (
@@ -23,6 +22,9 @@ _COLUMNS: Final = (
     Column("PACKAGE", 0, short=package),
     Column("USED BY", 18, wide=True),
     Column("PATH", 12, wide=True, short=middle),
+)
+_NOTHING: Final = (
+    "The daemon knows no plugin; plugin.path of its configuration names folders of them"
 )
 
 
@@ -45,7 +47,14 @@ class Plugins(View):
 
     def compose(self) -> ComposeResult:
         """Give the table."""
-        grid = Grid(_COLUMNS, self._cells, self.scene, id="plugins-grid", title="Plugins")
+        grid = Grid(
+            _COLUMNS,
+            self._cells,
+            self.scene,
+            id="plugins-grid",
+            title="Plugins",
+            empty=_NOTHING,
+        )
         self.listing = Listing(grid, lambda key: dict(self.rows[key]))
         yield grid
 
@@ -62,8 +71,8 @@ class Plugins(View):
         if self.listing.due(now_s):
             grid = self.query_one(Grid)
             self.listing.show(list(self.rows), self.filter, now_s)
-            retitle(grid, f"Plugins {len(grid.keys)}")
-            subtitle(grid, self.problem or "")
+            grid.say_empty(self.nothing(_NOTHING, self.rows))
+            self.head(grid, f"Plugins {len(grid.keys)}")
             grid.renew()
 
     def refilter(self) -> None:

@@ -21,7 +21,7 @@ from tui.screens.dialogs import Ask
 from tui.screens.dlq import FORMS
 from tui.screens.view import Hints, Listing, View
 from tui.text import count, size
-from tui.widgets.frame import Pane, retitle, subtitle
+from tui.widgets.frame import Pane
 from tui.widgets.grid import Cell, Column, Grid
 
 if TYPE_CHECKING:
@@ -208,16 +208,26 @@ class Topics(View):
         listing = self.record_listing if self.topic else self.listing
         if listing.due(now_s):
             keys = list(self.records) if self.topic else self._topics()
+            newest = self.following is not None and grid.key in {None, *grid.keys[:1]}
             listing.show(keys, self.filter, now_s)
+            if newest:
+                # who stands on the newest record goes on to the next one
+                grid.action_end(-1)
             grid.renew()
         if self.topic:
             where = f"from {self.start}" if self.following is None else f"following{self._note}"
             part = "" if self.partition is None else f" of partition {self.partition}"
-            retitle(grid, f"{self.topic}  {len(grid.keys)} records{part}, {where}")
+            self.head(grid, f"{self.topic}  {len(grid.keys)} records{part}, {where}")
+            grid.say_empty(self.nothing("No records there", self.records))
             self._put_record()
         else:
-            retitle(grid, f"Topics {len(grid.keys)}")
-        subtitle(grid, self.problem or (f"/{self.filter.text}" if self.filter.text else ""))
+            self.head(grid, f"Topics {len(grid.keys)}")
+            grid.say_empty(self.nothing(self._no_topics(), self._topics()))
+
+    def _no_topics(self) -> str:
+        """Give what is said where there is no topic, or none but the internal ones."""
+        hidden = "; w shows the internal ones" if self.rows else ""
+        return f"No topics: a source connector makes those that it writes to{hidden}"
 
     def _topics(self) -> list[str]:
         return [key for key, row in self.rows.items() if self._internal or not row["internal"]]

@@ -13,7 +13,7 @@ from tui.filters import Filter
 from tui.scene import Asker, Scene
 from tui.stock import NEEDED
 from tui.text import magnitude
-from tui.widgets.frame import Box, Pane, frame, is_narrow
+from tui.widgets.frame import Box, Pane, frame, is_narrow, retitle
 from tui.widgets.grid import Grid
 
 if TYPE_CHECKING:
@@ -171,8 +171,30 @@ class View(Vertical):
         del command
         return False
 
+    def troubled(self, key: str) -> bool:
+        """Tell whether a row has a problem."""
+        del key
+        return False
+
     def find(self, way: int) -> None:
-        """Go to the next row that has a problem."""
+        """Go to the next row (1) that has a problem, or the one before (-1); of filtered rows to each.
+
+        After the last one comes the first one.
+        """
+        grid = self.grid
+        if grid is None:
+            return
+        wanted = [key for key in grid.keys if self.filter.text or self.troubled(key)]
+        if not wanted:
+            self.console.say("no row here has a problem", "grey")
+            return
+        places = {key: at for at, key in enumerate(grid.keys)}
+        here = places.get(grid.key or "", -1)
+        if way > 0:
+            found = next((key for key in wanted if places[key] > here), wanted[0])
+        else:
+            found = next((key for key in wanted[::-1] if places[key] < here), wanted[-1])
+        grid.go_to(found)
 
     def raw(self) -> Any:
         """Give what the row under the cursor stands for, None for nothing."""
@@ -189,6 +211,28 @@ class View(Vertical):
         """Give all rows of the table."""
         grid = self.grid
         return [] if grid is None else [grid.texts(key) for key in grid.keys]
+
+    def head(self, grid: Grid, title: str, usual: str = "", *more: str) -> None:
+        """Give a table its title, and at the right the filter, the order, `more`, or what went wrong.
+
+        `usual` names the order that its rows have of themselves, empty where that goes without saying.
+        """
+        order = grid.order or usual
+        words = (
+            f"/{self.filter.text}" if self.filter.text else "",
+            f"sort: {order}{', reversed' if grid.sort_reverse else ''}" if order else "",
+            *more,
+        )
+        note = self.problem or "  ".join(word for word in words if word)
+        retitle(grid, title, note)
+
+    def nothing(self, usual: str, some: object) -> str:
+        """Give what an empty table says: `usual`, unless there are `some` rows that are not shown."""
+        if some and self.filter.text:
+            return f"nothing matches {self.filter.text}; Esc clears it"
+        if some and self.only_problems:
+            return "no problems; z shows all"
+        return usual
 
     def restyle(self) -> None:
         """Draw every frame anew: other theme, other width."""
@@ -216,9 +260,15 @@ class Listing:
         self._touched = True
 
     def due(self, now_s: float, *, changed: bool = True) -> bool:
-        """Tell whether rows are to be put in order again; `changed`: they may be others by now."""
+        """Tell whether rows are to be put in order again; `changed`: they may be others by now.
+
+        They stay where they are while keys arrive.
+        """
         self._touched = self._touched or changed
-        return self._touched and now_s - self._sorted_s >= RESORT_S
+        if self._sorted_s == float("-inf"):
+            return True
+        since_s = now_s - max(self._sorted_s, self._grid.typed_s)
+        return self._touched and since_s >= RESORT_S
 
     def expire(self) -> None:
         """Sort at the next chance."""
@@ -231,11 +281,14 @@ class Listing:
         grid = self._grid
         if wanted.text:
             keys = [key for key in keys if wanted.matches(self._fields(key))]
-        column = grid.sort_column
-        if column is not None:
-            keys = sorted(
-                keys,
-                key=lambda key: magnitude(grid.cell(key, column).text),
-                reverse=grid.sort_reverse,
-            )
-        grid.show(keys)
+        grid.show(in_order(grid, keys))
+
+
+def in_order(grid: Grid, keys: list[str]) -> list[str]:
+    """Give the keys by the column that the grid is sorted by, else as they are, or the other way round."""
+    column = grid.sort_column
+    if column is None:
+        return keys[::-1] if grid.sort_reverse else keys
+    return sorted(
+        keys, key=lambda key: magnitude(grid.cell(key, column).text), reverse=grid.sort_reverse
+    )

@@ -16,9 +16,9 @@ from tui.lanes import died, lanes
 from tui.model import Model
 from tui.scene import Asker, Scene
 from tui.screens.overview import named, short_worker
-from tui.screens.view import Hints, View
-from tui.text import age, count, cut, seconds, size
-from tui.widgets.frame import Box, retitle, subtitle
+from tui.screens.view import Hints, View, in_order
+from tui.text import age, count, seconds, size
+from tui.widgets.frame import Box, retitle
 from tui.widgets.grid import Cell, Column, Grid
 
 _WORKERS: Final = (
@@ -41,6 +41,7 @@ _GENERATIONS: Final = (
     Column("REVOKED", 7, right=True),
     Column("ASSIGNED", 8, right=True),
 )
+_NO_GENERATION: Final = "No rebalance in the journal yet"
 _NEW_S: Final = 300
 _CURRENT_S: Final = 6.0
 """Older than what is asked for every two seconds can be, where the daemon is slow too."""
@@ -117,7 +118,8 @@ class Workers(View):
                 scene,
                 id="generations",
                 title="Generations",
-                empty="No rebalance in the journal yet",
+                empty=_NO_GENERATION,
+                fixed="generations stand in the order of time",
             )
             yield Box(scene, "Moves", id="moves")
 
@@ -137,11 +139,13 @@ class Workers(View):
             return
         scene, model = self.scene, self.scene.model
         members = self.query_one("#members", Grid)
-        members.show([worker.id for worker in model.workers])
+        members.show(in_order(members, self._members()))
         members.renew()
+        group = model.group.get("id", "-")
         retitle(
             members,
-            f"Workers {len(model.workers)}  group {model.group.get('id', '-')}{_manner(model)}",
+            f"Workers {len(model.workers)}  group {group}{_manner(model)}",
+            f"sort: {members.order}" if members.order else "",
         )
         members.styles.height = min(9, max(4, len(model.workers) + (2 if self.narrow else 3)))
         box = self.query_one("#lanes", Box)
@@ -152,6 +156,17 @@ class Workers(View):
         box.put(picture.text, f"{title}  {old}" if old else title)
         box.styles.height = picture.rows + (1 if self.narrow else 2)
         self._paint_generations()
+
+    def _members(self) -> list[str]:
+        """Give the workers; with `z` those that are silent."""
+        keys = [worker.id for worker in self.scene.model.workers]
+        return [key for key in keys if not self.only_problems or self.troubled(key)]
+
+    def troubled(self, key: str) -> bool:
+        """Tell whether a worker is silent, or has died."""
+        if key in self._rows:
+            return self._rows[key][1] == "died"
+        return any(one.id == key and one.state != "up" for one in self.scene.model.workers)
 
     def refilter(self) -> None:
         """Show the rows again at once."""
@@ -179,10 +194,9 @@ class Workers(View):
         grid.show(keys)
         if following and keys and grid.key != keys[0]:
             grid.go_to(keys[0])
+        grid.say_empty(self.nothing(_NO_GENERATION, self._rows))
         how = self._old(self.scene.clock()) or ("following" if following else "")
-        retitle(grid, f"Generations  {how}".rstrip())
-        if self.problem:
-            subtitle(grid, cut(self.problem, 60))
+        self.head(grid, f"Generations  {how}".rstrip())
         self._paint_moves()
 
     def _paint_moves(self) -> None:
@@ -225,10 +239,9 @@ class Workers(View):
         worker = next(worker for worker in model.workers if worker.id == key)
         silent = worker.state != "up"
         glyph, word, role = palette.state("UNASSIGNED" if silent else "RUNNING")
-        leader = f"//{key}/" in str(model.group.get("leader") or "")
         up_s = None if worker.started_ms is None else now_s - worker.started_ms / 1000
         new = " new" if up_s is not None and up_s < _NEW_S else ""
-        name = f"{short_worker(model, key)}{' leader' if leader else ''}{new}  {key}"
+        name = f"{short_worker(model, key)}{' leader' if key == model.leader else ''}{new}  {key}"
         return (
             Cell(f"{glyph} {'QUIET' if silent else word}"[:6], role),
             Cell(name, "bold"),

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from textual.binding import Binding, BindingType
+from textual.binding import BindingType
 from textual.message import Message
 from textual.widgets import Input
+
+from tui import keys
 
 
 class FieldLine(Input):
     """Tab completes what is suggested, else leaves for the next field."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("tab", "leave_for(1)", show=False),
-        Binding("shift+tab", "leave_for(-1)", show=False),
-    ]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.FIELD_KEYS)]
 
     class Left(Message):
         """The field `by` rows further is to be edited."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
+from rich.cells import cell_len
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -13,8 +14,15 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from tui.scene import Scene
+from tui.text import cut
 
 NARROW = 100
+_LEAST_NOTE: Final = 12
+_CORNERS: Final = 6
+_ENDS: Final = 2
+"""Cells of an edge that a title cannot have, of a box and of a line."""
+_WORDS: Final = "_title_and_note"
+_DRAWN: Final = "_title_drawn"
 
 
 def is_narrow(widget: Widget) -> bool:
@@ -41,12 +49,43 @@ def frame(widget: Widget, scene: Scene, *, lit: bool | None = None) -> None:
         palette.accent.removeprefix("bold ") if lit else palette.grey
     )
     widget.styles.border_subtitle_color = palette.grey
+    refit(widget)
 
 
-def retitle(widget: Widget, title: str) -> None:
-    """Give the frame a title, taken as it is; the same one again costs no repaint."""
-    if _plain(getattr(widget, "_border_title", None)) != title:
-        widget.border_title = Text(title)
+def refit(widget: Widget) -> None:
+    """Fit title and note into the width that the widget has now."""
+    words = getattr(widget, _WORDS, None)
+    if words is not None:
+        retitle(widget, *words)
+
+
+def retitle(widget: Widget, title: str, note: str = "") -> None:
+    """Give the frame a title, taken as it is, and a note at the right end of the same edge.
+
+    The same ones again cost no repaint.
+    """
+    setattr(widget, _WORDS, (title, note))
+    text = Text(title)
+    room = widget.outer_size.width - (_CORNERS if widget.styles.border_left[0] else _ENDS)
+    if note and room > 0:
+        edge, colour = widget.styles.border_top
+        text = _headline(title, note, room, colour.hex6, ascii=edge == "ascii")
+    if getattr(widget, _DRAWN, None) != text:
+        setattr(widget, _DRAWN, text)
+        widget.border_title = text
+
+
+def _headline(title: str, note: str, room: int, colour: str, *, ascii: bool) -> Text:
+    """Give title and note in `room` cells, the frame's line between them; what is too long is cut."""
+    note = _within(note, max(_LEAST_NOTE, room * 3 // 4), ascii=ascii)
+    text = Text(_within(title, max(_LEAST_NOTE, room - cell_len(note) - 2), ascii=ascii))
+    line = room - cell_len(text.plain) - cell_len(note) - 2
+    text.append(f" {('-' if ascii else '─') * max(0, line)} " if line > 0 else "  ", colour)
+    return text.append(note)
+
+
+def _within(words: str, room: int, *, ascii: bool) -> str:
+    return words if cell_len(words) <= room else cut(words, room, ascii=ascii)
 
 
 def subtitle(widget: Widget, text: str) -> None:
@@ -122,12 +161,14 @@ class Pane(VerticalScroll, can_focus=True):
     """Text in a frame that can be longer than its room; Tab reaches it, j and k scroll."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("j,down", "scroll_down", show=False),
-        Binding("k,up", "scroll_up", show=False),
-        Binding("g,home", "scroll_home", show=False),
-        Binding("G,end", "scroll_end", show=False),
-        Binding("pagedown,ctrl+d", "page_down", show=False),
-        Binding("pageup,ctrl+u", "page_up", show=False),
+        Binding("j,down", "scroll_down", show=False, id="row_down"),
+        Binding("k,up", "scroll_up", show=False, id="row_up"),
+        Binding("g,home", "scroll_home", show=False, id="first_row"),
+        Binding("G,end", "scroll_end", show=False, id="last_row"),
+        Binding("ctrl+d", "page_down", show=False, id="half_page_down"),
+        Binding("ctrl+u", "page_up", show=False, id="half_page_up"),
+        Binding("pagedown", "page_down", show=False, id="page_down"),
+        Binding("pageup", "page_up", show=False, id="page_up"),
     ]
 
     def __init__(self, scene: Scene, title: str, *, id: str) -> None:
@@ -160,6 +201,10 @@ class Pane(VerticalScroll, can_focus=True):
         self._now = None
         frame(self, self._scene)
         quiet_scrollbars(self, self._scene)
+
+    def on_resize(self) -> None:
+        """Fit the title."""
+        refit(self)
 
     def on_mount(self) -> None:
         """Draw the frame."""

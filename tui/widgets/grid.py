@@ -22,7 +22,7 @@ from tui import keys
 from tui.palette import Palette
 from tui.scene import Scene
 from tui.text import cut, fit
-from tui.widgets.frame import NARROW, frame, retitle
+from tui.widgets.frame import NARROW, frame, refit, retitle
 
 _PINNED = 2
 _REMEMBERED = 1000
@@ -54,7 +54,7 @@ class Cell(NamedTuple):
 class Grid(ScrollView, can_focus=True):
     """Rows by key; `cells` gives a row's cells, one per column."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [*keys.grid_bindings()]
+    BINDINGS: ClassVar[list[BindingType]] = [*keys.named(keys.GRID_KEYS)]
 
     class Moved(Message):
         """The cursor stands on another row."""
@@ -81,6 +81,7 @@ class Grid(ScrollView, can_focus=True):
         title: str = "",
         empty: str = "",
         framed: bool = True,
+        fixed: str = "",
     ) -> None:
         super().__init__(id=id)
         self._columns = columns
@@ -89,6 +90,10 @@ class Grid(ScrollView, can_focus=True):
         retitle(self, title)
         self.empty = empty
         self._framed = framed
+        self.fixed = fixed
+        """Why its rows have no order to choose, empty where they have."""
+        self.typed_s = float("-inf")
+        """When it got its last key, by the scene's clock."""
         self.marked: set[str] = set()
         self.sort_column: int | None = None
         self.sort_reverse = False
@@ -157,9 +162,10 @@ class Grid(ScrollView, can_focus=True):
         self.refresh()
 
     def sort_next(self) -> None:
-        """Sort by the next column; after the last one in the view's own order again."""
+        """Sort by the next column that has a name; after the last one in the view's own order again."""
         at = -1 if self.sort_column is None else self.sort_column
-        self.sort_column = at + 1 if at + 1 < len(self._columns) else None
+        later = range(at + 1, len(self._columns))
+        self.sort_column = next((one for one in later if self._columns[one].title), None)
 
     @property
     def order(self) -> str:
@@ -255,6 +261,10 @@ class Grid(ScrollView, can_focus=True):
         self.refresh()
         self.post_message(self.Moved(self))
 
+    def on_key(self) -> None:
+        """Note that keys arrive."""
+        self.typed_s = self._scene.clock()
+
     def on_click(self, event: Click) -> None:
         """Put the cursor on the row; the second click of two opens it."""
         at = int(self.scroll_y) + event.y - self.gutter.top - 1
@@ -263,9 +273,16 @@ class Grid(ScrollView, can_focus=True):
             if event.chain == 2:
                 self.action_open()
 
+    def on_resize(self) -> None:
+        """Fit the title."""
+        refit(self)
+
     def on_focus(self) -> None:
-        """Light the frame and the cursor."""
+        """Light the frame and the cursor; that of another table is shown no longer."""
         self._frame(lit=True)
+        for grid in self.screen.query(Grid):
+            if grid is not self:
+                grid.refresh()
 
     def on_blur(self) -> None:
         """Dim them."""
@@ -311,13 +328,19 @@ class Grid(ScrollView, can_focus=True):
         return Style(
             color=palette.text,
             bgcolor=lit if on_cursor else palette.background,
-            bold=on_cursor or None,
+            bold=(on_cursor and self._has_cursor) or None,
         )
+
+    @property
+    def _has_cursor(self) -> bool:
+        """Whether keys move its cursor: they do while no other table has them."""
+        focused = self.screen.focused
+        return focused is self or not isinstance(focused, Grid)
 
     def _strip(self, cells: Sequence[Cell], width: int, mark: str, *, on_cursor: bool) -> Strip:
         palette = self._palette
         ground = self._ground(on_cursor=on_cursor)
-        bar = (">" if palette.ascii else "▌") if on_cursor else " "
+        bar = (">" if palette.ascii else "▌") if on_cursor and self._has_cursor else " "
         segments = [Segment(bar, ground + Style.parse(palette.accent))]
         room = self._is_wide()
         shown = [
