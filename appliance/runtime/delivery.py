@@ -49,8 +49,9 @@ def pushed(settings: Settings) -> Settings:
 class Delivery:
     """A producer, and where offsets go: `offsets_topic`, or nowhere (None: the worker keeps them).
 
-    `offset_settings` is given where offsets live in another cluster than records. `stopping` is asked
-    while there is no room. `failures` holds (topic, error) of records that could not be delivered.
+    `offset_settings` is given where offsets live in another cluster than records. While there is no room,
+    `stopping` is asked and `waits` called. `failures` holds (topic, error) of records that could not be
+    delivered.
     """
 
     def __init__(
@@ -59,14 +60,17 @@ class Delivery:
         offsets_topic: str | None,
         offset_settings: Settings | None,
         stopping: Callable[[], bool],
+        waits: Callable[[], None],
     ) -> None:
         self.failures: list[tuple[str, KafkaError]] = []
         self._offset_failures: list[KafkaError] = []
         self._offsets_topic = offsets_topic
         self._stopping = stopping
+        self._waits = waits
         self._most_bytes = _REQUESTS_AHEAD * int(settings["batch.size"])
         quiet: Any = LibraryLog(log)
         self.producer = Producer({**settings, "on_delivery": self._delivered}, logger=quiet)
+        self.servers = str(settings["bootstrap.servers"])
         self._single = SinglePartitions(self.producer)
         self._offset_producer = self.producer
         if offset_settings is not None:
@@ -158,6 +162,7 @@ class Delivery:
             except BufferError:
                 if self._stopping():
                     raise StoppedWhileProducing from None
+                self._waits()
                 self.producer.poll(ROOM_S)
             except KafkaException as error:
                 self._refused(topic, error)
@@ -226,9 +231,13 @@ class TransactionalDelivery(Delivery):
     """A producer whose records and offsets become visible together."""
 
     def __init__(
-        self, settings: Settings, offsets_topic: str, stopping: Callable[[], bool]
+        self,
+        settings: Settings,
+        offsets_topic: str,
+        stopping: Callable[[], bool],
+        waits: Callable[[], None],
     ) -> None:
-        super().__init__(settings, offsets_topic, None, stopping)
+        super().__init__(settings, offsets_topic, None, stopping, waits)
         self._open = False
         try:
             self.producer.init_transactions(_TRANSACTION_TIMEOUT_S)

@@ -83,6 +83,7 @@ class Figures:
         self._window_start = now_s
         self._marks = [(now_s, dict(self.totals))]
         self._sent: dict[str, Value] = {}
+        self._troubles: dict[str, str] = {}
         self._paused_at: tuple[float, float] | None = None
         """When a pause began, and how many milliseconds the source was behind then."""
 
@@ -116,10 +117,14 @@ class Figures:
         # in steps: a stream in which nothing happens stays silent
         self.gauges[_BEHIND] = before_ms + (now_s - since_s) // _STEP_S * _STEP_S * 1000
 
-    def set_trouble(self, trouble: str | None) -> None:
-        """Note what is tried again, None when it works again."""
+    def set_trouble(self, trouble: str | None, of: str = "task") -> None:
+        """Note what is tried again, None when it works again; `of` tells apart who notes it."""
+        if trouble:
+            self._troubles[of] = trouble
+        else:
+            self._troubles.pop(of, None)
         if trouble or "trouble" in self.gauges:
-            self.gauges["trouble"] = trouble or ""
+            self.gauges["trouble"] = next(reversed(self._troubles.values()), "")
 
     def values(self, now_s: float) -> dict[str, Value]:
         """Give every attribute."""

@@ -123,8 +123,9 @@ class SinkRunner:
         )
         if self.errors.reporters:
             context.reporter = Reporter(pipeline, assignment, self.errors, task)
+        started = not self._control.stopping
         try:
-            if not self._control.stopping:
+            if started:
                 task.start(context, self._start.config)
             self._left_behind = assignment.dismiss(self._notes.left_behind())
             self._write_note()
@@ -136,7 +137,7 @@ class SinkRunner:
                 # stopped while joining, it may not get out of the group by itself
                 partial(self._note_member, assignment),
                 assignment.close,
-                task.close,
+                *((task.close,) if started else ()),
                 pipeline.close,
                 self._close_queue,
             ):

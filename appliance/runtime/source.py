@@ -10,6 +10,7 @@ Semantics: Kafka Connect 4.3.1 AbstractWorkerSourceTask. Thread: one per task.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from appliance.api import Batch, SourceTask
@@ -47,6 +48,8 @@ log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerSourceTask")
 RETRY_PAUSE_S = 1.0
 SINGLE_BROKER_HOLD_S = 3.0
 LAPSED_FLUSH_S = 0.5
+_SILENT_S = 5.0
+"""After this time without an acknowledgement of what is under way the task says that it waits."""
 _PART_ROWS = 256
 """What is encoded and produced at a time: payloads of more leave the processor's caches in between."""
 
@@ -89,6 +92,10 @@ class SourceRunner:
         self._hold_known = False
         self._undelivered = False
         self._troubled = False
+        self._acknowledged = 0
+        self._acknowledged_s = now_s
+        self._silent = False
+        self._delivered: Delivery | None = None
         self._task: SourceTask | None = None
 
     def run(self) -> None:
@@ -99,7 +106,8 @@ class SourceRunner:
         ref = self._start.plugins["task"]
         task: SourceTask = imported(ref.task or ref.target)()
         self._task = task
-        delivery = self._delivery(tells=task.has_more is not None)
+        delivery = self._delivered = self._delivery(tells=task.has_more is not None)
+        closers: list[Callable[[], None]] = [pipeline.close, delivery.abort, delivery.close]
         try:
             context = SourceContext(
                 self._start.id,
@@ -110,10 +118,11 @@ class SourceRunner:
                 self._offsets,
             )
             if not self._control.stopping:
+                closers.insert(0, task.close)
                 task.start(context, self._start.config)
             self._loop(task, pipeline, delivery)
         finally:
-            for close in (task.close, pipeline.close, delivery.abort, delivery.close):
+            for close in closers:
                 try:
                     close()
                 except Exception:
@@ -260,12 +269,32 @@ class SourceRunner:
             self._next_commit_s = now_s + self._flush_every_s
         elif self._submitted.hold_s and self._submitted.is_due(now_s):
             self._store(task, delivery, now_s, everything=False)
-        if self._ticker.tick(now_s, paused=paused):
-            self._figures.fall_behind(now_s, paused=paused)
-            active = len(delivery.producer)
-            self._figures.gauges["source-record-active-count"] = active
-            self._figures.sampled("source-record-active-count").record(active)
-            self._ticker.publish(now_s)
+        self._tell(delivery, now_s, paused=paused)
+
+    def _wait_for_room(self) -> None:
+        if self._delivered is not None:
+            self._tell(self._delivered, self._clock.monotonic_s(), paused=False)
+
+    def _tell(self, delivery: Delivery, now_s: float, *, paused: bool) -> None:
+        """Publish figures once a second, and whether the broker has acknowledged nothing for long."""
+        if not self._ticker.tick(now_s, paused=paused):
+            return
+        self._figures.fall_behind(now_s, paused=paused)
+        active = len(delivery.producer)
+        self._figures.gauges["source-record-active-count"] = active
+        self._figures.sampled("source-record-active-count").record(active)
+        acknowledged = self._figures.totals["source-record-write-total"] - active
+        if not active or acknowledged != self._acknowledged:
+            self._acknowledged, self._acknowledged_s = acknowledged, now_s
+        silent = now_s - self._acknowledged_s >= _SILENT_S
+        if silent != self._silent:
+            self._silent = silent
+            text = (
+                f"records wait for the brokers at {delivery.servers} to acknowledge them: check that they"
+                " are up and enough replicas in sync; the task goes on by itself"
+            )
+            self._figures.set_trouble(text if silent else None, "broker")
+        self._ticker.publish(now_s)
 
     def _commit(
         self,
@@ -380,7 +409,10 @@ class SourceRunner:
                 transactional_id=f"{worker.group_id}-{task_id}",
             )
             return TransactionalDelivery(
-                pushed(settings) if tells else settings, topic, lambda: self._control.stopping
+                pushed(settings) if tells else settings,
+                topic,
+                lambda: self._control.stopping,
+                self._wait_for_room,
             )
         settings = connector_producer(worker, connector, client_id)
         own = worker_client(worker, f"connector-offsets-{task_id}")
@@ -390,6 +422,7 @@ class SourceRunner:
             topic,
             {**own, "partitioner": "murmur2_random"} if elsewhere and topic else None,
             lambda: self._control.stopping,
+            self._wait_for_room,
         )
 
     def _show(self, state: State) -> None:
