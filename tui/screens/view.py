@@ -213,15 +213,15 @@ class View(Vertical):
         return [] if grid is None else [grid.texts(key) for key in grid.keys]
 
     def head(self, grid: Grid, title: str, usual: str = "", *more: str) -> None:
-        """Give a table its title, and at the right the filter, the order, `more`, or what went wrong.
+        """Give a table its title, and at the right the filter, `more`, the order, or what went wrong.
 
         `usual` names the order that its rows have of themselves, empty where that goes without saying.
         """
         order = grid.order or usual
         words = (
             f"/{self.filter.text}" if self.filter.text else "",
-            f"sort: {order}{', reversed' if grid.sort_reverse else ''}" if order else "",
             *more,
+            f"sort: {order}{', reversed' if grid.sort_reverse else ''}" if order else "",
         )
         note = self.problem or "  ".join(word for word in words if word)
         retitle(grid, title, note)

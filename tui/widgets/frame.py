@@ -77,7 +77,8 @@ def retitle(widget: Widget, title: str, note: str = "") -> None:
 
 def _headline(title: str, note: str, room: int, colour: str, *, ascii: bool) -> Text:
     """Give title and note in `room` cells, the frame's line between them; what is too long is cut."""
-    note = _within(note, max(_LEAST_NOTE, room * 3 // 4), ascii=ascii)
+    spare = room - cell_len(title) - 2
+    note = _within(note, max(_LEAST_NOTE, room // 2, spare), ascii=ascii)
     text = Text(_within(title, max(_LEAST_NOTE, room - cell_len(note) - 2), ascii=ascii))
     line = room - cell_len(text.plain) - cell_len(note) - 2
     text.append(f" {('-' if ascii else '─') * max(0, line)} " if line > 0 else "  ", colour)
