@@ -4,13 +4,15 @@
 Start `deploy/quickstart` first, then run `python deploy/pictures.py` from the repository with an
 environment that has the product. Each picture is what tmux shows, as SVG in tui/pictures. For the picture
 of a rebalance one worker process of the daemon at the address is killed (the daemon starts it again); for
-that of a lost link the script's own relay to the daemon is closed.
+that of a lost link the script's own relay to the daemon is closed; for that of dead letters a sink runs
+meanwhile that cannot read the quickstart's lines.
 """
 
 from __future__ import annotations
 
 import argparse
 import io
+import json
 import os
 import re
 import shlex
@@ -21,8 +23,9 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.request
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -40,14 +43,26 @@ SHOTS = (
     ("connection", ("Escape", "2", "e", "t"), "works"),
     ("workers", ("Escape", "Escape", "Escape", "4"), "Generations"),
     ("offsets", ("5",), "COMMITTED"),
-    ("dlq", ("6",), "FROM TOPIC"),
+    ("dlq", ("6", "Tab"), "JsonParseException|JSON"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
     ("palette", ("Escape", "C-p", "h", "d", "f"), "Find anything"),
 )
-# it may be back before the group has made a generation without it
-REBALANCE = ("rebalance", ("Escape", "Escape", "4"), "restarted|left")
+# whether or not it is back before the group has made a generation without it
+REBALANCE = ("rebalance", ("Escape", "Escape", "4"), "died|left")
 LOST = ("lost", ("1",), "lost")
+LETTERS = {
+    "connector.class": "FilesSink",
+    "topics": "shop-visits",
+    "store.url": "/tmp",
+    "flush.size": "100",
+    "format.class": "io.confluent.connect.hdfs3.json.JsonFormat",
+    "value.converter": "org.apache.kafka.connect.json.JsonConverter",
+    "errors.tolerance": "all",
+    "errors.deadletterqueue.topic.name": "visits-rejected",
+    "errors.deadletterqueue.topic.replication.factor": "1",
+    "errors.deadletterqueue.context.headers.enable": "true",
+}
 WAIT_S = 20.0
 CALM_S = 1.5
 _STYLE = re.compile(r"\x1b\[[0-9;]*m")
@@ -185,6 +200,22 @@ def worker_of(url: str) -> int:
     raise SystemExit(f"pictures: no worker process of this machine listens at {url}")
 
 
+@contextmanager
+def dead_letters(url: str) -> Iterator[None]:
+    """Run a sink meanwhile whose converter cannot read its topic."""
+    address = f"{url}/connectors/visits-as-json"
+    head = {"Content-Type": "application/json"}
+    body = json.dumps(LETTERS).encode()
+    request = urllib.request.Request(f"{address}/config", body, head, method="PUT")
+    urllib.request.urlopen(request, timeout=90).close()
+    try:
+        yield
+    finally:
+        urllib.request.urlopen(
+            urllib.request.Request(address, method="DELETE"), timeout=90
+        ).close()
+
+
 def take(
     terminal: Terminal, shot: tuple[str, tuple[str, ...], str], path: Path, width: int
 ) -> None:
@@ -204,7 +235,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, default=FOLDER)
     options = parser.parse_args()
     options.folder.mkdir(exist_ok=True)
-    with tempfile.TemporaryDirectory() as folder:
+    with tempfile.TemporaryDirectory() as folder, dead_letters(options.url):
         for width, height in SIZES:
             relay = Relay(options.url)
             config = Path(folder) / "contexts.toml"
