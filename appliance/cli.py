@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final
 
 import appliance
+from appliance.config.packaged import add_login
 from appliance.config.properties import load_properties
 from appliance.config.worker import Mode, WorkerConfig
 from appliance.errors import ConfigError, ConnectError
@@ -270,4 +271,5 @@ def _packaged(texts: dict[str, str]) -> dict[str, str]:
         own = f"config.providers.{_PACKAGED_PROVIDER}"
         texts[f"{own}.class"] = _DIRECTORY_PROVIDER
         texts[f"{own}.param.allowed.paths"] = str(credentials)
+    add_login(texts)
     return texts

@@ -24,6 +24,18 @@ listeners.https.ssl.keystore.type=PEM
 listeners.https.ssl.keystore.location=/etc/ingest-appliance/tls.pem
 appliance.rest.users.file=/etc/ingest-appliance/users
 """
+LOGIN = "/etc/ingest-appliance-kafka/client.properties"
+_REACH = """\
+import sys
+from pathlib import Path
+from confluent_kafka.admin import AdminClient
+from appliance.config.properties import load_properties
+from appliance.kafka.clients import translated
+options = {"bootstrap.servers": "127.0.0.1:9092"}
+for file in sys.argv[1:]:
+    options |= translated(load_properties(Path(file)))
+print("reached", len(AdminClient(options).list_topics(timeout=10).topics))
+"""
 # the offsets of all that has flowed are stored by then
 _STORED_S = 16.0
 
@@ -162,6 +174,33 @@ class Administration:
         if self._trial.show("ActiveState") != "active":
             return ""
         return self._trial.show("StatusText")
+
+    def guard_broker(self) -> None:
+        """The broker answers who has its login, and the daemon takes a new one by itself."""
+        promise = self._trial.promise
+        self._write("/root/reach.py", _REACH)
+        self._sh("install -m 644 /root/reach.py /tmp/reach.py")
+        home = "$(dirname $(readlink -f /usr/bin/ingest-appliance))"
+        for who, login, wanted in (
+            ("ingest", LOGIN, True),
+            ("nobody", LOGIN, False),
+            ("nobody", "", False),
+        ):
+            told = self._sh(
+                f"runuser -u {who} -- {home}/python /tmp/reach.py {login} 2>&1", check=False
+            )
+            label = f"{who} {'with' if login else 'without'} the login"
+            promise(
+                f"the broker as {label}",
+                ("\nreached " in f"\n{told}") == wanted,
+                told.strip()[-80:],
+            )
+        before = self._sh(f"cat {LOGIN}")
+        self._sh(f"rm {LOGIN}; systemctl restart ingest-appliance-kafka")
+        served = self._serves()
+        promise("another login is made and taken", served and self._sh(f"cat {LOGIN}") != before)
+        mode = self._sh(f"stat -c '%a %U:%G' {LOGIN}").strip()
+        promise("for root and the daemon's group alone", mode == "640 root:ingest", mode)
 
     def _problems(self, files: str) -> list[dict[str, Any]]:
         told = self._sh(f"ingest-appliance doctor --json {files}", check=False)

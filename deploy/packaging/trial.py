@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from deploy.packaging.administration import Administration
+from deploy.packaging.administration import LOGIN, Administration
 from deploy.packaging.build import DIST, MOST_BYTES
 from deploy.packaging.flows import STATE, Flow, Lines, Rows
 from deploy.packaging.promises import Promises
@@ -110,6 +110,7 @@ def try_out(release: str) -> int:
             care.use_rest,
             care.keep_files,
             care.heed_doctor,
+            care.guard_broker,
             trial.survive_kill,
             trial.survive_stop_signal,
             trial.refuse_second,
@@ -379,8 +380,12 @@ class _Trial(Promises):
             "topics": "cat $(find /var/lib/ingest-appliance-kafka -name '*.log')",
             "the state folder": f"cat $(find {STATE} -type f)",
         }
-        # the pattern comes from the secret's file: on a command line it would find itself
-        pattern = "/etc/ingest-appliance/secrets/canary"
+        # the patterns come from a file: on a command line they would find themselves
+        pattern = "/root/secrets"
+        self.system.sh(
+            f"(cat /etc/ingest-appliance/secrets/canary; echo; grep -o '[^\"]*\";$' {LOGIN} "
+            f"| tr -d '\";') >{pattern}"
+        )
         for place, command in places.items():
             found = self.system.sh(f"{command} 2>/dev/null | grep -acf {pattern}", check=False)
             self.promise(f"the secret is not in {place}", found.strip() == "0", found.strip())

@@ -12,16 +12,19 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import subprocess
 import threading
 import time
 import tty
+from pathlib import Path
 from typing import Any
 
 import pymysql
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 TOPIC = "cut.shop.orders"
+_LOGIN = Path("/etc/ingest-appliance-kafka/client.properties")
 _PAUSE_S = 0.05
 _line = os.open("/dev/ttyS1", os.O_RDWR | os.O_NOCTTY)
 _lock = threading.Lock()
@@ -56,11 +59,20 @@ def commit() -> None:
             time.sleep(1)
 
 
+def login() -> dict[str, str]:
+    """Give how the broker's unit says that its clients log in, once it has said so."""
+    while not _LOGIN.exists():
+        time.sleep(1)
+    options = dict(re.findall(r"(?m)^([a-z.]+)=(.*)$", _LOGIN.read_text()))
+    user, password = re.findall(r'"([^"]*)"', options.pop("sasl.jaas.config"))
+    return options | {"sasl.username": user, "sasl.password": password}
+
+
 def read() -> None:
     """Read the topic from its first record to its end, and what comes after."""
     consumer = Consumer(
         {
-            "bootstrap.servers": "127.0.0.1:9092",
+            **login(),
             "group.id": "witness",
             "enable.auto.commit": False,
             "auto.offset.reset": "earliest",
