@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
+import io
 import os
 import platform
 import threading
+import time
 from pathlib import Path
 from typing import Self
 
+import fastavro
+
 _TICKS = os.sysconf("SC_CLK_TCK")
+_NARROW = {
+    "emp_no": 10001,
+    "birth_date": "1953-09-02",
+    "first_name": "Georgi",
+    "last_name": "Facello",
+    "gender": "M",
+    "hire_date": "1986-06-26",
+}
+_ROUNDS = 5
+_WRITTEN = 50_000
+_THERE_S = 1.75e-6
 
 
 def tree(root: int) -> list[int]:
@@ -86,6 +101,29 @@ class Peak:
         self._thread.join()
 
 
+def slowness() -> float:
+    """Give how many times slower this machine's Python is than that for which absolute figures are wanted.
+
+    Measured is what both have in common: fastavro writing a narrow row, 1.75 us there (2 vCPU of a Zen 5).
+    """
+    schema = fastavro.parse_schema(
+        {
+            "type": "record",
+            "name": "t",
+            "fields": [
+                {"name": name, "type": "int" if name == "emp_no" else "string"} for name in _NARROW
+            ],
+        }
+    )
+    rounds = []
+    for _ in range(_ROUNDS):
+        began = time.process_time()
+        for _ in range(_WRITTEN):
+            fastavro.schemaless_writer(io.BytesIO(), schema, _NARROW)
+        rounds.append((time.process_time() - began) / _WRITTEN)
+    return min(rounds) / _THERE_S
+
+
 def machine() -> str:
     """Give one line about the machine."""
     cpu = next(
@@ -96,5 +134,6 @@ def machine() -> str:
     memory = int(Path("/proc/meminfo").read_text().split()[1]) / 1e6
     return (
         f"{os.cpu_count()} x {cpu}, {memory:.0f} GB, Linux {platform.release()}, "
-        f"CPython {platform.python_version()}"
+        f"CPython {platform.python_version()}, {slowness():.1f} times the cost of a row on the machine "
+        "of the absolute figures"
     )
