@@ -142,6 +142,20 @@ class Client:
         finally:
             connection.close()
 
+    def lines(self, *path: str, **query: Any) -> Iterator[Any]:
+        """Give what an answer of JSON lines holds as it comes, however long it is. Raises ClientError."""
+        connection = self._connection(self._timeout_s)
+        headers = {"Accept": "application/x-ndjson"}
+        try:
+            response = self._send(connection, "GET", _target(path, query), None, headers)
+            if response.status != 200:
+                raise AnswerError(response.status, _message(response.status, response.read()))
+            yield from map(json.loads, response)
+        except (OSError, http.client.HTTPException) as error:
+            raise UnreachableError(self._unreachable(error)) from error
+        finally:
+            connection.close()
+
     def _send(
         self,
         connection: http.client.HTTPConnection,

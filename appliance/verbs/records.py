@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import base64
+import itertools
 import json
 import shutil
 import sys
@@ -30,7 +31,6 @@ _CONSOLE: Final = ("appliance", "v1")
 _EVERY_S: Final = 1.0
 _LETTER: Final = ("place", "time", "origin", "stage", "error")
 _PLACE: Final = "PARTITION@OFFSET"
-_EXPORTED: Final = 5000
 
 
 def add_to(commands: Any) -> None:
@@ -134,7 +134,7 @@ def _add_dlq(commands: Any, parent: argparse.ArgumentParser) -> None:
                 help="key and value as well, read as auto, json, text, hex, ..",
             )
         if name == "export":
-            limit_option(action, _EXPORTED)
+            limit_option(action)
             action.add_argument(
                 "--raw",
                 type=Path,
@@ -232,27 +232,26 @@ def _row(letter: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _export(client: Client, options: argparse.Namespace) -> int:
-    for letter in _letters(client, options):
+    found = client.lines(*_CONSOLE, "dlq", options.topic, "export", **_where(options))
+    for letter in itertools.islice(found, options.limit):
         if options.raw is None:
             print(json.dumps(letter, ensure_ascii=False))
         else:
-            _put_raw(client, options, letter["partition"], letter["offset"])
+            _put_raw(options.raw, letter)
     return 0
 
 
-def _put_raw(client: Client, options: argparse.Namespace, partition: int, offset: int) -> None:
-    """Write a letter's value, whole, to its file. Raises ClientError when the daemon gives a part of it."""
-    place = f"{partition}@{offset}"
-    path = (*_CONSOLE, "dlq", options.topic, "records", str(partition), str(offset))
-    value = client.get(*path)["value"]
+def _put_raw(folder: Path, letter: Mapping[str, Any]) -> None:
+    """Write a letter's value, whole, to its file. Raises ClientError when the daemon gave a part of it."""
+    place, value = f"{letter['partition']}@{letter['offset']}", letter["value"]
     if value["text"] is None and "bytes_b64" not in value:
         print(f"{place}: without a value", file=sys.stderr)
         return
     content = base64.b64decode(value["bytes_b64"])
     if len(content) != value["size"]:
         raise ClientError(f"{place}: the daemon gave {len(content)} of {value['size']} bytes")
-    options.raw.mkdir(mode=0o700, parents=True, exist_ok=True)
-    (options.raw / place).write_bytes(content)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    (folder / place).write_bytes(content)
 
 
 def _replay(client: Client, options: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 class Console(BaseHTTPRequestHandler):
     """Keeps what it was asked; what stands in no table is 404.
 
-    `answers` is by path, without `/appliance/v1/` and query, or by method and path.
+    `answers` is by path, without `/appliance/v1/` and query, or by method and path; bytes go as they are.
     """
 
     answers: ClassVar[dict[str, Any]] = {}
@@ -39,7 +39,7 @@ class Console(BaseHTTPRequestHandler):
         bare = self.path.partition("?")[0].removeprefix("/appliance/v1").lstrip("/")
         known = [name for name in (f"{self.command} {bare}", bare) if name in self.answers]
         found = self.answers[known[0]] if known else {"message": f"{bare} not found"}
-        body = json.dumps(found).encode()
+        body = found if isinstance(found, bytes) else json.dumps(found).encode()
         self.send_response(200 if known else 404)
         self.send_header("content-length", str(len(body)))
         self.end_headers()

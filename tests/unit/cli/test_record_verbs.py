@@ -59,6 +59,10 @@ def test_letters_are_a_table_when_shown(url, capsys):
     assert "0@7    2026-09-21T14:13:20Z  orders/3@88" in capsys.readouterr().out
 
 
+def lines(letters: list[dict[str, Any]]) -> bytes:
+    return b"".join(json.dumps(letter).encode() + b"\n" for letter in letters)
+
+
 @pytest.mark.parametrize(("failing", "code"), [(0, 0), (2, 1)])
 def test_dry_run_says_by_its_code_whether_letters_still_fail(url, failing, code, capsys):
     """A script can look before it replays."""
@@ -123,20 +127,30 @@ def test_edited_letters_alone_are_replayed_when_they_come_from_files(url, capsys
     capsys.readouterr()
 
 
+def test_all_letters_are_exported_when_no_limit_is_given(url, capsys):
+    """A line each, as the daemon streams them; a limit ends it."""
+    letters = [{**LETTER, "offset": offset} for offset in range(7_000)]
+    Console.answers = {"dlq/dlq.t/export": lines(letters)}
+    words = ["dlq", "export", "dlq.t", "--where", "stage=PUT", "--url", url]
+    assert cli.main(words) == 0
+    assert [json.loads(line) for line in capsys.readouterr().out.splitlines()] == letters
+    assert "stage=PUT" in Console.asked[0]
+    assert cli.main([*words, "--limit", "2"]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 2
+
+
 def test_values_are_files_when_letters_are_exported_raw(url, capsys, tmp_path):
     """Whole, or the verb fails; what has no value makes no file."""
-    letters = [{**LETTER, "offset": offset} for offset in (7, 8)]
     value = {"text": "x", "size": 2, "bytes_b64": base64.b64encode(b"\x00\xff").decode()}
-    Console.answers = {
-        "dlq/dlq.t/records": letters,
-        "dlq/dlq.t/records/0/7": {"value": value},
-        "dlq/dlq.t/records/0/8": {"value": {"text": None, "size": 0}},
-    }
+    with_value = {**LETTER, "offset": 7, "value": value}
+    without = {**LETTER, "offset": 8, "value": {"text": None, "size": 0}}
+    Console.answers = {"dlq/dlq.t/export": lines([with_value, without])}
     words = ["dlq", "export", "dlq.t", "--raw", str(tmp_path / "raw"), "--url", url]
     assert cli.main(words) == 0
     assert [file.name for file in (tmp_path / "raw").iterdir()] == ["0@7"]
     assert (tmp_path / "raw/0@7").read_bytes() == b"\x00\xff"
-    Console.answers["dlq/dlq.t/records/0/7"] = {"value": {**value, "size": 70_000}}
+    cut = {**with_value, "value": {**value, "size": 70_000}}
+    Console.answers = {"dlq/dlq.t/export": lines([cut])}
     assert cli.main(words) == 1
     assert "0@7: the daemon gave 2 of 70000 bytes" in capsys.readouterr().err
 
