@@ -145,9 +145,8 @@ class Client:
     def lines(self, *path: str, **query: Any) -> Iterator[Any]:
         """Give what an answer of JSON lines holds as it comes, however long it is. Raises ClientError."""
         connection = self._connection(self._timeout_s)
-        headers = {"Accept": "application/x-ndjson"}
         try:
-            response = self._send(connection, "GET", _target(path, query), None, headers)
+            response = self._send(connection, "GET", _target(path, query), None, {})
             if response.status != 200:
                 raise AnswerError(response.status, _message(response.status, response.read()))
             yield from map(json.loads, response)

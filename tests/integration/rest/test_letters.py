@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import json
-import urllib.request
 import uuid
 from typing import Any
 
 import pytest
 from confluent_kafka import Consumer, Producer
 
-from appliance.client import AnswerError
+from appliance.client import AnswerError, Client
 from appliance.kafka.topics import create_topic
 from appliance.rest.console.payloads import LONGEST
 from deploy.parts import free_ports
@@ -150,8 +148,7 @@ def test_list_cuts_a_large_payload_and_one_letter_gives_it_whole(queue):
     whole = queue.ask("records/1/5")["value"]
     assert whole["cut"] is False
     assert base64.b64decode(whole["bytes_b64"]) == LARGE
-    with urllib.request.urlopen(f"{queue.url}/appliance/v1/dlq/{queue.topic}/export") as answer:
-        exported = [json.loads(line) for line in answer]
+    exported = list(Client(queue.url).lines("appliance", "v1", "dlq", queue.topic, "export"))
     assert len(exported) == 12
     values = {one["key"]["text"]: one["value"]["bytes_b64"] for one in exported}
     assert base64.b64decode(values["k11"]) == LARGE
