@@ -14,7 +14,7 @@ import math
 import os
 import pathlib
 from collections.abc import Iterator
-from typing import Any, TypeGuard
+from typing import Any, TypeGuard, cast
 
 from appliance.data import (
     Field,
@@ -60,7 +60,7 @@ def read_schema(form: Any) -> Schema | None:
         doc=form.get("doc"),
         parameters=form.get("parameters"),
         fields=tuple(
-            Field(f["field"], i, read_schema(f))  # type: ignore[arg-type]  # read as it was recorded
+            Field(f["field"], i, cast("Schema", read_schema(f)))
             for i, f in enumerate(form.get("fields", ()))
         ),
         key_schema=read_schema(form.get("keys")),

@@ -7,6 +7,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,10 @@ def append(file: Path, text: str) -> None:
         out.write(text)
 
 
+def ends_with(file: Path, text: str) -> bool:
+    return file.read_text().endswith(text)
+
+
 def test_lines_arrive_to_the_byte_when_appended_one_by_one(rig, unique_name, tmp_path):
     """File to topic to file, with Connect's JSON and the byte position stored."""
     file, out = tmp_path / "in.txt", tmp_path / "out.txt"
@@ -47,7 +52,7 @@ def test_lines_arrive_to_the_byte_when_appended_one_by_one(rig, unique_name, tmp
     rig.start(sink(f"{unique_name}-out", out, unique_name))
     for line in ("Hola", "Adéu", "Otra línea"):
         append(file, line + "\n")
-        wait_until(lambda: out.read_text().endswith(line + "\n"), f"{line} in the sink")  # noqa: B023 - called within its turn
+        wait_until(partial(ends_with, out, line + "\n"), f"{line} in the sink")
     assert out.read_text() == "Hola\nAdéu\nOtra línea\n"
     messages = consume(rig.bootstrap, unique_name, 3)
     assert messages[0].value() == b'{"schema":{"type":"string","optional":false},"payload":"Hola"}'

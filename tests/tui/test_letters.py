@@ -315,7 +315,7 @@ async def test_groups_are_those_of_all_of_the_queue():
         await until(lambda: app.view.filter.text == "stage:TASK_PUT full")
 
 
-async def test_end_of_a_job_is_told_when_its_worker_has_started_anew():
+async def test_end_of_a_job_is_told_when_its_worker_has_started_anew(monkeypatch):
     """Nothing says that it goes on; what it did stays."""
     app, daemon = console(1)
     daemon.state = "running"
@@ -325,7 +325,7 @@ async def test_end_of_a_job_is_told_when_its_worker_has_started_anew():
             raise AnswerError(404, "Job not found on this worker.")
         return await Daemon.request(daemon, method, path, body)
 
-    daemon.request = gone  # type: ignore[method-assign] # the job alone is forgotten
+    monkeypatch.setattr(daemon, "request", gone)
     async with app.run_test(size=(120, 36)) as pilot:
         await open_view(pilot, 6)
         await pilot.press("r")

@@ -27,7 +27,7 @@ def test_folder_is_refused_when_everybody_may_write_there(tmp_path):
         keep_private(tmp_path / "run", OPTION)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="gives a folder to another user")
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root, as in CI, can give a folder away")
 def test_folder_is_refused_when_another_user_made_it(tmp_path):
     """A folder or link that somebody laid in the way."""
     (tmp_path / "theirs").mkdir()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from concurrent.futures import Future
+from typing import Any
 
 from appliance.clock import ManualClock
 from appliance.errors import RetriableError
@@ -33,8 +34,8 @@ class FakeLog:
 
 def test_events_take_the_logs_offsets_as_ids():
     """What one worker writes every worker numbers alike."""
-    log = FakeLog()
-    journal = Journal(log, "w1", ManualClock(5))  # type: ignore[arg-type]  # a fake
+    log: Any = FakeLog()
+    journal = Journal(log, "w1", ManualClock(5))
     seen: list[Event] = []
     journal.subscribe(seen.append)
 
@@ -53,8 +54,8 @@ def test_events_take_the_logs_offsets_as_ids():
 
 def test_gap_is_told_when_older_events_are_forgotten():
     """A reader learns whether something is missing between its place and the ring."""
-    log = FakeLog()
-    journal = Journal(log, "w1")  # type: ignore[arg-type]  # a fake
+    log: Any = FakeLog()
+    journal = Journal(log, "w1")
     journal.append("task", {})
 
     assert journal.after(40)[1]
@@ -75,9 +76,9 @@ def test_recent_events_are_given_when_they_came_lately():
 
 def test_one_warning_is_logged_when_events_cannot_be_written(caplog):
     """An outage costs events, not the herder, and not the log's readability."""
-    log = FakeLog()
+    log: Any = FakeLog()
     log.error = RetriableError("no broker")
-    journal = Journal(log, "w1", ManualClock())  # type: ignore[arg-type]  # a fake
+    journal = Journal(log, "w1", ManualClock())
 
     journal.append("task", {})
     journal.append("task", {})

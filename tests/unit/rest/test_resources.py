@@ -243,7 +243,8 @@ def test_rebalance_is_a_conflict_only_where_connect_says_so(client, context):
 def test_stage_is_told_when_the_worker_does_not_answer_in_time():
     """A timed-out request says what the worker is doing."""
     context = make_context({"appliance.rest.timeout.ms": "1000"})
-    context.herder.pending = Future()  # type: ignore[attr-defined]  # the fake's own
+    herder: Any = context.herder
+    herder.pending = Future()
     client = TestClient(create_app(context))
     answer = client.get("/connectors")
 

@@ -156,7 +156,8 @@ def test_values_are_written_as_java_prints_them(tmp_path) -> None:
     file = tmp_path / "out"
     file.write_text("before\n")
     task = FileStreamSinkTask()
-    task.start(Context(), {"file": str(file)})  # type: ignore[arg-type]  # a fake
+    context: Any = Context()
+    task.start(context, {"file": str(file)})
     schema = SchemaBuilder.struct().field("a", INT32_SCHEMA).build()
     task.put([Batch("t", ["x", None, NULL]), Batch("t", [(1,)], schema), Batch("t", [{"a": 1}])])
     task.flush({})
@@ -166,5 +167,6 @@ def test_values_are_written_as_java_prints_them(tmp_path) -> None:
 
 def test_task_fails_when_the_file_cannot_be_opened(tmp_path) -> None:
     """The message names the file and the reason."""
+    context: Any = Context()
     with pytest.raises(ConnectError, match="Couldn't find or create file"):
-        FileStreamSinkTask().start(Context(), {"file": str(tmp_path / "no" / "f")})  # type: ignore[arg-type]  # a fake
+        FileStreamSinkTask().start(context, {"file": str(tmp_path / "no" / "f")})
