@@ -1,8 +1,9 @@
 """A topic of one partition as an ordered list of values: read whole, appended with acknowledgement.
 
 For connectors that keep notes of their own (the schema history). One thread; clients are made when they
-are first needed. A failure is final after the time given: what could not be kept must not be passed over by
-going on. Semantics: Debezium 3.6 KafkaSchemaHistory, whose tasks fail then too.
+are first needed. What cannot be read may be tried again; what cannot be kept is final after the time given,
+since it must not be passed over by going on. Semantics: Debezium 3.6 KafkaSchemaHistory, whose tasks fail in
+both cases.
 """
 
 from __future__ import annotations
@@ -20,8 +21,28 @@ from confluent_kafka import (
     TopicPartition,
 )
 
-from appliance.errors import ConfigError, ConnectError
+from appliance.errors import ConfigError, ConnectError, RetriableError
 
+_REFUSED: Final = frozenset(
+    {
+        KafkaError._AUTHENTICATION,
+        KafkaError._SSL,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError.UNSUPPORTED_SASL_MECHANISM,
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.CLUSTER_AUTHORIZATION_FAILED,
+    }
+)
+_PASSING: Final = frozenset(
+    {
+        KafkaError._TRANSPORT,
+        KafkaError._ALL_BROKERS_DOWN,
+        KafkaError._RESOLVE,
+        KafkaError._TIMED_OUT,
+        KafkaError.REQUEST_TIMED_OUT,
+    }
+)
+"""Errors of brokers that are away; others say themselves that they are worth another attempt."""
 _POLL_S: Final = 0.1
 _WRITE_TIMEOUT_S: Final = 60.0
 
@@ -50,20 +71,31 @@ class OrderedTopic:
         self._create_timeout_s = create_timeout_s
         self._patience_s = patience_s
         self._producer: Producer | None = None
+        self._faults: list[KafkaError] = []
 
-    def _failure(self, doing: str, reason: str) -> ConnectError:
+    def _failure(self, doing: str, error: KafkaError) -> ConnectError:
+        """Give the error of a client that read or made; what it was told of in `_faults` goes before."""
+        told = next((fault for fault in self._faults if fault.code() in _REFUSED), error)
+        if told.code() in _REFUSED:
+            remedy = "check the login, its rights and certificates, then restart the task"
+            return ConnectError(f"{doing} topic {self.name} failed: {told.str()}; {remedy}")
+        text = self._text(doing, told.str())
+        passing = told.retriable() or told.code() in _PASSING
+        return RetriableError(text) if passing else ConnectError(f"{text}, then restart the task")
+
+    def _text(self, doing: str, reason: str) -> str:
         servers = self._producer_config.get("bootstrap.servers", "")
-        return ConnectError(
+        return (
             f"{doing} topic {self.name} failed: {reason}; check that the brokers at {servers} are up and "
-            "can be reached, then restart the task"
+            "can be reached"
         )
 
     def size(self) -> int:
         """Give how many values the topic holds, 0 where it does not exist.
 
-        Raises ConfigError when it has more than one partition, ConnectError without brokers.
+        Raises ConfigError when it has more than one partition, RetriableError without brokers.
         """
-        consumer = Consumer(self._reader_config())
+        consumer = self._reader()
         try:
             low, high = self._bounds(consumer)
             return high - low
@@ -85,10 +117,13 @@ class OrderedTopic:
             low, high = consumer.get_watermark_offsets(partition, timeout=self._query_timeout_s)
             return int(low), int(high)
         except KafkaException as error:
-            raise self._failure("Looking for", error.args[0].str()) from error
+            # the request fails for want of a broker; why there is none is told apart from it
+            consumer.poll(0)
+            raise self._failure("Looking for", error.args[0]) from error
 
-    def _reader_config(self) -> dict[str, Any]:
-        return {
+    def _reader(self) -> Consumer:
+        self._faults = []
+        config: dict[str, Any] = {
             "group.id": f"{self.name}-reader",
             "enable.auto.commit": False,
             "enable.auto.offset.store": False,
@@ -97,27 +132,35 @@ class OrderedTopic:
             # an empty answer, which tells of the end, is not worth waiting for
             "fetch.wait.max.ms": 10,
             "log_level": 0,
+            "error_cb": self._faults.append,
             **self._consumer_config,
         }
+        return Consumer(config)
 
     def create(self, config: Mapping[str, str]) -> None:
-        """Make the topic if it is missing. Raises ConnectError."""
+        """Make the topic if it is missing. Raises ConnectError, RetriableError without brokers."""
         # the admin module is large, and most starts find the topic there
         from confluent_kafka.admin import AdminClient
         from confluent_kafka.cimpl import NewTopic
 
-        admin = AdminClient({"log_level": 0, **self._consumer_config})
+        self._faults = []
+        watched: dict[str, Any] = {"log_level": 0, "error_cb": self._faults.append}
+        admin = AdminClient({**watched, **self._consumer_config})
         new = NewTopic(self.name, 1, -1, config=dict(config))
         try:
             futures = admin.create_topics([new], request_timeout=self._create_timeout_s)
             futures[self.name].result(self._create_timeout_s + 5)
         except KafkaException as error:
             if error.args[0].code() != KafkaError.TOPIC_ALREADY_EXISTS:
-                raise self._failure("Making", error.args[0].str()) from error
+                admin.poll(0)
+                raise self._failure("Making", error.args[0]) from error
 
     def read(self) -> Iterator[bytes | None]:
-        """Give all values in order, up to the end as it is now. Raises ConnectError."""
-        consumer = Consumer(self._reader_config())
+        """Give all values in order, up to the end as it is now.
+
+        Raises ConnectError, RetriableError without brokers.
+        """
+        consumer = self._reader()
         try:
             low, high = self._bounds(consumer)
             if low == high:
@@ -127,7 +170,9 @@ class OrderedTopic:
             while True:
                 messages = consumer.consume(1000, _POLL_S)
                 if not messages and time.monotonic() - last_s > self._patience_s:
-                    raise self._failure("Reading", f"nothing came for {self._patience_s:.0f} s")
+                    raise RetriableError(
+                        self._text("Reading", f"nothing came for {self._patience_s:.0f} s")
+                    )
                 for message in messages:
                     error = message.error()
                     if error is None:
@@ -137,7 +182,7 @@ class OrderedTopic:
                     elif error.code() == KafkaError._PARTITION_EOF:
                         return
                     elif not error.retriable():
-                        raise self._failure("Reading", error.str())
+                        raise self._failure("Reading", error)
                 if messages:
                     last_s = time.monotonic()
         finally:
@@ -159,9 +204,12 @@ class OrderedTopic:
                 self._producer.poll(0)
             left = self._producer.flush(_WRITE_TIMEOUT_S + 30)
         except (KafkaException, BufferError) as error:
-            raise self._failure("Writing to", str(error)) from error
+            raise self._unwritten(str(error)) from error
         if failures or left:
-            raise self._failure("Writing to", failures[0] if failures else "no answer in time")
+            raise self._unwritten(failures[0] if failures else "no answer in time")
+
+    def _unwritten(self, reason: str) -> ConnectError:
+        return ConnectError(f"{self._text('Writing to', reason)}, then restart the task")
 
     def _new_producer(self) -> Producer:
         return Producer(

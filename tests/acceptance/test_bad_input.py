@@ -261,6 +261,47 @@ def test_trace_says_so_when_the_position_was_purged(site, database, unique_name)
     site.delete(name)
 
 
+def test_capture_waits_and_says_so_when_its_server_is_away_at_the_start(
+    site, database, unique_name
+):
+    """A task restarted meanwhile runs, names the server, stops at once, and goes on by itself."""
+    database.sql("CREATE TABLE shop.away (id INT PRIMARY KEY)")
+    config = cdc(site, database.port, unique_name, table__include__list="shop.away")
+    name = site.create(unique_name, config)
+    wait_until(
+        lambda: site.ask("GET", f"/connectors/{name}/offsets")[1]["offsets"], "an offset is stored"
+    )
+    database.stop()
+    try:
+        assert site.ask("POST", f"/connectors/{name}/tasks/0/restart")[0] == 204
+        told = f"Connecting on 127.0.0.1:{database.port} failed"
+        wait_until(lambda: told in (site.trouble(name) or ""), "the new task names the server")
+        assert "check that the server is up" in (site.trouble(name) or "")
+        assert site.task(name)["state"] == "RUNNING"
+        with urllib.request.urlopen(f"{site.daemon.url}/metrics", timeout=10) as answer:
+            figures = answer.read().decode().splitlines()
+        (shown,) = (
+            line for line in figures if "_task_trouble{" in line and f'"{unique_name}"' in line
+        )
+        assert shown.endswith(" 1")
+        wait_until(
+            lambda: site.logged(unique_name, told, "next attempt in 10.0 s"), "a long pause"
+        )
+        began_s = time.monotonic()
+        site.ask("PUT", f"/connectors/{name}/stop")
+        wait_until(lambda: not site.task(name), "the task is gone")
+        assert time.monotonic() - began_s < 5
+        site.ask("PUT", f"/connectors/{name}/resume")
+        wait_until(lambda: told in (site.trouble(name) or ""), "it waits again")
+    finally:
+        database.start()
+    database.sql("INSERT INTO shop.away VALUES (1)")
+    (change,) = payloads(site.bootstrap, f"{unique_name}.shop.away", 1)
+    assert json.loads(change)["after"] == {"id": 1}
+    wait_until(lambda: not site.trouble(name), "the task waits no more")
+    site.delete(name)
+
+
 def test_changes_come_without_keys_when_a_table_has_none(site, database, unique_name):
     """A table without a primary key is captured; nothing is wrong with it."""
     config = cdc(site, database.port, unique_name, table__include__list="shop.keyless")

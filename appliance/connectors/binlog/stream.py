@@ -141,7 +141,8 @@ class BinlogStream:
             ) from error
         except pymysql.MySQLError as error:
             self.disconnect()
-            raise_database_error(error, "Opening the binlog stream")
+            where = f"{self._settings.get('host')}:{self._settings.get('port')}"
+            raise_database_error(error, f"Opening the binlog stream of {where}")
         self._take_over()
 
     def _open(self, **settings: Any) -> Connection[Any]:
@@ -329,6 +330,8 @@ _REFUSED: Final = {
     1142: "grant SELECT on the table to database.user",
     1049: "check the database's name",
 }
+_CLIENT_ERRORS: Final = range(2000, 3000)
+"""What the client finds by itself: no connection, or one that ended."""
 
 
 def raise_database_error(error: pymysql.MySQLError, doing: str) -> NoReturn:
@@ -343,4 +346,5 @@ def raise_database_error(error: pymysql.MySQLError, doing: str) -> NoReturn:
         ) from error
     if code in _REFUSED:
         raise ConnectError(f"{doing} failed: {text}; {_REFUSED[code]}") from error
-    raise ConnectionLostError(f"{doing} failed: {text} (error {code})") from error
+    remedy = "; check that the server is up" if code in _CLIENT_ERRORS else ""
+    raise ConnectionLostError(f"{doing} failed: {text} (error {code}){remedy}") from error

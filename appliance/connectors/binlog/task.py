@@ -18,7 +18,7 @@ from appliance.connectors.binlog.catalog import Catalog
 from appliance.connectors.binlog.config import parse
 from appliance.connectors.binlog.distance import Distance, Pace
 from appliance.connectors.binlog.heartbeat import Heartbeat
-from appliance.connectors.binlog.history import open_history
+from appliance.connectors.binlog.history import SchemaHistory, open_history
 from appliance.connectors.binlog.neglected import warn_of_neglected
 from appliance.connectors.binlog.plan import Plan, make_plan
 from appliance.connectors.binlog.position import Mark, Position
@@ -62,7 +62,9 @@ class BinlogSourceTask(SourceTask):
         self._stream: BinlogStream | None = None
         self._streaming: Streaming | None = None
         self._snapshot: Iterator[list[Batch]] | None = None
+        self._history: SchemaHistory | None = None
         self._schemas: TableSchemas | None = None
+        self._opened = False
         self._distance: Distance | None = None
         self._pace = Pace()
         self._heartbeat: Heartbeat | None = None
@@ -74,44 +76,22 @@ class BinlogSourceTask(SourceTask):
         self._told: Mark | None = None
 
     def start(self, context: SourceTaskContext, config: Mapping[str, str]) -> None:
-        """Check the server, restore the schemas, decide about the snapshot. Raises ConnectError."""
+        """Take the configuration and open what it names; a server that is away is left to `poll`.
+
+        Raises ConnectError.
+        """
         self._context, self._config = context, config
         parsed = self._parsed = parse(self.dialect, config)
         warn_of_neglected(config, parsed)
         self._partition = {"server": parsed["topic.prefix"]}
         self._options = self.event_options(parsed)
-        stored = context.offsets([self._partition])[0] or None
-        history = open_history(
+        self._stored = context.offsets([self._partition])[0] or None
+        self._history = open_history(
             parsed,
             context.client_config("schema.history.internal.producer."),
             context.client_config("schema.history.internal.consumer."),
         )
-        with Server(self.dialect, parsed) as server:
-            problems = server.problems()
-            if problems:
-                raise ConnectError("The server cannot be captured: " + "; ".join(problems))
-            catalog = Catalog(
-                ignore_case=server.ignores_case,
-                server_charset=server.variable("character_set_server"),
-            )
-            self._schemas = TableSchemas(
-                self.dialect, config, parsed, history, catalog=catalog, clock=self._clock
-            )
-            plan = make_plan(
-                parsed,
-                stored,
-                history_exists=history.exists,
-                position_available=server.has_position,
-            )
-            unread = missing_select(server, parsed) if plan.schema or plan.data else []
-            if unread:
-                raise ConnectError("The server cannot be captured: " + "; ".join(unread))
-            if parsed["guardrail.collections.max"] > 0:
-                self._schemas.check_guardrail(server.tables())
-            self._uses_gtids = server.gtid_mode() and not parsed["gtid.ignore.on.recovery"]
-        self._plan = plan
         self._measured_ms = 0
-        self._heartbeat = Heartbeat(self.dialect, parsed, self._schemas.names.heartbeat)
         silence_s = parsed["connect.keep.alive.interval.ms"] / 1000
         self._stream = BinlogStream(
             connection_settings(parsed),
@@ -125,7 +105,50 @@ class BinlogSourceTask(SourceTask):
             annotate=bool(parsed["include.query"]),
         )
         self._distance = Distance(self.dialect, parsed)
-        self._begin(plan, config)
+        self._open(self._history)
+
+    def _open(self, history: SchemaHistory) -> None:
+        """Check the server, decide about the snapshot, restore the schemas.
+
+        What is away puts all of it off to the next attempt. Raises ConnectError.
+        """
+        try:
+            plan = self._make_plan(history)
+            self._context.set_trouble(None)
+            self._begin(plan, self._config)
+        except RetriableError as error:
+            self._failed(error)
+        else:
+            self._opened = True
+
+    def _make_plan(self, history: SchemaHistory) -> Plan:
+        parsed = self._parsed
+        with Server(self.dialect, parsed) as server:
+            problems = server.problems()
+            if problems:
+                raise ConnectError("The server cannot be captured: " + "; ".join(problems))
+            catalog = Catalog(
+                ignore_case=server.ignores_case,
+                server_charset=server.variable("character_set_server"),
+            )
+            schemas = TableSchemas(
+                self.dialect, self._config, parsed, history, catalog=catalog, clock=self._clock
+            )
+            plan = make_plan(
+                parsed,
+                self._stored,
+                history_exists=history.exists,
+                position_available=server.has_position,
+            )
+            unread = missing_select(server, parsed) if plan.schema or plan.data else []
+            if unread:
+                raise ConnectError("The server cannot be captured: " + "; ".join(unread))
+            if parsed["guardrail.collections.max"] > 0:
+                schemas.check_guardrail(server.tables())
+            self._uses_gtids = server.gtid_mode() and not parsed["gtid.ignore.on.recovery"]
+        self._plan, self._schemas = plan, schemas
+        self._heartbeat = Heartbeat(self.dialect, parsed, schemas.names.heartbeat)
+        return plan
 
     def event_options(self, parsed: Mapping[str, Any]) -> Options:
         """Give what all events of a configuration have in common; its run id is new at each call."""
@@ -198,6 +221,10 @@ class BinlogSourceTask(SourceTask):
         rest_s = self._not_before_s - self._clock.monotonic_s()
         if rest_s > 0:
             self._context.wait(min(rest_s, _POLL_S))
+            return []
+        if not self._opened:
+            assert self._history is not None  # noqa: S101  set by start
+            self._open(self._history)
             return []
         if self._snapshot is not None:
             try:
@@ -376,8 +403,8 @@ class BinlogSourceTask(SourceTask):
         stream, self._stream = self._stream, None
         if stream is not None:
             stream.close()
-        if self._schemas is not None:
-            self._schemas.history.close()
+        if self._history is not None:
+            self._history.close()
 
 
 class MySqlConnectorTask(BinlogSourceTask):

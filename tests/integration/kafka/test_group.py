@@ -17,11 +17,12 @@ from confluent_kafka.admin._scram import (
 )
 
 from appliance.config.types import Password
-from appliance.errors import ConnectError
+from appliance.errors import ConnectError, RetriableError
 from appliance.herder.protocol import ConnectProtocol
 from appliance.kafka.coordinator import CoordinatorLink, leave_group
 from appliance.kafka.group import GroupMember
 from appliance.kafka.membership import GroupEvent
+from appliance.kafka.ordered import OrderedTopic
 from appliance.kafka.security import Security
 from deploy.parts.kafka import Broker, KafkaCluster
 from deploy.parts.server import HOST, free_ports
@@ -313,6 +314,24 @@ def test_login_is_answered_at_once_when_right_and_when_wrong(own_broker, group, 
         unknown.ensure_active(5)
     assert "wrong" not in str(unknown.fault)
     unknown.close()
+
+
+def test_topic_says_for_good_when_its_login_is_refused_and_not_when_the_broker_is_away(own_broker):
+    """What a connector keeps notes in: time mends an absent broker, not a wrong password."""
+    login = {
+        "bootstrap.servers": own_broker.secured,
+        "security.protocol": "SASL_PLAINTEXT",
+        "sasl.mechanism": "PLAIN",
+        "sasl.username": "ann",
+        "sasl.password": "wrong",
+    }
+    for act in (lambda topic: topic.size(), lambda topic: topic.create({})):
+        with pytest.raises(ConnectError, match="check the login") as refused:
+            act(OrderedTopic("notes", login, login, create_timeout_s=3))
+        assert not isinstance(refused.value, RetriableError)
+        away = {"bootstrap.servers": f"{HOST}:1"}
+        with pytest.raises(RetriableError, match=f"the brokers at {HOST}:1 are up"):
+            act(OrderedTopic("notes", away, away, create_timeout_s=3))
 
 
 def test_member_joins_over_tls_when_it_trusts_the_broker(own_broker, group):
