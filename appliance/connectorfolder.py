@@ -3,7 +3,8 @@
 A connector from a file carries in its configuration, as `appliance.connector.file`, the host and the path
 that own it: so ownership is visible in every answer, known to every worker of the group and still there
 after a restart. A connector whose file cannot be read stays as it is. One that is owned by a host of which
-no worker is a member any more (lost, or renamed) goes to a host that has the same file.
+no worker is a member any more (lost, or renamed) goes to a host that has the same file. A file that is
+refused for what may pass (a server that it names is away, the group has no leader) waits to be tried again.
 
 Threads: `apply` blocks; one thread at a time. Raises nothing: what is wrong is logged and given back.
 """
@@ -15,7 +16,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from pathlib import Path
 from typing import Final, Protocol
 from urllib.parse import quote
@@ -34,6 +35,8 @@ from appliance.errors import (
     NotFoundError,
     RebalanceNeededError,
     RequestTargetError,
+    RetriableError,
+    UnreachableError,
 )
 from appliance.herder.herder import Herder
 from appliance.journal.journal import Journal
@@ -81,30 +84,43 @@ class ConnectorFolder:
         self._clock = clock
         self._stopping = threading.Event()
         self._hosts: frozenset[str] | None = None
+        self._said: dict[str, str] = {}
+        self.waiting: list[str] = []
+        """The paths of files that the last `apply` could not apply but another one may."""
 
     def stop(self) -> None:
         """Let a running `apply` try nothing again; any thread."""
         self._stopping.set()
 
-    def apply(self) -> list[str]:
-        """Bring the group's connectors to what the files say; give a sentence per problem."""
+    def apply(self, only: Container[str] | None = None) -> list[str]:
+        """Bring the group's connectors to what the files say; give a sentence per problem.
+
+        `only`: try these files alone, which had to wait, and remove nothing. A problem is logged then only
+        if it is another one than before.
+        """
         problems: list[str] = []
         self._hosts = None
+        self.waiting = []
+        if only is None:
+            self._said = {}
         try:
             paths = connector_files(self._folder)
         except ConfigError as error:
-            return [_told(str(error))]
+            return [self._tell(str(self._folder), str(error))]
+        if only is not None:
+            paths = [path for path in paths if str(path) in only]
         files, broken = self._read(paths, problems)
         stored = {n: info.config for n, info in self._herder.snapshot().connectors.items()}
         for name, file in files.items():
             step = functools.partial(self._put, file, stored.get(name))
-            self._try(f"Applying {file.path}", step, problems)
-        for name, config in stored.items():
+            if self._try(f"Applying {file.path}", step, problems, "it is tried again by itself"):
+                self.waiting.append(str(file.path))
+        for name, config in stored.items() if only is None else ():
             owner = config.get(OWNER_KEY) or ""
             host, _, path = owner.partition(":")
             if host == self._host and name not in files and path not in broken:
                 step = functools.partial(self._delete, name, owner)
-                self._try(f"Removing {name}", step, problems)
+                self._try(f"Removing {name}", step, problems, "reload again")
         return problems
 
     def _read(
@@ -118,33 +134,47 @@ class ConnectorFolder:
                 file = read_connector_file(path)
             except ConfigError as error:
                 broken.add(str(path))
-                problems.append(_told(str(error)))
+                problems.append(self._tell(str(path), str(error)))
                 continue
             first = files.setdefault(file.name, file)
             if first is not file:
-                problems.append(
-                    _told(
-                        f"Reading {path}: connector {file.name} is defined in {first.path} already. "
-                        "Remove one of the two."
-                    )
+                text = (
+                    f"Reading {path}: connector {file.name} is defined in {first.path} already. "
+                    "Remove one of the two."
                 )
+                problems.append(self._tell(str(path), text))
         return files, broken
 
-    def _try(self, what: str, step: Callable[[], None], problems: list[str]) -> None:
-        """Take a step, again while the group is rebalancing or has no leader."""
+    def _try(
+        self, what: str, step: Callable[[], None], problems: list[str], if_passing: str
+    ) -> bool:
+        """Take a step, again while the group is rebalancing or has no leader.
+
+        Give whether it failed for what may pass; `if_passing` then stands behind the problem.
+        """
         until_s = self._clock.monotonic_s() + _PATIENCE_S
         while True:
             try:
                 step()
-                return
             except TimeoutError:
-                problems.append(_told(f"{what}: no answer within {_ANSWER_S:g} s; reload again"))
-                return
+                text, passing = f"no answer within {_ANSWER_S:g} s", True
             except ConnectError as error:
-                again = _is_passing(error) and self._clock.monotonic_s() < until_s
-                if not again or self._clock.wait(self._stopping, _PAUSE_S):
-                    problems.append(_told(f"{what}: {error}"))
-                    return
+                again = _is_rebalance(error) and self._clock.monotonic_s() < until_s
+                if again and not self._clock.wait(self._stopping, _PAUSE_S):
+                    continue
+                text, passing = str(error), _is_passing(error)
+            else:
+                self._said.pop(what, None)
+                return False
+            told = f"{what}: {text}; {if_passing}" if passing else f"{what}: {text}"
+            problems.append(self._tell(what, told))
+            return passing
+
+    def _tell(self, what: str, problem: str) -> str:
+        if self._said.get(what) != problem:
+            self._said[what] = problem
+            _LOG.error("A connector file could not be applied. problem=%s", problem)
+        return problem
 
     def _put(self, file: ConnectorFile, stored: Config | None) -> None:
         owner = f"{self._host}:{file.path}"
@@ -239,17 +269,21 @@ class ConnectorFolder:
             raise RestError(answer.status, answer.body.decode("utf-8", "replace"))
 
 
-def _is_passing(error: ConnectError) -> bool:
+def _is_rebalance(error: ConnectError) -> bool:
     """Whether the same request may succeed in a moment."""
     if isinstance(error, RestError):
         return error.status in (409, 500, 503)
     return isinstance(error, (RebalanceNeededError, RequestTargetError))
 
 
+def _is_passing(error: ConnectError) -> bool:
+    """Whether the same request may succeed some time later.
+
+    What the leader refuses has been found good by this worker: only the leader's surroundings differ.
+    """
+    away = isinstance(error, (UnreachableError, RetriableError))
+    return away or _is_rebalance(error) or (isinstance(error, RestError) and error.status == 400)
+
+
 def _without_owner(config: Config) -> dict[str, str | None]:
     return {name: value for name, value in config.items() if name != OWNER_KEY}
-
-
-def _told(problem: str) -> str:
-    _LOG.error("A connector file could not be applied. problem=%s", problem)
-    return problem

@@ -1,10 +1,10 @@
 """Words between the supervisor and its workers: one JSON object a line on a socket pair.
 
 Down: `accept` (serve the public sockets), `leave` (take a dead sibling's member out of the group), `stop`,
-`reload` (apply the folder of connector files), `problems` (how many there are in it, for the worker whose
-`/metrics` says so). Up: `ready`, `member` (this id waits for the group), `tick`
+`reload` (apply the folder of connector files, or `only` those that wait), `problems` (how many there are in
+it, for the worker whose `/metrics` says so). Up: `ready`, `member` (this id waits for the group), `tick`
 (when the herder made progress last, as `at_s` of the host's monotonic clock; member and problem with it),
-`failed` (why a start gave up, and the exit code for it), `reloaded` (problems with it).
+`failed` (why a start gave up, and the exit code for it), `reloaded` (problems with it, and which files wait).
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ ConnectError
 ├── NotFoundError             the named connector, task, plugin or record does not exist
 ├── AlreadyExistsError        the name is taken
 ├── BadRequestError           a request asks for something that cannot be done as asked
+│   └── UnreachableError      not as long as a server that it names is away
 ├── RebalanceNeededError      the answer depends on a rebalance that is about to happen
 ├── RequestTargetError        another worker must handle this request
 │   ├── NotLeaderError
@@ -100,6 +101,10 @@ class BadRequestError(ConnectError):
     """A request asks for something that cannot be done as asked."""
 
     java_class = "org.apache.kafka.connect.runtime.rest.errors.BadRequestException"
+
+
+class UnreachableError(BadRequestError):
+    """A configuration that nothing is wrong with but that a server it names cannot be reached now."""
 
 
 class RebalanceNeededError(ConnectError):

@@ -239,7 +239,10 @@ class Host:
                 case "problems":
                     self._daemon_figures = {"connector_file_problems": word["count"]}
                 case "reload":
-                    threading.Thread(target=self._reload, name="reload", daemon=True).start()
+                    only = word["only"]
+                    threading.Thread(
+                        target=self._reload, args=(only,), name="reload", daemon=True
+                    ).start()
                 case "stop":
                     break
         self._stop()
@@ -269,8 +272,9 @@ class Host:
             if SYSTEM_CLOCK.wait(self._stopping, _LEAVE_AGAIN_S):
                 return
 
-    def _reload(self) -> None:
-        self._control.send("reloaded", problems=self._folder.apply())
+    def _reload(self, only: list[str] | None) -> None:
+        problems = self._folder.apply(only)
+        self._control.send("reloaded", problems=problems, waiting=self._folder.waiting)
 
     def _report(self) -> None:
         """Tell the supervisor when the herder made progress last."""

@@ -3,8 +3,8 @@
 No Kafka client and no asyncio. One live worker at a time accepts on the public sockets, so that a client
 reads what it wrote; when it dies the next one takes over and a sibling takes the dead member out of the
 group. Workers that die are started again after a growing pause. SIGTERM stops them gracefully; one worker
-applies the connector files after the start and on SIGHUP; when this process is killed the spawner ends
-everything.
+applies the connector files after the start and on SIGHUP, and those that wait for what they name again after
+a growing pause; when this process is killed the spawner ends everything.
 
 Threads: the main thread runs the loop; the spawner's handle reports exits on its own thread.
 """
@@ -39,6 +39,8 @@ PRELOAD: Final = ("appliance.runtime.main", "appliance.kafka.clients")
 STOP_TIMEOUT_S: Final = 40.0
 _FIRST_PAUSE_S: Final = 0.2
 _LONGEST_PAUSE_S: Final = 10.0
+_FIRST_AGAIN_S: Final = 2.0
+_LONGEST_AGAIN_S: Final = 60.0
 _SETTLED_S: Final = 30.0
 _STEP_S: Final = 30.0
 """The longest that a herder waits in one step, beside the time that tasks have to stop."""
@@ -65,6 +67,35 @@ class _Slot:
     pause_s: float = 0.0
     start_at_s: float = 0.0
     problem: str | None = None
+
+
+@dataclasses.dataclass(slots=True)
+class _Files:
+    """What is known of the connector files: how many are refused, which wait, when those are tried again.
+
+    `asked`: the files that the present or last attempt is about, None for all.
+    """
+
+    refused: int = 0
+    waiting: list[str] = dataclasses.field(default_factory=list)
+    asked: list[str] | None = None
+    again_s: float = 0.0
+    pause_s: float = 0.0
+
+    @property
+    def problems(self) -> int:
+        return self.refused + len(self.waiting)
+
+    def note(self, problems: int, waiting: list[str], now_s: float) -> None:
+        """Take the outcome of an attempt; the next one is later each time in a row."""
+        refused = problems - len(waiting)
+        if self.asked is None:
+            self.refused, self.pause_s = refused, 0.0
+        else:
+            self.refused += refused
+        self.waiting = waiting
+        self.pause_s = min(max(self.pause_s * 2, _FIRST_AGAIN_S), _LONGEST_AGAIN_S)
+        self.again_s = now_s + self.pause_s
 
 
 class Supervisor:
@@ -99,7 +130,7 @@ class Supervisor:
         self._said_ready = False
         self._reload_due = bool(config.text("appliance.connectors.dir"))
         self._reloading: _Slot | None = None
-        self._file_problems = 0
+        self._files = _Files()
         self._restarts = 0
         self._spawner: Spawner | None = None
         self._woken, self._waker = socket.socketpair()
@@ -279,7 +310,7 @@ class Supervisor:
                 self._choose_accepting()
                 self._say_ready()
             case "reloaded":
-                self._on_reloaded(slot, word["problems"])
+                self._on_reloaded(slot, len(word["problems"]), word["waiting"])
             case "failed":
                 self._code = (
                     78 if self._config.mode == "run" and word["code"] == 2 else word["code"]
@@ -294,8 +325,8 @@ class Supervisor:
     def _tell_status(self, *assignments: str) -> None:
         """Tell systemd in a line what the daemon does and what stands in its way."""
         problems = [slot.problem for slot in self._slots if slot.problem]
-        if self._file_problems:
-            problems.append(f"{self._file_problems} problems in connector files, see the journal")
+        if self._files.problems:
+            problems.append(f"{self._files.problems} problems in connector files, see the journal")
         line = "; ".join([f"serving {self._addresses()}", *dict.fromkeys(problems)])
         notify(*assignments, f"STATUS={line}")
 
@@ -316,7 +347,7 @@ class Supervisor:
         for slot in candidates:
             if slot.line is not None and slot.line.send("accept"):
                 self._accepting = slot
-                slot.line.send("problems", count=self._file_problems)
+                slot.line.send("problems", count=self._files.problems)
                 return
 
     def _say_ready(self) -> None:
@@ -338,7 +369,9 @@ class Supervisor:
         if self._accepting is slot:
             self._accepting = None
         if self._reloading is slot:
-            self._reloading, self._reload_due = None, True
+            self._reloading = None
+            if self._files.asked is None:
+                self._reload_due = True
         if self._stopping_s is not None:
             return
         self._restarts += 1
@@ -443,21 +476,28 @@ class Supervisor:
             self._tell_status("READY=1")
 
     def _reload_when_due(self) -> None:
-        """Let one worker that is ready apply the connector files."""
-        if not self._reload_due or self._reloading is not None or self._stopping_s is not None:
+        """Let one worker that is ready apply the connector files, or those that wait."""
+        now_s = SYSTEM_CLOCK.monotonic_s()
+        due = self._reload_due or (self._files.waiting and now_s >= self._files.again_s)
+        if not due or self._reloading is not None or self._stopping_s is not None:
             return
+        only = None if self._reload_due else self._files.waiting
         for slot in self._slots:
-            if slot.ready and slot.line is not None and slot.line.send("reload"):
+            if slot.ready and slot.line is not None and slot.line.send("reload", only=only):
                 self._reload_due, self._reloading = False, slot
+                self._files.asked = only
                 return
 
-    def _on_reloaded(self, slot: _Slot, problems: Sequence[str]) -> None:
+    def _on_reloaded(self, slot: _Slot, problems: int, waiting: list[str]) -> None:
         if self._reloading is not slot:
             return
-        self._reloading, self._file_problems = None, len(problems)
+        self._reloading = None
+        asked = self._files.asked
+        self._files.note(problems, waiting, SYSTEM_CLOCK.monotonic_s())
         if self._accepting is not None and self._accepting.line is not None:
-            self._accepting.line.send("problems", count=self._file_problems)
-        self._tell_status("READY=1")
+            self._accepting.line.send("problems", count=self._files.problems)
+        # systemd waits for the word after a reload, not after an attempt of our own
+        self._tell_status(*(["READY=1"] if asked is None else []))
 
     def _begin_stop(self) -> None:
         if self._stopping_s is not None:

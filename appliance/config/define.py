@@ -110,13 +110,17 @@ class ConfigKey:
 
 @dataclasses.dataclass(slots=True)
 class ConfigValue:
-    """What validation found out about one option; `value` is parsed, None when unset or unreadable."""
+    """What validation found out about one option; `value` is parsed, None when unset or unreadable.
+
+    `passing`: its errors are of a server that is away, and may be gone when it is asked again.
+    """
 
     name: str
     value: Any = None
     recommended_values: list[Any] = dataclasses.field(default_factory=list)
     errors: list[str] = dataclasses.field(default_factory=list)
     visible: bool = True
+    passing: bool = False
 
 
 class ConfigDef:

@@ -14,7 +14,14 @@ from typing import Any
 import msgspec
 
 from appliance.config.worker import WorkerConfig
-from appliance.errors import BadRequestError, ConnectError, NotFoundError, java_class_of
+from appliance.errors import (
+    BadRequestError,
+    ConnectError,
+    NotFoundError,
+    RetriableError,
+    UnreachableError,
+    java_class_of,
+)
 from appliance.imports import own_imports
 from appliance.worker.plugins import NoSuchConnectorError
 from appliance.worker.processes import Spawner
@@ -63,7 +70,7 @@ class Questions:
                 ours.shutdown(socket.SHUT_WR)
                 given = _read_all(ours)
             except TimeoutError as error:
-                raise ConnectError(
+                raise RetriableError(
                     f"checking the configuration: the connector gave no answer within {timeout_s:g} s"
                 ) from error
             finally:
@@ -112,6 +119,8 @@ def _opened(given: bytes, status: int | None) -> bytes:
     fault = msgspec.json.decode(given[1:])
     if fault["kind"] == "no_connector":
         raise NoSuchConnectorError(fault["message"])
+    if fault["kind"] == "unreachable":
+        raise UnreachableError(fault["message"])
     if fault["kind"] == "bad_request":
         raise BadRequestError(fault["message"])
     if fault["kind"] == "not_found":
@@ -122,6 +131,8 @@ def _opened(given: bytes, status: int | None) -> bytes:
 def _fault_kind(error: Exception) -> str:
     if isinstance(error, NoSuchConnectorError):
         return "no_connector"
+    if isinstance(error, UnreachableError):
+        return "unreachable"
     if isinstance(error, BadRequestError):
         return "bad_request"
     return "not_found" if isinstance(error, NotFoundError) else "failed"

@@ -24,7 +24,7 @@ from appliance.config.define import ConfigDef, ConfigKey, ConfigType, ConfigValu
 from appliance.config.providers import Providers
 from appliance.config.types import text_of
 from appliance.config.worker import WorkerConfig
-from appliance.errors import BadRequestError, ConnectError
+from appliance.errors import BadRequestError, ConnectError, UnreachableError
 from appliance.telemetry.logs import blotted
 from appliance.worker.enrich import BASE_CLASSES, enriched, resolve_classes
 from appliance.worker.javahash import copied_hash_order, hash_order
@@ -57,16 +57,21 @@ class ConfigInfos(msgspec.Struct, frozen=True):
             for error in config["value"]["errors"]
         ]
 
-    def check(self) -> None:
-        """Raise BadRequestError with Connect's text when there are errors."""
+    def check(self, *, passing: bool = False) -> None:
+        """Raise BadRequestError with Connect's text when there are errors; UnreachableError if `passing`."""
         if not self.error_count:
             return
         lines = "\n".join(self.errors())
-        raise BadRequestError(
+        kind = UnreachableError if passing else BadRequestError
+        raise kind(
             "Connector configuration is invalid and contains the following "
             f"{self.error_count} error(s):\n{lines}\nYou can also find the above list of errors at "
             f"the endpoint {_ENDPOINT}"
         )
+
+
+Judged = tuple[ConfigInfos, bool]
+"""What validation found, and whether all its errors, if any, are of servers that are away."""
 
 
 class ConfigChecker:
@@ -83,17 +88,25 @@ class ConfigChecker:
 
         Where secrets are masked, what a provider gave is shown as the reference that was sent.
         """
-        infos = self._validated(stored)
+        return self._judged(stored)[0]
+
+    def check(self, stored: Mapping[str, str | None]) -> None:
+        """Raise BadRequestError when `stored` will not do, UnreachableError when it may do later."""
+        infos, passing = self._judged(stored)
+        infos.check(passing=passing)
+
+    def _judged(self, stored: Mapping[str, str | None]) -> Judged:
+        infos, passing = self._validated(stored)
         if not self._worker.masks_secrets:
-            return infos
+            return infos, passing
         references = {name: text for name, text in stored.items() if text and "${" in text}
         for value in (config["value"] for config in infos.configs if config["value"] is not None):
             if value["value"] is not None and value["name"] in references:
                 value["value"] = references[value["name"]]
             value["errors"] = [blotted(error) for error in value["errors"]]
-        return infos
+        return infos, passing
 
-    def _validated(self, stored: Mapping[str, str | None]) -> ConfigInfos:
+    def _validated(self, stored: Mapping[str, str | None]) -> Judged:
         texts = self._providers.resolve({k: v for k, v in stored.items() if v is not None})
         config: dict[str, str | None] = {name: texts.get(name) for name in stored}
         class_name = config.get("connector.class")
@@ -109,12 +122,12 @@ class ConfigChecker:
                 class_name, config.get("connector.plugin.version")
             )
         except PluginVersionError as error:
-            return self._wrong_version(class_name, config, str(error))
+            return self._wrong_version(class_name, config, str(error)), False
         return self._validate(class_name, plugin, config)
 
     def _validate(
         self, class_name: str, plugin: Plugin, config: Mapping[str, str | None]
-    ) -> ConfigInfos:
+    ) -> Judged:
         connector = plugin.load()()
         base = SOURCE_KEYS if plugin.kind == "source" else SINK_KEYS
         definition = enriched(base, config, plugin, self._worker, self._plugins)
@@ -136,7 +149,8 @@ class ConfigChecker:
         _refuse_nulls(config, framework)
         keys = {**definition.keys, **connector.config_def.keys}
         groups = [*definition.groups, *connector.config_def.groups]
-        values = [*framework.values(), *connector.validate(config)]
+        found = connector.validate(config)
+        values = [*framework.values(), *found]
         parts = [
             (groups, _merge(keys, values)),
             *(
@@ -149,7 +163,9 @@ class ConfigChecker:
             ),
             *self._converter_infos(config, framework),
         ]
-        return _joined(class_name, parts)
+        infos = _joined(class_name, parts)
+        passing = sum(len(value.errors) for value in found if value.passing)
+        return infos, passing == infos.error_count
 
     def _wrong_version(
         self, class_name: str, config: Mapping[str, str | None], error: str
@@ -395,13 +411,16 @@ class Validator:
         self._unknown: set[str] = set()
 
     def __call__(self, config: Mapping[str, str | None]) -> None:
-        """Raise BadRequestError when `config` will not do."""
-        self.validate(config).check()
+        """Raise BadRequestError when `config` will not do, UnreachableError when it may do later."""
+        self._told("check", config)
 
     def validate(self, config: Mapping[str, str | None]) -> ConfigInfos:
         """Give what `config` amounts to. Raises BadRequestError, ValidationFailedError, ConnectError."""
+        return msgspec.json.decode(self._told("validate", config), type=ConfigInfos)
+
+    def _told(self, what: str, config: Mapping[str, str | None]) -> bytes:
         try:
-            return msgspec.json.decode(self._ask("validate", dict(config)), type=ConfigInfos)
+            return self._ask(what, dict(config))
         except NoSuchConnectorError as error:
             # The peer keeps the first failure for a name and wraps it ever after.
             name = config.get("connector.class") or ""
@@ -426,6 +445,6 @@ def serve(_arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
         if what == "plugin_config":
             return plugin_config(plugins, argument["name"], argument["version"])
         checker = ConfigChecker(worker, plugins, Providers.from_config(worker.originals))
-        return checker.validate(argument)
+        return checker.check(argument) if what == "check" else checker.validate(argument)
 
     return answer(sockets[0], found)

@@ -11,7 +11,7 @@ import pytest
 from appliance.clock import ManualClock
 from appliance.config.connectorfile import OWNER_HEADER, OWNER_KEY
 from appliance.connectorfolder import ConnectorFolder
-from appliance.errors import NotLeaderError
+from appliance.errors import BadRequestError, NotLeaderError, UnreachableError
 from appliance.journal.journal import Journal
 from appliance.rest.forward import Answer
 from appliance.storage.snapshot import SessionKey
@@ -50,10 +50,13 @@ class Setting:
         path.write_text(text)
         return path
 
-    def apply(self, host: str = HOST) -> list[str]:
+    def worker(self, host: str = HOST) -> ConnectorFolder:
         return ConnectorFolder(
             self.folder, self.herder, self.leader.send, self.journal, host, self.clock
-        ).apply()
+        )
+
+    def apply(self, host: str = HOST) -> list[str]:
+        return self.worker(host).apply()
 
 
 @pytest.fixture
@@ -212,8 +215,6 @@ def test_others_are_applied_when_one_is_refused(setting):
 
     def check(config):
         if config["name"] == "bad":
-            from appliance.errors import BadRequestError
-
             raise BadRequestError("topic is missing")
 
     setting.herder.check = check
@@ -223,3 +224,55 @@ def test_others_are_applied_when_one_is_refused(setting):
     assert "a.json" in problems[0]
     assert "topic is missing" in problems[0]
     assert "orders" in setting.herder.configs
+
+
+def test_file_waits_and_is_applied_when_what_it_names_is_away_for_a_while(setting, caplog):
+    """It is told once, a wrong file beside it is left alone, and what was edited since waits for a reload."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.write("b.json", '{"name": "bad", "config": {"connector.class": "FileStreamSource"}}')
+    asked = []
+    away = True
+
+    def check(config):
+        asked.append(config["name"])
+        if config["name"] == "bad":
+            raise BadRequestError("topic is missing")
+        if away:
+            raise UnreachableError("the server db:3306 is away")
+
+    setting.herder.check = check
+    folder = setting.worker()
+    problems = folder.apply()
+    assert folder.waiting == [str(path)]
+    assert "db:3306 is away; it is tried again by itself" in problems[0]
+    assert len(problems) == 2
+
+    new = setting.write("c.properties", PROPERTIES.format("/new").replace("orders", "new"))
+    asked.clear()
+    for _ in range(2):
+        assert folder.apply(folder.waiting) == problems[:1]
+    assert asked == ["orders", "orders"]
+    assert caplog.text.count("db:3306 is away") == 1
+    away = False
+    assert folder.apply(folder.waiting) == []
+    assert folder.waiting == []
+    assert list(setting.herder.configs) == ["orders"]
+    new.unlink()
+    path.unlink()
+    assert folder.apply([str(path)]) == []
+    assert "orders" in setting.herder.configs
+
+
+def test_file_waits_when_the_leader_alone_refuses_it_or_there_is_none(setting):
+    """What this worker finds good may be good for the leader later; a file that is wrong waits for nothing."""
+    path = setting.write("a.properties", PROPERTIES.format("/in"))
+    setting.herder.fail_with = NotLeaderError("not me", "http://leader:8184/")
+    for status in (400, 409):
+        setting.leader.answers = [Answer(status, {}, b"db:3306 is away")]
+        folder = setting.worker()
+        assert "it is tried again by itself" in folder.apply()[0]
+        assert folder.waiting == [str(path)]
+    setting.leader.answers = [Answer(403, {}, b"no")]
+    folder = setting.worker()
+    assert "tried again" not in folder.apply()[0]
+    assert folder.waiting == []

@@ -23,7 +23,7 @@ from appliance.connectors.binlog.server import Server
 from appliance.connectors.binlog.sqltokens import Dialect
 from appliance.connectors.binlog.versions import VERSIONS
 from appliance.connectors.binlog.visibility import missing_select
-from appliance.errors import BadRequestError, ConnectError
+from appliance.errors import BadRequestError, ConnectError, RetriableError
 
 _OFFSET_TYPES: Mapping[str, type | tuple[type, ...]] = {
     "file": str,
@@ -51,13 +51,19 @@ class BinlogConnector(Connector):
         """Check the options; where all are right, the server as well."""
         values = options.validate(self.dialect, config)
         if not any(value.errors for value in values):
-            found = self._server_errors(config)
+            found, passing = self._server_errors(config)
             for value in values:
                 value.errors += found.get(value.name, ())
+                value.passing = passing
         return values
 
-    def _server_errors(self, config: Mapping[str, str | None]) -> dict[str, list[str]]:
-        """Give what keeps the server from being captured, by the option that it is shown at."""
+    def _server_errors(
+        self, config: Mapping[str, str | None]
+    ) -> tuple[dict[str, list[str]], bool]:
+        """Give what keeps the server from being captured, by the option that it is shown at.
+
+        With it: whether time may mend it.
+        """
         given = {name: text for name, text in config.items() if text is not None}
         parsed = options.parse(self.dialect, given)
         timeout_s = max(1, parsed["connection.validation.timeout.ms"] // 1000)
@@ -69,9 +75,10 @@ class BinlogConnector(Connector):
                 return {
                     "database.hostname": server.problems(),
                     "database.user": missing_select(server, parsed) if unread else [],
-                }
+                }, False
         except ConnectError as error:
-            return {"database.hostname": [f"Unable to connect: {error}"]}
+            passing = isinstance(error, RetriableError)
+            return {"database.hostname": [f"Unable to connect: {error}"]}, passing
 
     def start(self, context: ConnectorContext, config: Mapping[str, str]) -> None:
         """Take the configuration. Raises ConfigError."""

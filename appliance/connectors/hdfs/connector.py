@@ -14,7 +14,7 @@ from appliance.connectors.files.store import LocalStore
 from appliance.connectors.hdfs.address import Address, find_address, hadoop_settings
 from appliance.connectors.storage import config as keys
 from appliance.connectors.storage.connector import StorageSinkConnector
-from appliance.connectors.storage.store import Store, StoreError
+from appliance.connectors.storage.store import Store, StoreAwayError, StoreError
 from appliance.connectors.storage.task import StorageSinkTask
 from appliance.errors import ConfigError
 
@@ -106,7 +106,7 @@ class HdfsSinkConnector(StorageSinkConnector):
     version: ClassVar[str] = "1.2.0"
 
     def check_store(self, parsed: Mapping[str, Any]) -> dict[str, str]:
-        """Find out whether HDFS answers; Hive and Kerberos are refused."""
+        """Find out whether HDFS answers; Hive and Kerberos are refused. Raises StoreAwayError."""
         for option in (keys.HIVE, "hdfs.authentication.kerberos"):
             if parsed[option]:
                 return {option: f"{option}=true is not supported; set it to false"}
@@ -121,6 +121,8 @@ class HdfsSinkConnector(StorageSinkConnector):
                 )
                 or "/"
             )
+        except StoreAwayError:
+            raise
         except (StoreError, ConfigError) as error:
             return {_ROOT_OPTION: str(error)}
         finally:

@@ -22,12 +22,14 @@ from appliance.connectors.hdfs.guarded import guarded_session
 from appliance.connectors.storage.store import (
     Entry,
     SourceMissingError,
+    StoreAwayError,
     StoreError,
     TargetExistsError,
     pieces,
     spooling,
 )
 
+_AWAY: Final = (requests.exceptions.ConnectionError, requests.exceptions.Timeout)
 _CONNECT_TIMEOUT_S: Final = 10
 _READ_TIMEOUT_S: Final = 60
 
@@ -58,7 +60,8 @@ class HdfsStore:
                 f"{doing}: {str(error).splitlines()[0]}{_remedy(str(error))}"
             ) from error
         except requests.exceptions.RequestException as error:
-            raise StoreError(
+            away = isinstance(error, _AWAY) and not isinstance(error, requests.exceptions.SSLError)
+            raise (StoreAwayError if away else StoreError)(
                 f"{doing}: WebHDFS at {', '.join(self.urls)} did not answer "
                 f"({type(error).__name__}); check that "
                 "the NameNode runs and that the DataNodes can be reached by the names it redirects to"

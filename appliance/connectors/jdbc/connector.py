@@ -251,5 +251,6 @@ def _check_connection(parsed: Mapping[str, Any], values: Mapping[str, ConfigValu
             f"Could not connect to database. {first_line(error)}. Check {keys.URL} ({target.shown}), "
             f"{keys.USER} and {keys.PASSWORD}, and that the server runs."
         )
+        values[keys.URL].passing = database.is_transient(error.__cause__ or error)
     finally:
         database.close()

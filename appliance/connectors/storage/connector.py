@@ -14,8 +14,9 @@ from appliance.api.connector import (
     OffsetPreview,
 )
 from appliance.config.define import ConfigValue
+from appliance.connectors.storage.config import STORE_URL
 from appliance.connectors.storage.position import folders, position
-from appliance.connectors.storage.store import Store, StoreError
+from appliance.connectors.storage.store import Store, StoreAwayError, StoreError
 from appliance.connectors.storage.together import check_together
 from appliance.errors import ConnectError
 from appliance.ids import TopicPartition
@@ -30,14 +31,18 @@ class StorageSinkConnector(Connector):
         topics = [topic.strip() for topic in (config.get("topics") or "").split(",")]
         check_together(values, [topic for topic in topics if topic])
         if not any(value.errors for value in values.values()):
-            found = self.check_store({name: value.value for name, value in values.items()})
+            try:
+                found = self.check_store({name: value.value for name, value in values.items()})
+            except StoreAwayError as error:
+                found = {STORE_URL: str(error)}
+                values[STORE_URL].passing = True
             for option, text in found.items():
                 values[option].errors.append(text)
         return list(values.values())
 
     @abc.abstractmethod
     def check_store(self, parsed: Mapping[str, Any]) -> dict[str, str]:
-        """Give findings about the store by option, {} when it is fine."""
+        """Give findings about the store by option, {} when it is fine. Raises StoreAwayError."""
 
     @abc.abstractmethod
     def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:

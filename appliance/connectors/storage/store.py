@@ -15,6 +15,10 @@ class StoreError(RetriableError):
     """The store did not do what was asked; it may later."""
 
 
+class StoreAwayError(StoreError):
+    """The store does not answer."""
+
+
 class SpoolError(StoreError):
     """A local file is of no use any more: what it holds has to be read again."""
 
