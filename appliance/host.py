@@ -77,6 +77,8 @@ def main(arguments: dict[str, Any], sockets: list[socket.socket]) -> int:
     config = WorkerConfig(arguments["properties"], mode)
     logs.configure(config.text("appliance.log.level"), config.text("appliance.log.format"))
     logging.getLogger().addHandler(Tap(LINES.append))
+    # in the console's lines it stands between those of two lives
+    _LOG.info("This worker process has started. url=%s pid=%s", arguments["url"], os.getpid())
     threading.excepthook = _end
     control, *listening, spawner = sockets
     own = len(arguments["own"])

@@ -1,18 +1,19 @@
 """The newest log lines of a worker and its task processes, kept in memory for the console.
 
 A task process sends its lines up the channel, at most LINES_PER_S of them; the rest is in the log itself.
-Any thread.
+Ids start at the time of the first line in µs, so that those of a restarted worker are later than all of its
+predecessor's and whoever asks for what is new goes on. Any thread.
 """
 
 from __future__ import annotations
 
 import collections
-import itertools
 import logging
 import threading
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from appliance.clock import SYSTEM_CLOCK, Clock
 from appliance.telemetry import logs
 from appliance.telemetry.names import java_name
 
@@ -22,7 +23,7 @@ _LONGEST: Final = 4000
 
 
 class Line(NamedTuple):
-    """One line; `id` grows, `ts` in ms since the epoch, `context` as `connector|task-0`."""
+    """One line; `id` grows, over restarts too, `ts` in ms since the epoch, `context` as `a|task-0`."""
 
     id: int
     ts: int
@@ -35,20 +36,25 @@ class Line(NamedTuple):
 class LineRing:
     """The last KEPT lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock = SYSTEM_CLOCK) -> None:
+        self._clock = clock
         self._lines: collections.deque[Line] = collections.deque(maxlen=KEPT)
-        self._numbers = itertools.count(1)
+        self._last = 0
         self._lock = threading.Lock()
 
     def append(self, ts: int, level: str, logger: str, context: str, message: str) -> None:
         """Add a line."""
         with self._lock:
-            self._lines.append(Line(next(self._numbers), ts, level, logger, context, message))
+            # not where it is made: workers are forked from one process that holds it
+            self._last = (self._last or self._clock.now_ns() // 1000) + 1
+            self._lines.append(Line(self._last, ts, level, logger, context, message))
 
     def after(self, id: int) -> list[Line]:
-        """Give the lines later than `id`, oldest first."""
+        """Give the lines later than `id`, oldest first; all when `id` is none of a line here or before."""
         with self._lock:
-            return [line for line in self._lines if line.id > id]
+            # the clock was set back between two processes
+            known = id if id <= self._last else 0
+            return [line for line in self._lines if line.id > known]
 
 
 class Tap(logging.Handler):

@@ -10,10 +10,11 @@ import shutil
 import sys
 import time
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final
 
-from appliance.client import Client, ClientError
+from appliance.client import Client, ClientError, UnreachableError
 from appliance.verbs.address import UsageError, address_options
 from appliance.verbs.output import (
     LEVELS,
@@ -392,24 +393,40 @@ def _follow(
 
 
 def _logs(client: Client, options: argparse.Namespace) -> int:
+    """Print lines; followed, those of a daemon that is started again come too."""
     places: dict[str, int] = {}
     limit = options.limit
     chosen = {"level": options.level, "connector": options.connector, "q": options.query}
     if options.worker is not None:
         chosen["worker"] = worker_id(client, options.worker)
+    answered = False
     while True:
         after = ",".join(f"{worker}={place}" for worker, place in places.items())
-        query = {**chosen, "after": after}
-        for line in client.get(*_CONSOLE, "logs", "recent", limit=limit, **query):
-            places[line["worker"]] = max(line["id"], places.get(line["worker"], 0))
-            if options.output == "json":
-                print(json.dumps(line, ensure_ascii=False))
-                continue
-            stamp = time_text(line["ts"])
-            context = f"[{line['context']}] " if line["context"] else ""
-            print(f"{stamp} {line['level']} {line['worker']} {context}{line['message']}")
+        try:
+            lines = client.get(*_CONSOLE, "logs", "recent", limit=limit, **chosen, after=after)
+        except UnreachableError as error:
+            if not places:
+                raise
+            if answered:
+                print(f"{error}; trying again", file=sys.stderr)
+            answered = False
+            time.sleep(_EVERY_S)
+            continue
+        answered = True
+        for line in lines:
+            _print_line(line, options.output)
+        # by time, so that a worker's last one need not be its latest
+        places |= {line["worker"]: line["id"] for line in sorted(lines, key=itemgetter("id"))}
         if not options.follow:
             return 0
         sys.stdout.flush()
         limit = 2000
         time.sleep(_EVERY_S)
+
+
+def _print_line(line: Mapping[str, Any], output: str) -> None:
+    if output == "json":
+        print(json.dumps(line, ensure_ascii=False))
+        return
+    context = f"[{line['context']}] " if line["context"] else ""
+    print(f"{time_text(line['ts'])} {line['level']} {line['worker']} {context}{line['message']}")

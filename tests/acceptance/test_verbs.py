@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -354,3 +358,60 @@ async def _refused_in_the_console(url: str, token: str) -> None:
         await pilot.press("p")
         await until(lambda: "needs the role operate" in str(app._shown.get("keys")))
         app.exit()
+
+
+@contextlib.contextmanager
+def followed(daemon: Daemon, out: Path) -> Iterator[Callable[[], list[dict[str, Any]]]]:
+    """Follow the log with the verb; give what tells its lines so far."""
+    command = [sys.executable, "-m", "appliance", "logs", "-f", "-o", "json", "--url", daemon.url]
+    with out.open("wb") as file, subprocess.Popen(command, stdout=file, cwd=ROOT) as process:
+
+        def lines() -> list[dict[str, Any]]:
+            assert process.poll() is None
+            *whole, _ = out.read_text().split("\n")
+            return [json.loads(line) for line in whole]
+
+        try:
+            yield lines
+        finally:
+            process.terminate()
+
+
+@pytest.mark.parametrize("victim", ["one worker", "the daemon"])
+def test_lines_of_a_restarted_process_come_when_logs_are_followed(daemon, tmp_path, victim):
+    """Each worker's lines go on after a kill, with one that says that it has started; none comes twice."""
+    asked = ("appliance", "v1", "logs", "recent")
+    with followed(daemon, tmp_path / "lines") as lines:
+
+        def starts() -> list[tuple[str, int]]:
+            told = [(line["worker"], line["message"].partition("pid=")) for line in lines()]
+            return [(worker, int(pid)) for worker, (text, _, pid) in told if "has started" in text]
+
+        before = wait_until(
+            lambda: found if len(found := starts()) == 2 else [], "both have started"
+        )
+        seen = {line["worker"]: line["id"] for line in daemon.client.get(*asked, limit=2000)}
+        if victim == "the daemon":
+            daemon.kill()
+            daemon.process.wait(30)
+            daemon.start()
+            workers = {worker for worker, _ in before}
+        else:
+            workers = {before[0][0]}
+            os.kill(before[0][1], signal.SIGKILL)
+
+        def again() -> bool:
+            later = starts()[2:]
+            joined = [
+                line["worker"] for line in lines() if line["message"].startswith("Joined group")
+            ]
+            return {worker for worker, _ in later} == workers and all(
+                joined.count(worker) > 1 for worker in workers
+            )
+
+        wait_until(again, "the lines of the new processes")
+        told = [(line["worker"], line["id"]) for line in lines()]
+        assert len(set(told)) == len(told)
+    after = ",".join(f"{worker}={last}" for worker, last in seen.items())
+    found = daemon.client.get(*asked, limit=2000, after=after)
+    assert workers <= {line["worker"] for line in found if "has started" in line["message"]}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 from urllib.parse import quote
 
@@ -100,8 +101,9 @@ class Logs(View):
         """Fetch the lines since the last time."""
         after = quote(",".join(f"{worker}={at}" for worker, at in self._places.items()), safe="")
         found = await client.get(f"{PREFIX}/logs/recent?limit=2000&after={after}")
+        # by time, so that a worker's last one need not be its latest
+        self._places |= {row["worker"]: row["id"] for row in sorted(found, key=itemgetter("id"))}
         for row in found:
-            self._places[row["worker"]] = max(self._places.get(row["worker"], 0), row["id"])
             self.rows[f"{row['worker']} {row['id']} {row['ts']}"] = row
         for key in list(self.rows)[:-KEPT]:
             del self.rows[key]

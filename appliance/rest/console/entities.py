@@ -229,7 +229,7 @@ Revision = TypedDict(
 
 
 class LocalLine(TypedDict):
-    """A log line of one worker; `context` as connector|task-0."""
+    """A log line of one worker; `id` grows, over its restarts too, `context` as connector|task-0."""
 
     id: int
     ts: int

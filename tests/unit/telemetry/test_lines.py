@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from appliance.clock import ManualClock
 from appliance.telemetry import logs
 from appliance.telemetry.lines import KEPT, LINES_PER_S, LineRing, Tap
 
@@ -42,3 +43,27 @@ def test_flood_is_cut_when_lines_come_too_fast():
         tap.emit(record("again"))
     tap.emit(record("next second", 2))
     assert len(ring.after(0)) == LINES_PER_S + 1
+
+
+def test_lines_of_a_restarted_worker_are_new_when_its_last_ones_are_known():
+    """Whoever asks for what came after a line goes on with the next process, which has written less."""
+    clock = ManualClock(now_ms=1_000_000)
+    before, later = LineRing(clock), LineRing(clock)
+    for number in range(LINES_PER_S):
+        before.append(number, "INFO", "l", "", "of the first life")
+    clock.advance(1000)
+    later.append(0, "INFO", "l", "", "of the second life")
+    seen = before.after(0)[-1].id
+    assert [line.message for line in later.after(seen)] == ["of the second life"]
+
+
+def test_lines_are_given_when_the_clock_was_set_back_between_two_lives():
+    """A line that a worker cannot have written hides none of its own."""
+    before, later = (
+        LineRing(ManualClock(now_ms=9_000_000)),
+        LineRing(ManualClock(now_ms=1_000_000)),
+    )
+    before.append(0, "INFO", "l", "", "of the first life")
+    later.append(0, "INFO", "l", "", "of the second life")
+    seen = before.after(0)[-1].id
+    assert [line.message for line in later.after(seen)] == ["of the second life"]
