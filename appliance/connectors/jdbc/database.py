@@ -1,14 +1,14 @@
 """The seam to a database: what the JDBC source asks of MySQL/MariaDB, PostgreSQL and SQLite.
 
-`open_database` gives the Database of a Target. Statements use `?` for binds; each Database turns them
-into its driver's form. All methods run on one thread.
+`open_database` gives the Database of a Target. Statements mark their binds with BIND; each Database
+turns them into its driver's form. All methods run on one thread.
 """
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 from sqlalchemy import Engine, inspect
 from sqlalchemy.exc import SQLAlchemyError
@@ -16,6 +16,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from appliance.connectors.jdbc.columns import Column
 from appliance.connectors.jdbc.url import Target
 from appliance.errors import ConnectError
+
+BIND: Final = "\0"
+"""A bind in a statement; a sign that no query of a user's can hold, as it may hold `?` and `%s`."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -63,7 +66,7 @@ class Database(Protocol):
     def query(
         self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
     ) -> Rows:
-        """Run a SELECT with `?` binds; `table` is where its columns come from, if known."""
+        """Run a SELECT, `binds` in place of each BIND; `table` is where its columns come from, if known."""
 
     def now(self) -> Any:
         """Give the database's present time as a datetime."""

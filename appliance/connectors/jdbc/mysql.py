@@ -18,7 +18,13 @@ from sqlalchemy import Engine, create_engine, text
 
 from appliance.clock import SYSTEM_CLOCK
 from appliance.connectors.jdbc.columns import Column, Kind
-from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
+from appliance.connectors.jdbc.database import (
+    BIND,
+    TableColumn,
+    TableId,
+    list_columns,
+    list_tables,
+)
 from appliance.connectors.jdbc.url import Target
 from appliance.errors import ConnectError
 
@@ -217,12 +223,10 @@ class MySqlDatabase:
     def query(
         self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
     ) -> _MySqlRows:
-        """Run a SELECT with `?` binds."""
+        """Run a SELECT, `binds` in place of each BIND."""
         connection = self._connected()
         if binds:
-            sql = (
-                sql.replace("%", "%%").replace("?", "%s") if "%" in sql else sql.replace("?", "%s")
-            )
+            sql = sql.replace("%", "%%").replace(BIND, "%s")
         fields = connection.execute(sql, binds)
         return _MySqlRows(connection, tuple(column_of(field, self._target) for field in fields))
 

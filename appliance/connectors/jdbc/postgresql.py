@@ -6,6 +6,7 @@ Semantics of types: pgJDBC TypeInfoCache, as kafka-connect-jdbc sees them.
 from __future__ import annotations
 
 import datetime as dt
+import re
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -14,7 +15,13 @@ from psycopg.types.string import TextLoader
 from sqlalchemy import Engine, create_engine
 
 from appliance.connectors.jdbc.columns import Column, Kind
-from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
+from appliance.connectors.jdbc.database import (
+    BIND,
+    TableColumn,
+    TableId,
+    list_columns,
+    list_tables,
+)
 from appliance.connectors.jdbc.mysql import wall_time
 from appliance.connectors.jdbc.url import Target
 
@@ -34,6 +41,7 @@ _KINDS: Final[dict[str, Kind]] = {
     "timestamptz": "TIMESTAMP",
 }
 _AS_TEXT: Final = ("json", "jsonb", "uuid", "xml", "name", "bpchar", "varchar", "text", "char")
+_QUOTED_OR_OPERATOR: Final = re.compile(r"""('(?:[^']|'')*'|"(?:[^"]|"")*")|\?\?""")
 _TRANSIENT_STATES: Final = ("08", "40", "53", "57P0", "55P03")
 
 
@@ -94,10 +102,14 @@ class PostgreSqlDatabase:
     def query(
         self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
     ) -> _PostgreSqlRows:
-        """Run a SELECT with `?` binds on a server-side cursor."""
+        """Run a SELECT, `binds` in place of each BIND, on a server-side cursor.
+
+        As in PgJDBC, `??` outside of quotes is the operator `?`.
+        """
         connection = self._connected()
+        sql = _QUOTED_OR_OPERATOR.sub(lambda found: found[1] or "?", sql)
         if binds:
-            sql = sql.replace("%", "%%").replace("?", "%s")
+            sql = sql.replace("%", "%%").replace(BIND, "%s")
         cursor = self._cursor = connection.cursor(name="ingest_appliance")
         cursor.itersize = fetch_size
         cursor.execute(sql, tuple(binds) or None)

@@ -23,7 +23,7 @@ from appliance.connectors.jdbc.columns import (
     row_function,
     row_schema,
 )
-from appliance.connectors.jdbc.database import Database, Rows, TableId
+from appliance.connectors.jdbc.database import BIND, Database, Rows, TableId
 from appliance.connectors.jdbc.guard import VisibilityGuard
 from appliance.data import Schema
 from appliance.errors import ConnectError
@@ -79,19 +79,20 @@ class Plan:
         return columns if len(self.timestamp_columns) == 1 else f"COALESCE({columns})"
 
     def statement(self, *, bounded: bool = False) -> str:
-        """Give the SELECT with `?` binds; `bounded` adds an upper bound for numbers."""
+        """Give the SELECT with its binds; `bounded` adds an upper bound for numbers."""
         number = self.column(self.incrementing_column) if self.incrementing_column else ""
         parts = [self.select]
         if self.mode == "incrementing":
-            upper = f" AND {number} <= ?" if bounded else ""
-            parts.append(f"WHERE {number} > ?{upper} ORDER BY {number} ASC")
+            upper = f" AND {number} <= {BIND}" if bounded else ""
+            parts.append(f"WHERE {number} > {BIND}{upper} ORDER BY {number} ASC")
         elif self.mode == "timestamp":
             time = self.timestamp()
-            parts.append(f"WHERE {time} > ? AND {time} < ? ORDER BY {time} ASC")
+            parts.append(f"WHERE {time} > {BIND} AND {time} < {BIND} ORDER BY {time} ASC")
         elif self.mode == "timestamp+incrementing":
             time = self.timestamp()
             parts.append(
-                f"WHERE {time} < ? AND (({time} = ? AND {number} > ?) OR {time} > ?)"
+                f"WHERE {time} < {BIND}"
+                f" AND (({time} = {BIND} AND {number} > {BIND}) OR {time} > {BIND})"
                 f" ORDER BY {time},{number} ASC"
             )
         if self.suffix:
@@ -102,16 +103,17 @@ class Plan:
         """Give the SELECT, with one bind, of the largest number beyond a given one."""
         number = self.column(self.incrementing_column or "")
         if self.table is not None:
-            source = f"{self.reference.removesuffix('.')} WHERE {number} > ?"
+            source = f"{self.reference.removesuffix('.')} WHERE {number} > {BIND}"
         else:
-            source = f"({self.select} WHERE {number} > ?) AS guarded"
+            source = f"({self.select} WHERE {number} > {BIND}) AS guarded"
         return f"SELECT MAX({number}) FROM {source}"  # noqa: S608 - names are quoted by the caller
 
     def count_statement(self) -> str:
         """Give the SELECT, with two binds, of how many rows lie above a number and up to another."""
         number = self.column(self.incrementing_column or "")
         source = self.reference.removesuffix(".")
-        return f"SELECT COUNT(*) FROM {source} WHERE {number} > ? AND {number} <= ?"  # noqa: S608 - as above
+        span = f"{number} > {BIND} AND {number} <= {BIND}"
+        return f"SELECT COUNT(*) FROM {source} WHERE {span}"  # noqa: S608 - as above
 
 
 class Querier:
@@ -272,9 +274,8 @@ class Querier:
         offsets = []
         for own, after in zip(micros, following, strict=True):
             if after != own:
-                self._committable = _time_fields(own)
+                self._micros, self._committable = own, _time_fields(own)
             offsets.append(self._committable)
-        self._micros = micros[-1]
         return offsets
 
     def _row_number(self, row: tuple[Any, ...]) -> int:
@@ -315,7 +316,11 @@ class Querier:
             rows.close()
 
     def abandon(self) -> None:
-        """Forget the open result of a broken connection; the next run begins after the last full row."""
+        """Forget the open result of a broken connection.
+
+        The next run begins after the last row given, in timestamp mode after the last complete group of
+        equal timestamps.
+        """
         self._rows = None
         self._ahead = []
         if self.guard is not None:

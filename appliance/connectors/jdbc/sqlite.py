@@ -11,7 +11,13 @@ from typing import Any, Final
 from sqlalchemy import Engine, create_engine
 
 from appliance.connectors.jdbc.columns import Column, Kind, parse_moment
-from appliance.connectors.jdbc.database import TableColumn, TableId, list_columns, list_tables
+from appliance.connectors.jdbc.database import (
+    BIND,
+    TableColumn,
+    TableId,
+    list_columns,
+    list_tables,
+)
 from appliance.connectors.jdbc.mysql import wall_time
 from appliance.connectors.jdbc.url import Target
 
@@ -94,9 +100,9 @@ class SqliteDatabase:
     def query(
         self, sql: str, binds: Sequence[Any], table: TableId | None, fetch_size: int
     ) -> _SqliteRows:
-        """Run a SELECT with `?` binds."""
+        """Run a SELECT, `binds` in place of each BIND."""
         cursor = self._connected().cursor()
-        cursor.execute(sql, tuple(binds))
+        cursor.execute(sql.replace(BIND, "?"), tuple(binds))
         first = cursor.fetchmany(1)
         declared = {c.name: c for c in self._declared(table)}
         names = [described[0] for described in cursor.description]

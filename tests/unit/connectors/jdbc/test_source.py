@@ -12,6 +12,7 @@ import pytest
 
 from appliance.api import Batch
 from appliance.connectors.jdbc.connector import JdbcSourceConnector
+from appliance.connectors.jdbc.sqlite import _SqliteRows
 from appliance.connectors.jdbc.task import JdbcSourceTask
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId
@@ -175,6 +176,34 @@ def test_offset_stays_behind_when_a_group_of_equal_timestamps_is_not_complete(
         again, _ = started(config, stored)
         assert [row[0] for row, _ in drained(again)] == left
         again.close()
+
+
+def test_no_row_is_lost_when_the_connection_breaks_inside_a_group_of_equal_timestamps(
+    database: sqlite3.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A running task, too, reads an incomplete group again: its rows may come twice, none stays out."""
+    database.executemany(
+        "INSERT INTO t (name, at) VALUES ('x', ?)",
+        [("2025-01-01 00:00:01",), *[("2025-01-01 00:00:02",)] * 5, ("2025-01-01 00:00:03",)],
+    )
+    fetched = 0
+
+    def fetch(rows: _SqliteRows, count: int) -> list[tuple[Any, ...]]:
+        nonlocal fetched
+        fetched += 1
+        if fetched == 2:
+            raise sqlite3.OperationalError("database is locked")
+        return whole(rows, count)
+
+    whole = _SqliteRows.fetch
+    monkeypatch.setattr(_SqliteRows, "fetch", fetch)
+    config = settings(
+        tmp_path, "timestamp", **{"timestamp.column.name": "at", "batch.max.rows": "3"}
+    )
+    task, _ = started(config)
+    ids = [row[0] for _ in range(2) for row, _ in drained(task)]
+    assert ids == [1, 2, 3, 2, 3, 4, 5, 6, 7]
+    task.close()
 
 
 def test_changed_rows_arrive_when_timestamp_and_id_are_used(
