@@ -7,15 +7,19 @@ FileSchemaHistory, MemorySchemaHistory: one partition, key null, kept for ever. 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Protocol
+from contextlib import suppress
+from typing import Any, BinaryIO, Final, Protocol
 
 from appliance.connectors.binlog.records import pretty
+from appliance.disk import reason, remedy
 from appliance.errors import ConfigError, ConnectError
 from appliance.kafka.ordered import OrderedTopic
 
+_LOG = logging.getLogger("io.debezium.storage.file.history.FileSchemaHistory")
 _RETENTION: Final = {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
 
 Record = dict[str, Any]
@@ -63,34 +67,103 @@ class MemoryHistory:
 
 
 class FileHistory:
-    """A history in a file, one record a line."""
+    """A history in a file, one record a line.
+
+    A last line without an end is what a crash left of an append that did not return: unless it is whole it
+    counts for nothing, and the next append removes it.
+    """
 
     def __init__(self, path: str) -> None:
         self._path = pathlib.Path(path)
 
     def exists(self) -> bool:
-        return self._path.exists() and self._path.stat().st_size > 0
+        return next(self.read(), None) is not None
 
     def create(self) -> None:
-        self._path.parent.mkdir(parents=True, exist_ok=True)
-        self._path.touch()
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            self._path.touch()
+        except OSError as error:
+            raise self._failure("making", error) from error
 
     def read(self) -> Iterator[Record]:
         if not self._path.exists():
             return
-        with self._path.open(encoding="utf-8") as file:
-            for line in file:
-                if line.strip():
-                    yield parse_record(line, str(self._path))
+        try:
+            with self._path.open("rb") as file:
+                for line in file:
+                    if not line.endswith(b"\n") and not _is_whole(line):
+                        self._warn_of(line)
+                    elif line.strip():
+                        yield parse_record(line, str(self._path))
+        except OSError as error:
+            raise ConnectError(
+                f"reading the schema history {self._path}: {reason(error)}; let the daemon's user read it "
+                "and restart the task"
+            ) from error
 
     def append(self, records: Sequence[Record]) -> None:
-        with self._path.open("a", encoding="utf-8") as file:
-            file.writelines(json.dumps(r, ensure_ascii=False) + "\n" for r in records)
-            file.flush()
-            os.fsync(file.fileno())
+        data = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        try:
+            with self._path.open("a+b", buffering=0) as file:
+                former = os.fstat(file.fileno()).st_size
+                tail = _tail(file)
+                try:
+                    if tail and not _is_whole(tail):
+                        self._warn_of(tail)
+                        former -= len(tail)
+                        file.truncate(former)
+                        tail = b""
+                    _write(file, (b"\n" if tail else b"") + data.encode())
+                except OSError:
+                    with suppress(OSError):
+                        file.truncate(former)
+                    raise
+        except OSError as error:
+            raise self._failure("writing", error) from error
 
     def close(self) -> None:
         pass
+
+    def _failure(self, doing: str, error: OSError) -> ConnectError:
+        return ConnectError(
+            f"{doing} the schema history {self._path}: {reason(error)}; {remedy(error)} and restart the task"
+        )
+
+    def _warn_of(self, tail: bytes) -> None:
+        _LOG.warning(
+            "The last line of the schema history was cut by a crash and is left out: nothing was sent on the "
+            "strength of it, and the statement is read again. file=%s bytes=%d",
+            self._path,
+            len(tail),
+        )
+
+
+def _tail(file: BinaryIO) -> bytes:
+    """Give what stands behind the last line's end."""
+    if not (length := file.seek(0, os.SEEK_END)):
+        return b""
+    file.seek(length - 1)
+    if file.read(1) == b"\n":
+        return b""
+    file.seek(0)
+    return file.read().rpartition(b"\n")[2]
+
+
+def _is_whole(line: bytes) -> bool:
+    """Whether it is an object of JSON, which no part of one is."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def _write(file: BinaryIO, data: bytes) -> None:
+    """Write and sync all of it. Raises OSError."""
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file.fileno(), left) :]
+    os.fsync(file.fileno())
 
 
 class KafkaHistory:

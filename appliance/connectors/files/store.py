@@ -9,7 +9,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from appliance.connectors.files.writable import READ_ONLY
 from appliance.connectors.storage.store import (
     Entry,
     SourceMissingError,
@@ -17,6 +16,7 @@ from appliance.connectors.storage.store import (
     TargetExistsError,
     pieces,
 )
+from appliance.disk import reason, remedy
 
 
 @contextmanager
@@ -24,14 +24,12 @@ def _translated(doing: str) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        remedy = {
-            errno.ENOSPC: "free some space",
-            errno.EDQUOT: "raise the quota",
-            errno.EROFS: READ_ONLY,
-            errno.EACCES: "give the daemon's user the right to write there",
-            errno.EXDEV: "staging and final folder must be on one file system",
-        }.get(error.errno or 0, "correct the cause; it is tried again")
-        raise StoreError(f"{doing}: {error.strerror or error}; {remedy}") from error
+        what_to_do = (
+            "staging and final folder must be on one file system"
+            if error.errno == errno.EXDEV
+            else remedy(error, "correct the cause; it is tried again")
+        )
+        raise StoreError(f"{doing}: {reason(error)}; {what_to_do}") from error
 
 
 class LocalStore:

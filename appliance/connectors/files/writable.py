@@ -9,11 +9,6 @@ import shlex
 from pathlib import Path
 from typing import Final
 
-READ_ONLY: Final = (
-    "mount the file system for writing; if it is, systemd's sandbox is in the way: add the folder to "
-    "ReadWritePaths= of the unit (`ingest-appliance doctor CONNECTOR` prints the commands)"
-)
-"""What mends EROFS."""
 _OF_KERNEL: Final = ("/proc", "/sys")
 UNIT: Final = "ingest-appliance"
 

@@ -2,20 +2,24 @@
 
 Semantics: Kafka Connect 4.3.1 FileStreamSink{Connector,Task}, with writes that are checked (a full disk
 fails the task instead of losing lines) and synced before offsets are committed. At least once: what was
-written after the last commit is written again after a crash.
+written after the last commit is written again after a crash. A write that fails is taken back, so that what
+is written again begins on a line of its own.
 """
 
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from typing import Any, BinaryIO, ClassVar, Final
 
 from appliance.api import NULL, Batch, Connector, ConnectorContext, SinkTask, SinkTaskContext
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data.struct import wrap
 from appliance.data.text import java_text
+from appliance.disk import reason, remedy
 from appliance.errors import ConnectError
 from appliance.ids import TopicPartition
 
@@ -64,10 +68,11 @@ class FileStreamSinkTask(SinkTask):
             self._file = sys.stdout.buffer
             return
         try:
-            self._file = open(self._path, "ab")  # noqa: SIM115 - open as long as the task
+            self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the task
         except OSError as error:
             raise ConnectError(
-                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask"
+                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask: "
+                f"{_what_to_do(error)}"
             ) from error
 
     def put(self, batches: list[Batch]) -> None:
@@ -75,12 +80,17 @@ class FileStreamSinkTask(SinkTask):
         if not batches:
             return
         self._dirty = True
+        data = "".join(map(_lines, batches)).encode("utf-8", "replace")
         try:
-            for batch in batches:
-                self._file.write(_lines(batch).encode("utf-8", "replace"))
-            self._file.flush()
+            if self._path is None:
+                self._file.write(data)
+                self._file.flush()
+            else:
+                _append(self._file.fileno(), data)
         except OSError as error:
-            raise ConnectError(f"writing to {self._path}: {error.strerror}") from error
+            raise ConnectError(
+                f"writing to {self._path or 'standard output'}: {_what_to_do(error)}"
+            ) from error
 
     def flush(self, offsets: Mapping[TopicPartition, int]) -> None:
         """Sync what was written."""
@@ -89,13 +99,40 @@ class FileStreamSinkTask(SinkTask):
         try:
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise ConnectError(f"syncing {self._path}: {error.strerror}") from error
+            raise ConnectError(f"syncing {self._path}: {_what_to_do(error)}") from error
         self._dirty = False
 
     def close(self) -> None:
         """Close the file."""
         if getattr(self, "_path", None) is not None and hasattr(self, "_file"):
             self._file.close()
+
+
+def _what_to_do(error: OSError) -> str:
+    return f"{reason(error)}; {remedy(error)} and restart the task"
+
+
+def _append(file: int, data: bytes) -> None:
+    """Write all of it at the file's end, or, of a regular file, nothing. Raises OSError."""
+    written = os.write(file, data)
+    if written == len(data):
+        return
+    regular = stat.S_ISREG(os.fstat(file).st_mode)
+    begin = os.lseek(file, 0, os.SEEK_CUR) - written if regular else 0
+    try:
+        while written < len(data):
+            written += os.write(file, data[written:])
+    except OSError:
+        if regular:
+            with suppress(OSError):
+                _take_back(file, begin, begin + written)
+        raise
+
+
+def _take_back(file: int, begin: int, end: int) -> None:
+    """Cut off what lies from `begin` to `end`, unless another task's lines stand behind or between."""
+    if os.fstat(file).st_size == end == os.lseek(file, 0, os.SEEK_CUR):
+        os.ftruncate(file, begin)
 
 
 def _lines(batch: Batch) -> str:

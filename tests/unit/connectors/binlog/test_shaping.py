@@ -1,8 +1,9 @@
-"""Names of topics and schemas, filters, keys and column rules."""
+"""Names of topics and schemas, filters, keys, column rules and the file of their history."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 
 import pytest
 
@@ -14,7 +15,8 @@ from appliance.connectors.binlog.schemas import TableSchemas
 from appliance.connectors.binlog.sqltokens import DdlError
 from appliance.connectors.binlog.tables import TableId
 from appliance.data import Type
-from appliance.errors import ConfigError
+from appliance.errors import ConfigError, ConnectError
+from tests.fulldisk import largest_file
 
 SQL = "create table d.t (id int primary key, a varchar(9), b varchar(20), c int not null, e blob)"
 
@@ -192,6 +194,62 @@ def test_history_gives_the_same_tables_when_read_from_a_file(tmp_path):
     second = schemas("select 1", history=FileHistory(path))
     second.recover({"file": "b.1", "pos": 2})
     assert second.catalog.get(TableId("d", "t")) == first.catalog.get(TableId("d", "t"))
+
+
+RECORD = {"position": {"file": "b.1", "pos": 1}, "ddl": "create table ä (id int)"}
+
+
+def test_file_history_is_as_it_was_and_says_what_to_do_when_the_disk_is_full(tmp_path):
+    """With room again the next run reads what was durable, and goes on behind it."""
+    path = tmp_path / "history"
+    history = FileHistory(str(path))
+    history.append([RECORD])
+    before = path.read_bytes()
+    text = rf"writing the schema history {path}: File too large; raise .* and restart the task"
+    with largest_file(len(before) + 20), pytest.raises(ConnectError, match=text):
+        history.append([RECORD, RECORD])
+    assert path.read_bytes() == before
+    history.append([RECORD])
+    assert list(FileHistory(str(path)).read()) == [RECORD, RECORD]
+
+
+def test_cut_last_line_of_a_file_history_is_left_out_with_a_warning(tmp_path, caplog):
+    """A crash in the middle of an append keeps no later run from starting."""
+    path = tmp_path / "history"
+    history = FileHistory(str(path))
+    history.append([RECORD])
+    whole = path.read_bytes()
+    # in the middle of a letter of two bytes
+    path.write_bytes(whole + whole[: whole.index("ä".encode()) + 1])
+    assert list(history.read()) == [RECORD]
+    assert "was cut by a crash and is left out" in caplog.text
+    history.append([RECORD])
+    assert path.read_bytes() == whole * 2
+
+
+def test_file_history_holds_nothing_when_its_only_line_was_cut(tmp_path):
+    """A first run that crashed in its first append begins anew."""
+    path = tmp_path / "history"
+    path.write_bytes(b'{"position": {')
+    assert not FileHistory(str(path)).exists()
+
+
+def test_whole_last_line_of_a_file_history_counts_when_its_end_is_missing(tmp_path):
+    """As the original reads it; the next record stands on a line of its own."""
+    path = tmp_path / "history"
+    path.write_text(json.dumps(RECORD))
+    history = FileHistory(str(path))
+    history.append([RECORD])
+    assert list(history.read()) == [RECORD, RECORD]
+
+
+def test_file_history_says_where_and_what_to_do_when_it_cannot_be_made(tmp_path):
+    """A path that leads through a file is told as such."""
+    (tmp_path / "file").touch()
+    with pytest.raises(
+        ConnectError, match=rf"making the schema history {tmp_path}/file/no/h: .*; .*"
+    ):
+        FileHistory(str(tmp_path / "file" / "no" / "h")).create()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import resource
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ from appliance.data import SchemaBuilder
 from appliance.data.schema import INT32_SCHEMA
 from appliance.errors import ConnectError
 from appliance.ids import ConnectorTaskId
+from tests.fulldisk import largest_file
 
 
 class Context:
@@ -165,8 +168,51 @@ def test_values_are_written_as_java_prints_them(tmp_path) -> None:
     task.close()
 
 
-def test_task_fails_when_the_file_cannot_be_opened(tmp_path) -> None:
-    """The message names the file and the reason."""
+def test_every_line_is_whole_when_the_disk_was_full_for_a_while(tmp_path) -> None:
+    """What a failed write left is taken back: what is written again begins on a line of its own."""
+    file = tmp_path / "out"
     context: Any = Context()
-    with pytest.raises(ConnectError, match="Couldn't find or create file"):
+    task = FileStreamSinkTask()
+    task.start(context, {"file": str(file)})
+    task.put([Batch("t", ["first"])])
+    text = rf"writing to {file}: File too large; raise .* and restart the task"
+    with largest_file(20), pytest.raises(ConnectError, match=text):
+        task.put([Batch("t", ["second", "third-is-longer"])])
+    task.close()
+    assert file.read_text() == "first\n"
+    again = FileStreamSinkTask()
+    again.start(context, {"file": str(file)})
+    again.put([Batch("t", ["second", "third-is-longer"])])
+    assert file.read_text() == "first\nsecond\nthird-is-longer\n"
+    again.close()
+
+
+def test_lines_of_another_task_stay_when_a_write_fails(tmp_path, monkeypatch) -> None:
+    """Tasks of one connector share a file: one takes back nothing that another one wrote behind it."""
+    file = tmp_path / "out"
+    context: Any = Context()
+    task = FileStreamSinkTask()
+    task.start(context, {"file": str(file)})
+    write = os.write
+
+    def crowded(descriptor, data):
+        written = write(descriptor, data)
+        with largest_file(resource.RLIM_INFINITY), file.open("a") as other:
+            other.write("other\n")
+        return written
+
+    monkeypatch.setattr(os, "write", crowded)
+    with largest_file(10), pytest.raises(ConnectError, match="File too large"):
+        task.put([Batch("t", ["abc", "too-long-for-it"])])
+    task.close()
+    assert "other\n" in file.read_text()
+
+
+def test_task_fails_when_the_file_cannot_be_opened(tmp_path) -> None:
+    """The message names the file, the reason and what to do."""
+    context: Any = Context()
+    text = (
+        "Couldn't find or create file .*: No such file or directory; make its folder and restart"
+    )
+    with pytest.raises(ConnectError, match=text):
         FileStreamSinkTask().start(context, {"file": str(tmp_path / "no" / "f")})

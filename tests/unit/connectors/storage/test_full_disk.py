@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import resource
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +18,7 @@ from appliance.connectors.files.store import LocalStore
 from appliance.connectors.storage.store import StoreError
 from appliance.data.schema import STRING_SCHEMA
 from tests.filesink import PARTITION, SinkContext, opened, shop_batch
+from tests.fulldisk import largest_file
 
 BACKOFF_MS = 5000
 
@@ -64,17 +63,6 @@ class Sink:
         """Give what lies where files are staged and in the spool."""
         folders = (self.root / "lake/topics/+tmp", self.root / "spool")
         return [p for f in folders for p in f.rglob("*") if p.is_file() and p.stat().st_size]
-
-
-@contextmanager
-def largest_file(length: int) -> Iterator[None]:
-    """Let no file of this process grow beyond `length` bytes, as on a disk that is full."""
-    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (length, hard))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def texts(start: int, end: int) -> Batch:
