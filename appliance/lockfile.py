@@ -8,16 +8,19 @@ names and errors, so that all may import it.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
+import logging
 import os
 import urllib.parse
 from collections.abc import Iterable
 from pathlib import Path
 
-from appliance.errors import ConfigError
+from appliance.errors import DISK_FULL, ConfigError, ConnectError, os_reason, os_remedy
 from appliance.ids import ConnectorTaskId
 
+_LOG = logging.getLogger(__name__)
 _LONGEST_NAME = 200
 
 
@@ -57,19 +60,19 @@ class DaemonLock:
         self._option = option
         self._descriptor = -1
         self._noted: list[str] = []
+        self._told = False
 
     def acquire(self) -> list[str]:
         """Take the lock; give the members that the former holder noted.
 
-        Raises ConfigError when a living daemon has it, or the folder cannot be written.
+        Raises ConfigError when a living daemon has it, or the folder cannot be written; ConnectError when
+        its disk is full, which passes.
         """
         try:
             self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError as error:
-            raise ConfigError(
-                f"Making the lock file {self._path}: {error.strerror}. Correct {self._option}."
-            ) from error
+            raise self._failure("Making", error) from error
         try:
             fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -79,22 +82,52 @@ class DaemonLock:
                 f"Another daemon (pid {holder}) already runs on the folder {self._path.parent}. Stop it, or "
                 f"give this one another folder in {self._option} and another port in listeners."
             ) from None
-        _, *members = self._lines() or [""]
-        self._write(members)
+        try:
+            _, *members = self._lines() or [""]
+            self._write(members)
+        except OSError as error:
+            os.close(self._descriptor)
+            raise self._failure("Writing", error) from error
         return members
 
     def note(self, members: Iterable[str]) -> None:
-        """Note who is in the group for this daemon."""
+        """Note who is in the group for this daemon; where that cannot be written, it is tried next time."""
         wanted = [member for member in members if member]
-        if wanted != self._noted:
+        if wanted == self._noted:
+            return
+        try:
             self._write(wanted)
+        except OSError as error:
+            if not self._told:
+                _LOG.warning(
+                    "The members of the group are not noted: killed now, the daemon would wait for their "
+                    "sessions to end at its next start. file=%s error=%s remedy=%s",
+                    self._path,
+                    os_reason(error),
+                    os_remedy(error),
+                )
+            self._told = True
+
+    def _failure(self, doing: str, error: OSError) -> ConnectError:
+        text = f"{doing} the lock file {self._path}: {os_reason(error)}"
+        if error.errno in DISK_FULL:
+            return ConnectError(f"{text}. To go on, {os_remedy(error)}, or change {self._option}.")
+        return ConfigError(f"{text}. Correct {self._option}.")
 
     def _lines(self) -> list[str]:
         return os.pread(self._descriptor, 65536, 0).decode(errors="replace").split()
 
     def _write(self, members: list[str]) -> None:
-        self._noted = members
-        text = "\n".join([str(os.getpid()), *members]).encode()
-        # killed in between, it leaves more than it should: unknown members, which the group shrugs at
-        os.pwrite(self._descriptor, text, 0)
-        os.ftruncate(self._descriptor, len(text))
+        write_note(self._descriptor, "\n".join([str(os.getpid()), *members]))
+        self._noted, self._told = members, False
+
+
+def write_note(descriptor: int, text: str) -> None:
+    """Put a text in the place of a lock file's. Raises OSError when it is not whole.
+
+    Interrupted, it leaves more than it should: unknown members, which the group shrugs at.
+    """
+    data = text.encode()
+    if os.pwrite(descriptor, data, 0) < len(data):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    os.ftruncate(descriptor, len(data))

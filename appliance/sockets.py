@@ -16,8 +16,8 @@ _PATIENCE_S = 3.0
 _PAUSE_S = 0.05
 
 
-def bind(listener: Listener) -> socket.socket:
-    """Give a listening socket that does not block.
+def bind(listener: Listener, option: str = "listeners") -> socket.socket:
+    """Give a listening socket that does not block; `option` is where its address was configured.
 
     A copy shares that flag with every process that holds one: a copy made blocking would hold up the event
     loop of the worker that serves it. Raises ConnectError naming the port; ConfigError when a process
@@ -35,16 +35,16 @@ def bind(listener: Listener) -> socket.socket:
         sock.setblocking(False)
     except OSError as error:
         sock.close()
-        raise _failure(listener, error) from error
+        raise _failure(listener, option, error) from error
     return sock
 
 
-def bind_patiently(listener: Listener) -> socket.socket:
+def bind_patiently(listener: Listener, option: str) -> socket.socket:
     """Give a listening socket; wait a moment for the processes of a daemon that was killed just now."""
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         try:
-            return bind(listener)
+            return bind(listener, option)
         except ConfigError:
             if time.monotonic() >= deadline_s:
                 raise
@@ -56,15 +56,15 @@ def port_of(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
-def _failure(listener: Listener, error: OSError) -> ConnectError:
+def _failure(listener: Listener, option: str, error: OSError) -> ConnectError:
     address = f"{listener.host or '*'}:{listener.port}"
     if error.errno != errno.EADDRINUSE:
-        return ConnectError(f"Listening on {address}: {error.strerror}. Correct listeners.")
+        return ConnectError(f"Listening on {address}: {error.strerror}. Correct {option}.")
     owner = port_owner(listener.port)
     held = f" by {owner}" if owner else ""
     text = (
         f"Listening on {address}: the port is in use{held}. Stop that process or choose another "
-        "port in listeners."
+        f"port in {option}."
     )
     # where nobody listens, a connection happens to have the port: that passes by itself
     return ConfigError(text) if _listening(listener.port) else ConnectError(text)

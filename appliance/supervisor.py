@@ -155,8 +155,10 @@ class Supervisor:
             self._former = self._lock.acquire()
         if self._state_lock is not None:
             self._state_lock.acquire()
-        self._public = [(one, bind_patiently(one)) for one in self._config.listeners]
-        self._admin = [(one, bind_patiently(one)) for one in self._config.admin_listeners]
+        self._public = [(one, bind_patiently(one, "listeners")) for one in self._config.listeners]
+        self._admin = [
+            (one, bind_patiently(one, "admin.listeners")) for one in self._config.admin_listeners
+        ]
         self._bind_registry()
         for end in (self._woken, self._waker):
             end.setblocking(False)
@@ -216,13 +218,13 @@ class Supervisor:
 
     def _bind_registry(self) -> None:
         """Listen for the built-in registry; ingestion goes on when another one has the port."""
+        option = "appliance.registry.listeners"
         for listener in self._config.registry_listeners:
             try:
-                self._registry.append((listener, bind(listener)))
+                self._registry.append((listener, bind(listener, option)))
             except ConnectError as error:
                 _LOG.error(
-                    "The built-in schema registry is not served: choose another address in "
-                    "appliance.registry.listeners, or none. error=%s",
+                    "The built-in schema registry is not served; everything else is. error=%s",
                     error,
                 )
 

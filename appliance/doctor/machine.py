@@ -113,7 +113,7 @@ def _port(listener: Listener, daemon: int = 0, option: str = "listeners") -> Fin
     if ours or _serves(listener):
         return ok("port", f"the daemon serves {address}")
     try:
-        bind(listener).close()
+        bind(listener, option).close()
     except ConnectError as error:
         owner = port_owner(listener.port)
         text = f"{address} is in use by {owner}" if owner else str(error)

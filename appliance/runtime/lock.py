@@ -10,7 +10,9 @@ import time
 from pathlib import Path
 from typing import Final, Self
 
+from appliance.errors import ConnectError, os_reason, os_remedy
 from appliance.ids import ConnectorTaskId
+from appliance.lockfile import write_note
 from appliance.runtime.control import Control
 
 log = logging.getLogger("org.apache.kafka.connect.runtime.WorkerTask")
@@ -28,16 +30,26 @@ class TaskLock:
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._descriptor: int | None = None
+        self._told = False
 
     def __enter__(self) -> Self:
         return self
 
     def acquire(self, id: ConnectorTaskId, control: Control) -> bool:
-        """Wait until no other copy of the task lives; give False when asked to stop meanwhile."""
+        """Wait until no other copy of the task lives; give False when asked to stop meanwhile.
+
+        Raises ConnectError when the file cannot be made.
+        """
         if self._path is None:
             return True
-        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        except OSError as error:
+            raise ConnectError(
+                f"making the lock file {self._path}: {os_reason(error)}; {os_remedy(error)}, or change "
+                "appliance.runtime.dir, and restart the task"
+            ) from error
         started, warned = time.monotonic(), False
         while True:
             try:
@@ -64,10 +76,21 @@ class TaskLock:
         return [line for note in found for line in note.splitlines()]
 
     def set_note(self, text: str) -> None:
-        """Note lines, each of which `left_behind` gives later."""
-        if self._descriptor is not None:
-            os.ftruncate(self._descriptor, 0)
-            os.pwrite(self._descriptor, text.encode(), 0)
+        """Note lines, each of which `left_behind` gives later; the task runs without the note too."""
+        if self._descriptor is None:
+            return
+        try:
+            write_note(self._descriptor, text)
+        except OSError as error:
+            if not self._told:
+                log.warning(
+                    "The task's member of the group is not noted: killed now, its successor would wait for "
+                    "that session to end. file=%s error=%s remedy=%s",
+                    self._path,
+                    os_reason(error),
+                    os_remedy(error),
+                )
+            self._told = True
 
     def __exit__(self, *_: object) -> None:
         if self._descriptor is not None:

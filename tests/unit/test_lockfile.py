@@ -6,8 +6,9 @@ import os
 
 import pytest
 
-from appliance.errors import ConfigError
+from appliance.errors import ConfigError, ConnectError
 from appliance.lockfile import DaemonLock
+from tests.fulldisk import largest_file, refused
 
 
 def test_second_daemon_is_refused_with_the_first_ones_pid_when_both_have_one_folder(tmp_path):
@@ -38,3 +39,25 @@ def test_folder_is_named_when_the_lock_file_cannot_be_made(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(ConfigError, match=r"Correct appliance\.runtime\.dir"):
         DaemonLock(tmp_path / "file" / "daemon.lock").acquire()
+
+
+def test_start_says_what_to_do_when_the_disk_of_its_folder_is_full(tmp_path, monkeypatch):
+    """One sentence, and no fault of the configuration: systemd starts the daemon again until there is room."""
+    text = r"Writing the lock file .*: No space left on device\. To go on, free some space .*runtime\.dir"
+    with refused(monkeypatch, "pwrite"), pytest.raises(ConnectError, match=text) as raised:
+        DaemonLock(tmp_path / "daemon.lock").acquire()
+    assert not isinstance(raised.value, ConfigError)
+    assert DaemonLock(tmp_path / "daemon.lock").acquire() == []
+
+
+def test_daemon_runs_on_when_its_members_cannot_be_noted(tmp_path, caplog):
+    """Told once; noted as soon as there is room."""
+    path = tmp_path / "daemon.lock"
+    lock = DaemonLock(path)
+    lock.acquire()
+    with largest_file(4):
+        lock.note(["member"])
+        lock.note(["member", "other"])
+    assert caplog.text.count("are not noted") == 1
+    lock.note(["member", "other"])
+    assert path.read_text().split()[1:] == ["member", "other"]

@@ -15,8 +15,7 @@ from contextlib import suppress
 from typing import Any, BinaryIO, Final, Protocol
 
 from appliance.connectors.binlog.records import pretty
-from appliance.disk import reason, remedy
-from appliance.errors import ConfigError, ConnectError
+from appliance.errors import ConfigError, ConnectError, os_reason, os_remedy
 from appliance.kafka.ordered import OrderedTopic
 
 _LOG = logging.getLogger("io.debezium.storage.file.history.FileSchemaHistory")
@@ -98,7 +97,7 @@ class FileHistory:
                         yield parse_record(line, str(self._path))
         except OSError as error:
             raise ConnectError(
-                f"reading the schema history {self._path}: {reason(error)}; let the daemon's user read it "
+                f"reading the schema history {self._path}: {os_reason(error)}; let the daemon's user read it "
                 "and restart the task"
             ) from error
 
@@ -127,7 +126,8 @@ class FileHistory:
 
     def _failure(self, doing: str, error: OSError) -> ConnectError:
         return ConnectError(
-            f"{doing} the schema history {self._path}: {reason(error)}; {remedy(error)} and restart the task"
+            f"{doing} the schema history {self._path}: {os_reason(error)}; {os_remedy(error)} and restart "
+            "the task"
         )
 
     def _warn_of(self, tail: bytes) -> None:

@@ -16,7 +16,7 @@ from appliance.connectors.storage.store import (
     TargetExistsError,
     pieces,
 )
-from appliance.disk import reason, remedy
+from appliance.errors import os_reason, os_remedy
 
 
 @contextmanager
@@ -27,9 +27,9 @@ def _translated(doing: str) -> Iterator[None]:
         what_to_do = (
             "staging and final folder must be on one file system"
             if error.errno == errno.EXDEV
-            else remedy(error, "correct the cause; it is tried again")
+            else os_remedy(error, "correct the cause; it is tried again")
         )
-        raise StoreError(f"{doing}: {reason(error)}; {what_to_do}") from error
+        raise StoreError(f"{doing}: {os_reason(error)}; {what_to_do}") from error
 
 
 class LocalStore:

@@ -19,8 +19,7 @@ from appliance.api import NULL, Batch, Connector, ConnectorContext, SinkTask, Si
 from appliance.config import ConfigDef, ConfigType, Importance
 from appliance.data.struct import wrap
 from appliance.data.text import java_text
-from appliance.disk import reason, remedy
-from appliance.errors import ConnectError
+from appliance.errors import ConnectError, os_reason, os_remedy
 from appliance.ids import TopicPartition
 
 CONFIG: Final = ConfigDef().define(
@@ -109,7 +108,7 @@ class FileStreamSinkTask(SinkTask):
 
 
 def _what_to_do(error: OSError) -> str:
-    return f"{reason(error)}; {remedy(error)} and restart the task"
+    return f"{os_reason(error)}; {os_remedy(error)} and restart the task"
 
 
 def _append(file: int, data: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import itertools
 import socket
 import subprocess
 import sys
@@ -16,6 +17,34 @@ from appliance.config.providers import Providers
 from appliance.errors import ConnectError
 from appliance.rest.users import Principal, Role, UsersFile
 from appliance.sockets import bind, port_of, port_owner
+
+
+def daemon_file(folder, options):
+    """Write a worker file for a daemon of its own; nothing is there at its broker's address."""
+    given = {
+        "bootstrap.servers": "127.0.0.1:1",
+        "group.id": "g",
+        "listeners": "http://127.0.0.1:0",
+        "config.storage.topic": "c",
+        "offset.storage.topic": "o",
+        "status.storage.topic": "s",
+        "key.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "value.converter": "org.apache.kafka.connect.storage.StringConverter",
+        "offset.storage.file.filename": str(folder / "offsets"),
+        "appliance.runtime.dir": str(folder / "run"),
+        "appliance.state.dir": str(folder / "state"),
+        "appliance.registry.listeners": "",
+        **options,
+    }
+    path = folder / "worker.properties"
+    path.write_text("".join(f"{key}={value}\n" for key, value in given.items()))
+    return path
+
+
+def run_appliance(*arguments):
+    """Run the command to its end."""
+    command = [sys.executable, "-m", "appliance", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
 
 def test_version_is_told_when_asked_for(capsys):
@@ -77,13 +106,59 @@ def test_file_and_finding_are_told_when_a_worker_file_will_not_do(command, code,
     assert "Listener doesn't have the right format" in capsys.readouterr().err
 
 
-def test_owner_is_named_when_a_port_is_in_use():
+@pytest.mark.parametrize(
+    "option", ["listeners", "admin.listeners", "appliance.registry.listeners"]
+)
+def test_owner_is_named_when_a_port_is_in_use(option):
     """The sentence says who holds the port and which option to change."""
     with bind(Listener("http", "127.0.0.1", 0)) as held:
         port = port_of(held)
         assert port_owner(port) is not None
-        with pytest.raises(ConnectError, match=r"in use by .* \(pid \d+\)\. Stop that process"):
-            bind(Listener("http", "127.0.0.1", port))
+        text = rf"in use by .* \(pid \d+\)\. Stop that process or .* port in {option}\."
+        with pytest.raises(ConnectError, match=text):
+            bind(Listener("http", "127.0.0.1", port), option)
+
+
+@pytest.mark.parametrize(
+    ("mode", "option", "code"),
+    [
+        ("run", "admin.listeners", 78),
+        ("distributed", "listeners", 2),
+        ("distributed", "admin.listeners", 2),
+        ("standalone", "listeners", 2),
+    ],
+)
+def test_daemon_ends_with_one_line_when_a_port_is_in_use(mode, option, code, tmp_path):
+    """In every mode, with the option that names the port."""
+    with bind(Listener("http", "127.0.0.1", 0)) as held:
+        port = port_of(held)
+        worker = daemon_file(tmp_path, {option: f"http://127.0.0.1:{port}"})
+        found = run_appliance(mode, str(worker))
+    (line,) = [line for line in found.stderr.splitlines() if "ERROR" in line]
+    assert found.returncode == code
+    assert "Traceback" not in found.stderr
+    assert f"Listening on 127.0.0.1:{port}: the port is in use by" in line
+    assert f"choose another port in {option}." in line
+
+
+def test_registry_alone_is_not_served_when_its_port_is_in_use(tmp_path):
+    """The line says what to change; the daemon goes on to the next thing, which is to serve REST."""
+    option = "appliance.registry.listeners"
+    with bind(Listener("http", "127.0.0.1", 0)) as held:
+        taken = f"http://127.0.0.1:{port_of(held)}"
+        worker = daemon_file(tmp_path, {option: taken})
+        command = [sys.executable, "-m", "appliance", "run", str(worker)]
+        with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as daemon:
+            assert daemon.stderr is not None
+            lines = list(
+                itertools.takewhile(lambda line: "REST is served" not in line, daemon.stderr)
+            )
+            daemon.terminate()
+            daemon.communicate()
+    (line,) = [line for line in lines if "registry" in line]
+    assert "the port is in use by" in line
+    assert f"choose another port in {option}." in line
+    assert daemon.returncode == 0
 
 
 def test_all_interfaces_are_served_when_no_host_is_given():
