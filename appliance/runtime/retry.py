@@ -31,6 +31,10 @@ KAFKA_PRODUCE: Final = "KAFKA_PRODUCE"
 TASK_PUT: Final = "TASK_PUT"
 
 _FIRST_DELAY_MS: Final = 300
+_WAY_OUT: Final = (
+    "a record that errors.tolerance=all leaves out (a sink keeps it by errors.deadletterqueue.topic.name); "
+    "if all are like it, correct the converters or transforms"
+)
 
 
 class Skipped(Exception):
@@ -151,6 +155,7 @@ class ErrorPolicy:
             fatal = TaskFailedError("Tolerance exceeded in error handler")
             if isinstance(failure.record, Consumed):  # of others, values are part of the text
                 fatal.add_note(f"stage {failure.stage}, {failure.record}")
+            fatal.add_note(_WAY_OUT)
             raise fatal from failure.error
         self._figures.add("total-records-skipped")
 

@@ -113,6 +113,15 @@ def read(config, stored=None, between=None):
     return found
 
 
+def failing(config):
+    """Run a task until it raises."""
+    task = JdbcSourceTask()
+    with contextlib.closing(task):
+        task.start(surroundings(), task_configs(config)[0])
+        for _ in range(10):
+            task.poll()
+
+
 def drain(task):
     """Give (values, offset) of the rows that are there now."""
     found = []
@@ -381,6 +390,41 @@ def test_error_names_the_database_when_the_password_is_wrong(mariadb, unique_nam
     assert "Could not connect to database." in found["connection.url"][0]
     with pytest.raises(ConnectError, match=r"connecting to the database: .*ccess denied"):
         JdbcSourceTask().start(surroundings(), task_config | wrong)
+
+
+def test_lacking_right_is_named_with_its_grant_when_a_listed_table_may_not_be_read(shop):
+    """Validation tells it at the list, the task in its trace; run as told, the statement mends it."""
+    rows_table(shop)
+    shop.run("CREATE TABLE shop.other (id INT PRIMARY KEY)")
+    user = f"u{shop.name[-20:]}".lower()
+    if shop.postgres:
+        shop.run(
+            f"CREATE USER {user} PASSWORD 'pw'", f"GRANT USAGE ON SCHEMA {shop.name} TO {user}"
+        )
+        shop.run(f"GRANT SELECT ON shop.other TO {user}")
+    else:
+        shop.run(f"CREATE USER '{user}'@'%' IDENTIFIED BY 'pw'")
+        shop.run(f"GRANT SELECT ON shop.other TO '{user}'@'%'")
+    config = shop.settings(mode="bulk", table_whitelist="t")
+    config |= {"connection.user": user, "connection.password": "pw"}
+
+    def findings(names):
+        found = JdbcSourceConnector().validate(config | {"table.whitelist": names})
+        return {value.name: value.errors for value in found if value.errors}
+
+    ((name, (text,)),) = findings("t,other").items()
+    assert name == "table.whitelist"
+    assert text.startswith(
+        f"the user lacks SELECT on {shop.name}.t; let an administrator run: GRANT "
+    )
+    assert findings("other") == {}
+    with pytest.raises(ConnectError, match="the user lacks SELECT on") as raised:
+        failing(config)
+    grants = text.partition("run: ")[2]
+    assert grants in str(raised.value)
+    shop.run(*grants.split("; "))
+    assert findings("t,other") == {}
+    assert len(read(config)) == 3
 
 
 @pytest.mark.parametrize("kind", [MariaDb, MySql, PostgreSql])

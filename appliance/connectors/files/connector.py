@@ -29,6 +29,10 @@ _URL: Final = ConfigKey(
     display_name="Store URL",
 )
 UNWRITABLE: Final = "writing to the folder "
+_CURE: Final = (
+    "name another one, or see that its file system is mounted for writing and the daemon's user may write "
+    "there (`ingest-appliance doctor CONNECTOR` prints the commands)"
+)
 CONFIG_DEF: Final = ConfigDef(
     [_URL, *keys.common_keys("io.confluent.connect.hdfs.json.JsonFormat")]
 )
@@ -58,7 +62,7 @@ class FilesSinkConnector(StorageSinkConnector):
             found = obstacle(Path(local_root(url)))
         except ConfigError as error:
             return {keys.STORE_URL: str(error)}
-        return {} if found is None else {keys.STORE_URL: f"{UNWRITABLE}{url}: {found}"}
+        return {} if found is None else {keys.STORE_URL: f"{UNWRITABLE}{url}: {found}; {_CURE}"}
 
     def open_store(self, parsed: Mapping[str, Any]) -> tuple[Store, str]:
         """Give the local file system."""

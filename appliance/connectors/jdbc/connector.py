@@ -16,6 +16,7 @@ from appliance.api.connector import (
 from appliance.config.define import ConfigValue
 from appliance.connectors.jdbc import config as keys
 from appliance.connectors.jdbc.database import TableId, first_line, open_database
+from appliance.connectors.jdbc.rights import lacking_rights
 from appliance.connectors.jdbc.selection import Selection, quoted_fqn, spread
 from appliance.connectors.jdbc.url import Target, parse_url
 from appliance.errors import ConfigError, ConnectError
@@ -237,7 +238,7 @@ def _check_query(query: str, parsed: Mapping[str, Any], values: Mapping[str, Con
 
 
 def _check_connection(parsed: Mapping[str, Any], values: Mapping[str, ConfigValue]) -> None:
-    """Connect once, as the real connector does in validation."""
+    """Connect once, as the real connector does in validation, and look at the rights on listed tables."""
     try:
         target = parse_target(parsed)
     except ConfigError as error:
@@ -246,6 +247,9 @@ def _check_connection(parsed: Mapping[str, Any], values: Mapping[str, ConfigValu
     database = open_database(target, timezone=parsed[keys.TIMEZONE])
     try:
         database.now()
+        if configured_query(parsed) is None:
+            option = keys.INCLUDE if parsed[keys.INCLUDE] else keys.WHITELIST
+            values[option].errors += lacking_rights(database, target, parsed).values()
     except Exception as error:  # noqa: BLE001 - whatever the driver raises is the finding
         values[keys.URL].errors.append(
             f"Could not connect to database. {first_line(error)}. Check {keys.URL} ({target.shown}), "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 from appliance.api.batch import Batch
@@ -20,15 +21,14 @@ from appliance.connectors.jdbc.database import Database, TableId, first_line, op
 from appliance.connectors.jdbc.guard import RECHECK_S, VisibilityGuard
 from appliance.connectors.jdbc.offsetcolumns import offset_columns, timestamp_columns
 from appliance.connectors.jdbc.querier import Plan, Querier
+from appliance.connectors.jdbc.rights import is_refused, lacking_rights, lacking_select
 from appliance.connectors.jdbc.selection import quoted_fqn, split_fqns
+from appliance.connectors.jdbc.url import Target
 from appliance.errors import ConnectError
 
 _LOG = logging.getLogger("io.confluent.connect.jdbc.source.JdbcSourceTask")
 _LONGEST_WAIT_S = 1.0
-_NO_TABLES = (
-    "Task is being killed because it was not assigned a table nor a query to execute. "
-    "Create a table that matches table.whitelist, or correct the option."
-)
+_NO_TABLES = "Task is being killed because it was not assigned a table nor a query to execute. "
 
 
 class JdbcSourceTask(SourceTask):
@@ -58,7 +58,7 @@ class JdbcSourceTask(SourceTask):
         query = configured_query(parsed)
         tables = split_fqns(config.get(keys.TASK_TABLES, ""), self._database.quote)
         if query is None and not tables and config.get(keys.TASK_TABLES_FETCHED) != "false":
-            raise ConnectError(_NO_TABLES)
+            raise ConnectError(_NO_TABLES + self._why_no_tables(target))
         self._connect()
         plans = (
             [self._query_plan(query)]
@@ -69,6 +69,12 @@ class JdbcSourceTask(SourceTask):
             Querier(plan, self._stored(plan), self._guard(plan.described, plan.mode))
             for plan in plans
         ]
+
+    def _why_no_tables(self, target: Target) -> str:
+        with suppress(Exception):  # what the server answers at once, if it does
+            if lacking := lacking_rights(self._database, target, self._parsed):
+                return " ".join(f"{text}." for text in lacking.values())
+        return "Create a table that matches table.whitelist, or correct the option."
 
     def _guard(self, described: str, mode: str) -> VisibilityGuard | None:
         wanted = self._parsed[keys.GUARD] and self._database.writers_overlap and mode != "bulk"
@@ -197,7 +203,11 @@ class JdbcSourceTask(SourceTask):
         transient = self._database.is_transient(error)
         self._database.close()
         if not transient:
-            raise ConnectError(f"{what}; correct the cause and restart the task") from error
+            cure = "correct the cause"
+            if is_refused(error) and querier.plan.table is not None:
+                with suppress(Exception):  # a server that went away in between
+                    cure = lacking_select(self._database, querier.plan.table)
+            raise ConnectError(f"{what}; {cure}; restart the task then") from error
         querier.failures += 1
         limit = self._parsed[keys.QUERY_RETRIES]
         if 0 < limit < querier.failures:

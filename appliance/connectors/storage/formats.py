@@ -244,7 +244,10 @@ class ParquetFormat(Format):
     def encoder(self, topic: str, schema: Schema | None) -> Encode:
         """Give the encoder to columns; values have to be Structs."""
         if schema is None or schema.type is not Type.STRUCT:
-            raise DataError(f"writing {topic} as Parquet: values have to be Structs with a schema")
+            raise DataError(
+                f"writing {topic} as Parquet: values have to be Structs with a schema; use a value.converter "
+                "that gives them, or a format.class that takes others, as JsonFormat"
+            )
         from appliance.connectors.storage.arrow import arrow_schema, check_schema, record_batch
 
         arrow = arrow_schema(schema)

@@ -28,7 +28,7 @@ from appliance.connectors.storage.partitioner import (
 from appliance.connectors.storage.store import Store, StoreError
 from appliance.connectors.storage.topicfolders import topic_folder, topic_groups
 from appliance.connectors.storage.writer import PartitionWriter, Rules
-from appliance.errors import ConnectError, DataError
+from appliance.errors import DISK_FULL, ConnectError, DataError
 from appliance.ids import TopicPartition
 
 _LOG = logging.getLogger("io.confluent.connect.hdfs.DataWriter")
@@ -36,15 +36,19 @@ _TAKEOVERS = 8
 
 
 def spool_folder(configured: str, own: Path) -> Path:
-    """Give the task's local folder for growing files, empty: `own`, or one of its name elsewhere."""
+    """Give the task's local folder for growing files, empty: `own`, or one of its name elsewhere.
+
+    Where a full disk lets none be made, the first file waits for it. Raises ConnectError.
+    """
     folder = Path(configured, own.name) if configured else own
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ConnectError(
-            f"making the spool folder {folder}: {error.strerror}; set spool.dir or appliance.state.dir"
-        ) from error
+        if error.errno not in DISK_FULL:
+            raise ConnectError(
+                f"making the spool folder {folder}: {error.strerror}; set spool.dir or appliance.state.dir"
+            ) from error
     return folder
 
 

@@ -383,6 +383,7 @@ class PartitionWriter:
         name = f"{self.partition.topic}+{self.partition.partition}-{self._files_made}{rules.format.extension}"
         path = rules.spool / name
         with spooling(path):
+            rules.spool.mkdir(parents=True, exist_ok=True)
             return _OpenFile(path, folder, rules.format.open(path, self._schema), start, start)
 
     def _time_to_rotate(self, timestamp: int | None) -> bool:

@@ -66,11 +66,12 @@ def test_record_is_skipped_and_reported_when_tolerated() -> None:
 
 
 def test_task_fails_when_not_tolerated() -> None:
-    """The record is reported first; the message is Connect's and the cause is kept."""
+    """The record is reported first; the message is Connect's, the cause is kept, the way out told."""
     rig = Rig()
     with pytest.raises(TaskFailedError, match="Tolerance exceeded in error handler") as raised:
         rig.run(DataError("bad"))
     assert isinstance(raised.value.__cause__, DataError)
+    assert "\tof a record that errors.tolerance=all leaves out" in java_trace(raised.value)
     assert rig.reported == ["record"]
 
 

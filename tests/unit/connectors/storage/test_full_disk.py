@@ -18,7 +18,7 @@ from appliance.connectors.files.store import LocalStore
 from appliance.connectors.storage.store import StoreError
 from appliance.data.schema import STRING_SCHEMA
 from tests.filesink import PARTITION, SinkContext, opened, shop_batch
-from tests.fulldisk import largest_file
+from tests.fulldisk import largest_file, refused
 
 BACKOFF_MS = 5000
 
@@ -148,6 +148,21 @@ def test_nothing_is_read_again_when_the_disk_is_still_full(sink: Any) -> None:
         it.task.put([])
         assert it.context.sought == {}
         assert it.context.paused == {PARTITION}
+
+
+def test_task_waits_when_the_disk_is_full_at_its_start(
+    sink: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As one that runs does: no person has to start it again."""
+    with refused(monkeypatch, "mkdir"):
+        it = sink(**{"format.class": "JsonFormat", "flush.size": "100"})
+        it.read(100)
+        assert it.context.paused == {PARTITION}
+        assert "No space left on device; " in str(it.context.trouble)
+    it.clock.advance(BACKOFF_MS)
+    it.read(100)
+    assert it.context.trouble is None
+    assert [records(path) for path in it.files()] == [list(range(100))]
 
 
 def test_nothing_is_lost_when_the_spool_folder_is_taken_away(sink: Any) -> None:

@@ -14,6 +14,8 @@ from pyarrow import parquet
 
 from appliance.api.connector import OffsetChange, OffsetCheck, OffsetPreview
 from appliance.connectors.files.connector import FilesSinkConnector, FilesSinkTask
+from appliance.connectors.storage.formats import ParquetFormat
+from appliance.errors import DataError
 from tests.filesink import DAY_MS, PARTITION, SinkContext, opened, shop_batch, shop_row
 
 
@@ -288,3 +290,20 @@ def test_fault_is_named_at_its_option_when_validated(
         v.name: v.errors for v in FilesSinkConnector().validate({**settings(tmp_path), **more})
     }
     assert any(text in error for error in found[option]), found
+
+
+def test_validation_says_what_to_do_when_the_folder_cannot_be_written(tmp_path: Path) -> None:
+    """The place, the reason and the ways out, before anything is created."""
+    (tmp_path / "file").touch()
+    url = f"file://{tmp_path}/file"
+    (text,) = FilesSinkConnector().check_store({"store.url": url}).values()
+    assert text.startswith(f"writing to the folder {url}: Not a directory; name another one, or ")
+    assert "`ingest-appliance doctor CONNECTOR`" in text
+
+
+def test_way_out_is_told_when_parquet_cannot_hold_a_value(tmp_path: Path) -> None:
+    """A format that needs Structs names what gives them and what does without."""
+    with pytest.raises(
+        DataError, match=r"values have to be Structs .*; use a value\.converter .*JsonFormat"
+    ):
+        ParquetFormat({}).encoder("t", None)
