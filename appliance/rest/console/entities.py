@@ -153,7 +153,7 @@ Assigned = TypedDict("Assigned", {"task": str, "from": str | None, "to": str})
 
 
 class Standstill(TypedDict):
-    """How long tasks stood still, in ms."""
+    """How long tasks stood still because of the rebalance, in ms, from when they ran last."""
 
     p50: int | None
     max: int | None

@@ -6,7 +6,6 @@ the journal's events, oldest first.
 
 from __future__ import annotations
 
-import bisect
 import statistics
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +13,7 @@ from typing import Any, Final
 
 from appliance.herder.herder import JOINING, UNSAID, WORKER_DIED
 from appliance.journal.journal import Event
+from appliance.rest.console.standstill import Moves
 
 _EARLY_MS: Final = 500
 
@@ -27,6 +27,7 @@ class _Generation:
     leader: str
     started_ms: int
     ended_ms: int
+    began_ms: dict[str, int] = field(default_factory=dict)
     causes: dict[str, str] = field(default_factory=dict)
     changed: str = ""
     reporters: set[str] = field(default_factory=set)
@@ -42,15 +43,16 @@ def history(events: Iterable[Event], connectors: Collection[str]) -> list[dict[s
     """Give the generations, newest first; `connectors` tells their names from those of tasks."""
     known = list(events)
     generations = _generations(event for event in known if event.type == "rebalance")
-    moves = _moves(event for event in known if event.type == "task")
+    moves = Moves(event for event in known if event.type != "rebalance")
     owners: dict[str, str] = {}
-    lost_at: dict[str, int] = {}
+    losses: dict[str, list[int]] = {}
     answer = []
     before: _Generation | None = None
     for at, generation in enumerate(generations):
-        lost_at.update(dict.fromkeys(generation.lost, generation.started_ms))
+        for task in generation.lost:
+            losses.setdefault(task, []).append(generation.started_ms)
         later = generations[at + 1 :]
-        answer.append(_told(generation, before, later, owners, moves, lost_at, connectors))
+        answer.append(_told(generation, before, later, owners, moves, losses, connectors))
         owners.update(generation.assigned)
         for worker, work in (generation.owned or {}).items():
             owners.update(dict.fromkeys(work, worker))
@@ -71,6 +73,7 @@ def _generations(events: Iterable[Event]) -> list[_Generation]:
         last.reporters.add(worker)
         last.started_ms = min(last.started_ms, started_ms)
         last.ended_ms = max(last.ended_ms, started_ms + int(body.get("took_ms", 0)))
+        last.began_ms[worker] = started_ms
         last.causes[worker] = str(body.get("cause", ""))
         last.changed = last.changed or str(body.get("changed", ""))
         last.assigned.update(dict.fromkeys(body.get("assigned", ()), worker))
@@ -88,20 +91,13 @@ def address(url: str | None) -> str:
     return (url or "").rsplit("://", maxsplit=1)[-1].rstrip("/")
 
 
-def _moves(events: Iterable[Event]) -> dict[str, list[tuple[int, str]]]:
-    found: dict[str, list[tuple[int, str]]] = {}
-    for event in events:
-        found.setdefault(event.body["key"], []).append((event.body["ts"], event.body["to"]))
-    return found
-
-
 def _told(
     now: _Generation,
     before: _Generation | None,
     later: Sequence[_Generation],
     owners: Mapping[str, str],
-    moves: Mapping[str, Sequence[tuple[int, str]]],
-    lost_at: Mapping[str, int],
+    moves: Moves,
+    losses: Mapping[str, Sequence[int]],
     connectors: Collection[str],
 ) -> dict[str, Any]:
     def is_task(text: str) -> bool:
@@ -123,8 +119,10 @@ def _told(
         # one that moved on before it ran stood still until the later move
         again = next((next_ for next_ in later if task in next_.assigned), None)
         until_ms = None if again is None else again.started_ms
-        lost_ms = lost_at.get(task)
-        span = _standstill(moves.get(task, ()), now.started_ms, until_ms, lost_ms)
+        worker = now.assigned[task]
+        since_ms = now.began_ms[worker]
+        lost_ms = losses.get(task, ())
+        span = moves.standstill(task, worker, since_ms, until_ms, lost_ms, now.started_ms)
         if span is not None:
             stopped[task] = span
     lost = [task for task in now.lost if is_task(task)]
@@ -215,37 +213,13 @@ def _tasks(which: Collection[str]) -> str:
     return "task" if len(which) == 1 else "tasks"
 
 
-def _never_stopped(
-    tasks: Iterable[str], moves: Mapping[str, Sequence[tuple[int, str]]], started_ms: int
-) -> bool:
+def _never_stopped(tasks: Iterable[str], moves: Moves, started_ms: int) -> bool:
     """Tell whether none of a former worker's tasks was stopped before it was missed, as when it is killed."""
     last = []
     for task in tasks:
-        for when, state in reversed(moves.get(task, ())):
+        for when, state, _ in reversed(moves.of(task)):
             # with the next worker the task runs after that, whose clock may be another
             if when <= started_ms + _EARLY_MS and not (when > started_ms and state == "RUNNING"):
                 last.append(state)
                 break
     return bool(last) and "UNASSIGNED" not in last
-
-
-def _standstill(
-    moves: Sequence[tuple[int, str]], started_ms: int, until_ms: int | None, lost_ms: int | None
-) -> int | None:
-    """Give how long a task stood still until it ran between `started_ms` and `until_ms`.
-
-    A task of a worker that died stood still at least since the group noticed, `lost_ms`.
-    """
-    first = bisect.bisect_left(moves, (started_ms - _EARLY_MS, ""))
-    at = next((at for at in range(first, len(moves)) if moves[at][1] == "RUNNING"), None)
-    if at is None or (until_ms is not None and moves[at][0] >= until_ms):
-        return None
-    stop_ms: int | None = None
-    for when, state in reversed(moves[:at]):
-        if state == "RUNNING":
-            break
-        if state == "UNASSIGNED":
-            stop_ms = when
-    if stop_ms is None and lost_ms is not None and lost_ms <= moves[at][0]:
-        stop_ms = lost_ms
-    return None if stop_ms is None else moves[at][0] - stop_ms

@@ -20,6 +20,7 @@ from appliance.rest.console.query import limit, span_ms
 from appliance.rest.console.rebalances import history
 from appliance.rest.console.records import Records
 from appliance.rest.console.snapshot import Told, snapshot, worker_entries
+from appliance.rest.console.standstill import EVENTS
 from appliance.rest.console.stream import events
 from appliance.rest.console.trends import FLOW_STEPS, STEP_MS, widened
 from appliance.rest.context import Context
@@ -165,7 +166,7 @@ class _Resources:
 
     async def _history(self) -> list[dict[str, Any]]:
         """Give the generations, made anew only when something has happened since."""
-        events = self._context.journal.of_types("rebalance", "task")
+        events = self._context.journal.of_types("rebalance", *EVENTS)
         mark = (len(events), events[-1].id if events else None)
         if mark != self._told_at:
             names = self._context.herder.snapshot().connectors.keys()

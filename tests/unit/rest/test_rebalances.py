@@ -22,8 +22,8 @@ def owned(*shares: list[str]) -> dict[str, list[str]]:
     return {f"http://{worker}/": work for worker, work in zip((W1, W2), shares, strict=False)}
 
 
-def task(key: str, to: str, ms: int) -> Event:
-    return Event(ms, "task", {"key": key, "to": to, "ts": ms})
+def task(key: str, to: str, ms: int, worker: str = W1) -> Event:
+    return Event(ms, "task", {"key": key, "to": to, "ts": ms, "worker": worker})
 
 
 def test_workers_views_are_one_generation_when_they_share_its_number():
@@ -115,7 +115,7 @@ def test_second_round_is_told_when_work_was_revoked_before():
             task("a-1", "UNASSIGNED", 1010),
             seen(3, W1, 1100, owned=owned(["a-0"], ["a-1"])),
             seen(3, W2, 1100, assigned=["a-1"]),
-            task("a-1", "RUNNING", 1200),
+            task("a-1", "RUNNING", 1200, W2),
         ],
         {"a"},
     )
@@ -179,3 +179,48 @@ def test_change_of_work_is_told_when_it_came_with_another_cause():
         "worker": W2,
         "detail": f"{W2} joined; connector d added",
     }
+
+
+def test_standstill_begins_anew_when_a_task_has_run_since_a_loss():
+    """Killed again, and missed by nobody, it stood still since that kill was noticed; waiting counts from the loss."""
+    found = history(
+        [
+            seen(1, W1, 0, assigned=["a-0"], owned=owned(["a-0"])),
+            task("a-0", "RUNNING", 5),
+            seen(2, W2, 1000, owned=owned([], []), lost=["a-0"], delay_ms=3000),
+            seen(3, W2, 2000, owned=owned([], []), lost=["a-0"], delay_ms=2000),
+            seen(4, W1, 4000, cause="joining the group", assigned=["a-0"]),
+            task("a-0", "RUNNING", 4200),
+            seen(5, W1, 100_000, cause="joining the group", assigned=["a-0"]),
+            task("a-0", "RUNNING", 100_300),
+        ],
+        {"a"},
+    )
+    assert found[0]["standstill_ms"] == {"a-0": 300}
+    assert found[1]["standstill_ms"] == {"a-0": 3200}
+
+
+@pytest.mark.parametrize(
+    "set_aside",
+    [
+        Event(1000, "config", {"key": "a", "config": None, "ts": 1000}),
+        Event(1000, "connector", {"key": "a", "to": "STOPPED", "ts": 1000, "worker": W1}),
+        Event(1000, "connector", {"key": "a", "to": "PAUSED", "ts": 1000, "worker": W1}),
+        task("a-0", "FAILED", 1000),
+    ],
+    ids=["deleted", "stopped", "paused", "failed"],
+)
+def test_nothing_stood_still_when_it_was_set_aside(set_aside):
+    """What a user stops, pauses or deletes, and what fails, does not wait for a rebalance."""
+    events = [
+        seen(1, W1, 0, assigned=["a", "a-0"], owned=owned(["a", "a-0"])),
+        task("a-0", "RUNNING", 5),
+        set_aside,
+        seen(2, W1, 1010, owned=owned([]), revoked=["a", "a-0"]),
+        task("a-0", "UNASSIGNED", 1020),
+        seen(3, W1, 9000, assigned=["a", "a-0"], owned=owned(["a", "a-0"])),
+        task("a-0", "RUNNING", 9500),
+    ]
+    assert history(events, {"a"})[0]["standstill_ms"] == {}
+    rest = [event for event in events if event is not set_aside]
+    assert history(rest, {"a"})[0]["standstill_ms"] == {"a-0": 8480}
