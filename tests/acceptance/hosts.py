@@ -1,4 +1,4 @@
-"""Hosts on a network of their own: network namespaces on a bridge, each link can be taken down. Root only."""
+"""Hosts on a network of their own: network namespaces on a bridge, each link can be taken down."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ import subprocess
 from types import TracebackType
 from typing import Self
 
-from deploy.packaging.roots import need
+from tests.root import need_root
 
 
 class Hosts:
     """`count` hosts, 10.98.N.11 and on, and this machine at `gateway`; use as a context."""
 
     def __init__(self, count: int) -> None:
-        need("ip", "iproute2")
+        need_root("hosts are network namespaces on a bridge", "ip", "iproute2")
         number = os.getpid() % 200 + 20
         self._bridge = f"ihb{number}"
         self.gateway = f"10.98.{number}.1"

@@ -13,10 +13,10 @@ from urllib.parse import quote
 import pytest
 
 from appliance.client import AnswerError
-from deploy.packaging.roots import need
 from deploy.parts import Broker, free_ports
 from tests.acceptance.pipelines import await_running, execute
 from tests.daemon import Daemon, worker_options
+from tests.root import lacks
 from tests.waiting import wait_until
 
 CANARY = "canary-7d1e55b0c3"
@@ -33,7 +33,7 @@ def own_broker(tmp_path):
 
 def test_secret_is_nowhere_but_in_its_file(own_broker, mariadb, unique_name, tmp_path):
     """Not in logs, answers, topics, environments, command lines, state, nor in what a crash leaves."""
-    need("gcore", "gdb")
+    debugger = lacks("gcore", "gdb") or forbids_debugging()
     user = f"u{unique_name}"
     execute(
         mariadb,
@@ -102,9 +102,11 @@ def test_secret_is_nowhere_but_in_its_file(own_broker, mariadb, unique_name, tmp
             "topics": stored(tmp_path / "kafka", ""),
             "the state folder": stored(tmp_path / "state", "") + stored(tmp_path / "run", ""),
             "command lines and environments": processes(daemon),
-            "a core of the main process": core(main, tmp_path),
-            "a core of the spawner": core(daemon.processes()["ingest-spawner"][0], tmp_path),
         }
+        if not debugger:
+            spawner = daemon.processes()["ingest-spawner"][0]
+            places["a core of the main process"] = core(main, tmp_path)
+            places["a core of the spawner"] = core(spawner, tmp_path)
     places["logs"] = daemon.log.read_bytes()
     assert b"jdbc" in places["answers"]
     assert b"DEBUG" in places["logs"]
@@ -113,6 +115,16 @@ def test_secret_is_nowhere_but_in_its_file(own_broker, mariadb, unique_name, tmp
     masked = ("answers", "logs", "command lines and environments", "the state folder")
     assert [place for place in masked if INLINE.encode() in places[place]] == []
     assert list(tmp_path.rglob("core*")) == []
+    if debugger:
+        pytest.skip(f"all held but the cores, which were not looked at: {debugger}")
+
+
+def forbids_debugging() -> str:
+    """Give why this user may not dump a process of its own, empty when it may."""
+    scope = Path("/proc/sys/kernel/yama/ptrace_scope")
+    if os.geteuid() == 0 or not scope.exists() or scope.read_text().strip() == "0":
+        return ""
+    return f"needs root: {scope} lets nobody else dump a process"
 
 
 def answer(client: Any, name: str, config: dict[str, str]) -> Any:
@@ -170,7 +182,7 @@ def limits(pid: int) -> str:
 
 
 def core(pid: int, folder: Path) -> bytes:
-    """Give the memory of a process as a debugger of root's dumps it."""
+    """Give the memory of a process as a debugger dumps it."""
     file = folder / "dump"
     done = subprocess.run(
         ["gcore", "-o", str(file), str(pid)], capture_output=True, text=True, check=False
