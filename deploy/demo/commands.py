@@ -15,25 +15,34 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 from deploy.demo.ports import taken
-from deploy.demo.settings import PORTS, Settings, default_folder, default_port, load_settings
+from deploy.demo.settings import (
+    HIGHEST_PORT,
+    PORTS,
+    Settings,
+    completed,
+    default_folder,
+    port_number,
+    wanted_port,
+)
 from deploy.demo.view import flows, render, where_to_look
 from deploy.parts import databases, hdfs, java, kafka
-from deploy.parts.folder import REPOSITORY, PartError, progress
+from deploy.parts.folder import REPOSITORY, PartError, progress, system_error
 from deploy.parts.python import make_venv, pip_install
 
 FLOW_TIMEOUT_S = 180.0
 STOP_TIMEOUT_S = 120.0
 
 
-def main() -> int:
+def main(arguments: Sequence[str] | None = None) -> int:
     """Give the exit code: 0, or 1 after one sentence about what cannot be had."""
-    options = parser().parse_args()
-    ports = {name: getattr(options, f"{name.replace('-', '_')}_port") for name in PORTS}
+    options = parser().parse_args(arguments)
+    wanted = {name: getattr(options, f"{name.replace('-', '_')}_port") for name in PORTS}
+    ports = {name: port for name, port in wanted.items() if port is not None}
     settings = Settings(options.folder.absolute(), ports)
     commands: dict[str, Callable[[Settings], int]] = {
         "": start_and_watch,
@@ -46,6 +55,10 @@ def main() -> int:
         return commands[options.command](settings)
     except PartError as error:
         print(f"quickstart: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        purpose = f"quickstart: {options.command or 'start'} in {settings.folder}"
+        print(system_error(purpose, error, "--folder FOLDER"), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nThe view is closed, everything goes on; deploy/quickstart stop ends it.")
@@ -74,9 +87,13 @@ def parser() -> argparse.ArgumentParser:
         default=default_folder(),
         help="where everything lives (%(default)s)",
     )
-    for name, (_, what) in PORTS.items():
+    for name, (port, what) in PORTS.items():
         found.add_argument(
-            f"--{name}-port", type=int, default=default_port(name), help=f"{what} (%(default)s)"
+            f"--{name}-port",
+            type=port_number,
+            default=wanted_port(name),
+            metavar="PORT",
+            help=f"{what}, up to {HIGHEST_PORT} (that of the last start here, at first {port})",
         )
     return found
 
@@ -84,7 +101,7 @@ def parser() -> argparse.ArgumentParser:
 def start_and_watch(settings: Settings) -> int:
     """Start unless it runs, then show what flows: for ever on a terminal, else until all flows."""
     start(settings)
-    settings = load_settings(settings.folder) or settings
+    settings = completed(Settings(settings.folder, {}))
     return watch(settings) if sys.stdout.isatty() else wait_for_flow(settings)
 
 
@@ -92,8 +109,9 @@ def start(settings: Settings) -> int:
     """Install what is missing, start the keeper, follow its progress until everything runs."""
     if keeper_pid(settings):
         print(f"The quickstart in {settings.folder} runs already.\n")
-        print(where_to_look(load_settings(settings.folder) or settings))
+        print(where_to_look(completed(Settings(settings.folder, {}))))
         return 0
+    settings = completed(settings)
     print(f"Everything lives in {settings.folder}", flush=True)
     problems = taken(settings.listeners())
     if problems:
@@ -128,13 +146,22 @@ def start(settings: Settings) -> int:
 
 
 def install(settings: Settings) -> None:
-    """Put the product into the environment of the quickstart, again when it has changed."""
+    """Put the product into the environment of the quickstart, again when it has changed.
+
+    The environment runs the repository's own files, by links: what pip writes beside the project
+    it installs then stays in the folder.
+    """
     python = make_venv(settings.venv)
+    source = settings.folder / "source"
+    source.mkdir(exist_ok=True)
+    for name in ("pyproject.toml", "README.md", "appliance", "tui"):
+        (source / name).unlink(missing_ok=True)
+        (source / name).symlink_to(REPOSITORY / name)
     mark = settings.venv / "installed"
     wanted = (REPOSITORY / "pyproject.toml").read_text()
     if not mark.exists() or mark.read_text() != wanted:
         progress("installing the product and what it needs by pip")
-        pip_install(python, ("--editable", str(REPOSITORY)))
+        pip_install(python, ("--editable", str(source)))
         mark.write_text(wanted)
 
 
@@ -150,8 +177,7 @@ def follow_start(settings: Settings, keeper: subprocess.Popen[bytes]) -> None:
                 return
             if keeper.poll() is not None:
                 sys.stderr.write(log.read())
-                reason = (state or {}).get("error") or f"see {settings.keeper_log}"
-                raise PartError(str(reason))
+                raise PartError(reason_of_end(settings))
             time.sleep(0.1)
 
 
@@ -167,7 +193,7 @@ def watch(settings: Settings) -> int:
             )
             before = state
         time.sleep(1)
-    raise PartError(f"The quickstart has ended; see {settings.keeper_log}.")
+    raise PartError(f"The quickstart has ended: {reason_of_end(settings)}")
 
 
 def wait_for_flow(settings: Settings) -> int:
@@ -177,7 +203,7 @@ def wait_for_flow(settings: Settings) -> int:
     state: dict[str, Any] | None = None
     while time.monotonic() < deadline:
         if not keeper_pid(settings):
-            raise PartError(f"The quickstart has ended; see {settings.keeper_log}.")
+            raise PartError(f"The quickstart has ended: {reason_of_end(settings)}")
         state = read_state(settings)
         if state and state["phase"] == "running":
             if flows(state):
@@ -220,11 +246,11 @@ def stop(settings: Settings) -> int:
 
 def status(settings: Settings) -> int:
     """Show the view once; exit code 1 when nothing runs."""
-    settings = load_settings(settings.folder) or settings
-    state = read_state(settings)
     if not keeper_pid(settings):
         print(f"Nothing runs in {settings.folder}.")
         return 1
+    settings = completed(Settings(settings.folder, {}))
+    state = read_state(settings)
     if state and state["phase"] == "running":
         print(render(settings, state, None))
         print()
@@ -238,7 +264,8 @@ def reset(settings: Settings) -> int:
     """Stop and delete all data; what was fetched and installed stays for the next start."""
     if keeper_pid(settings):
         stop(settings)
-    shutil.rmtree(settings.data, ignore_errors=True)
+    if settings.data.exists():
+        shutil.rmtree(settings.data)
     print(f"Data deleted; {settings.folder} keeps what was fetched. Delete it to leave nothing.")
     return 0
 
@@ -258,6 +285,11 @@ def read_state(settings: Settings) -> dict[str, Any] | None:
     """Give what the keeper has published last."""
     try:
         state: dict[str, Any] = json.loads(settings.state_file.read_text())
-    except FileNotFoundError:
+    except (FileNotFoundError, ValueError):
         return None
     return state
+
+
+def reason_of_end(settings: Settings) -> str:
+    """Give what the keeper has said last, when that was why it ended; else where to look."""
+    return (read_state(settings) or {}).get("error") or f"see {settings.keeper_log}."

@@ -27,6 +27,7 @@ from deploy.demo.rest import put_connector
 from deploy.demo.settings import Settings, load_settings
 from deploy.demo.shop import SCHEMA, Shop
 from deploy.parts import Broker, Hdfs, MariaDb, PartError, progress
+from deploy.parts.folder import system_error
 from deploy.parts.server import Server
 
 STEP_S = 0.3
@@ -86,8 +87,7 @@ class Keeper:
         self._announce("HDFS", self._hdfs.namenode, self._hdfs.start)
         self._settings.events_file.touch()
         self._settings.files.mkdir(exist_ok=True)
-        for _ in range(20):
-            self._shop.step()
+        self._open_shop()
         self._announce("the daemon", self._daemon, self._daemon.start)
         wanted = connectors(
             self._settings,
@@ -99,6 +99,16 @@ class Keeper:
         for name, config in wanted.items():
             put_connector(self._settings.rest_url, name, config)
             progress(f"connector {name} created: {config['connector.class']}")
+
+    def _open_shop(self) -> None:
+        try:
+            for _ in range(20):
+                self._shop.step()
+        except pymysql.MySQLError as error:
+            raise PartError(
+                f"Filling the shop's tables in MariaDB on port {self._mariadb.port} failed: {error}; "
+                f"see {self._mariadb.log_path}, or delete all data with deploy/quickstart reset."
+            ) from error
 
     def _announce(self, what: str, server: Server, start: Callable[[], object]) -> None:
         progress(f"starting {what} on port {server.port}")
@@ -164,16 +174,27 @@ def _end(number: int, frame: FrameType | None) -> None:
 def main() -> int:
     """Give the exit code: 1 after one sentence about what did not start."""
     signal.signal(signal.SIGTERM, _end)
-    settings = load_settings(Path(sys.argv[1]))
-    if settings is None:
-        print(f"{sys.argv[1]} holds no settings: use deploy/quickstart start", file=sys.stderr)
-        return 1
+    folder = Path(sys.argv[1])
     try:
+        settings = load_settings(folder)
+        if settings is None:
+            raise PartError(f"{folder} holds no settings: use deploy/quickstart start.")
         Keeper(settings).run()
     except PartError as error:
-        publish(settings, {"phase": "failed", "error": str(error)})
-        return 1
+        return _failed(folder, str(error))
+    except OSError as error:
+        purpose = f"Keeping the servers in {folder}"
+        return _failed(folder, system_error(purpose, error, "--folder FOLDER"))
     return 0
+
+
+def _failed(folder: Path, reason: str) -> int:
+    """Say why it ends, in the state for those who follow, else in the log."""
+    try:
+        publish(Settings(folder, {}), {"phase": "failed", "error": reason})
+    except OSError:
+        progress(reason)
+    return 1
 
 
 if __name__ == "__main__":

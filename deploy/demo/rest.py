@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -22,7 +23,10 @@ class Refused(Exception):
 
 
 def call(method: str, url: str, body: object = None, timeout_s: float = 30.0) -> Any:
-    """Give the JSON answer, None when there is none. Raises Refused and OSError."""
+    """Give the JSON answer, None when there is none.
+
+    Raises Refused, and OSError also for an answer that is cut by the end of its server.
+    """
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(
         url, data, {"Content-Type": "application/json"}, method=method
@@ -32,6 +36,8 @@ def call(method: str, url: str, body: object = None, timeout_s: float = 30.0) ->
             text = answer.read()
     except urllib.error.HTTPError as error:
         raise Refused(error.code, _message(error.read())) from error
+    except http.client.HTTPException as error:
+        raise ConnectionError(f"{url} was not answered in full ({error!r})") from error
     return json.loads(text) if text else None
 
 

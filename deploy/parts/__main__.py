@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from deploy.parts import connect, databases, hdfs, java, kafka
-from deploy.parts.folder import PartError, parts_folder, progress
+from deploy.parts.folder import PartError, progress, system_error
 from deploy.parts.python import make_venv
 
 PARTS: dict[str, Callable[[], object]] = {
@@ -45,7 +45,10 @@ def main() -> int:
             PARTS[name]()
             progress(f"{name} is there ({time.monotonic() - began:.1f} s)")
     except PartError as error:
-        print(f"{error}\n(parts folder: {parts_folder()})", file=sys.stderr)
+        print(error, file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(system_error("Fetching servers", error, "INGEST_PARTS=FOLDER"), file=sys.stderr)
         return 1
     return 0
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -13,10 +14,19 @@ from pathlib import Path
 from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class PartError(Exception):
     """A part cannot be had or a server does not come up; the message says what to do."""
+
+
+def system_error(purpose: str, error: OSError, choice: str) -> str:
+    """Give one sentence on what the system refused; `choice` is how another folder is chosen."""
+    where = f"{error.filename}: " if error.filename else ""
+    remedy = "make room" if error.errno in NO_ROOM else "see that it is there and yours to change"
+    reason = f"{where}{error.strerror or error}"
+    return f"{purpose} failed: {reason}; {remedy}, or choose another folder with {choice}."
 
 
 def parts_folder() -> Path:

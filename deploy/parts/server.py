@@ -7,6 +7,7 @@ started them ends, so nothing outlives a killed run; start servers from a thread
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import os
 import shutil
@@ -59,13 +60,21 @@ def _reserve(port: int) -> bool:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on that port of the loopback address now."""
+    """Whether nobody listens on that port of the loopback address now.
+
+    Raises PartError where this user or this machine could not listen there anyway.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))
-        except OSError:
-            return False
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                return False
+            raise PartError(
+                f"No server can listen on {HOST}:{port}: {error.strerror}; choose a port above 1023 "
+                "that is yours to take, and see that the loopback interface is up (ip link set lo up)."
+            ) from error
         return True
 
 

@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from deploy.demo.commands import main
 from deploy.demo.connectors import TOPICS, connectors
 from deploy.demo.ports import owner_of, taken
-from deploy.demo.settings import PORTS, Settings, load_settings
+from deploy.demo.settings import PORTS, Settings, completed, load_settings
 from deploy.demo.view import flows, render
+from deploy.parts import PartError, free_ports
 
 
 @pytest.fixture
@@ -50,6 +52,50 @@ def test_settings_come_back_when_saved(settings):
     assert load_settings(settings.folder) is None
     settings.save()
     assert load_settings(settings.folder) == settings
+
+
+def test_ports_of_the_last_start_are_kept_when_not_given_again(settings):
+    """At first the usual ones; a port that is given wins over the one that was kept."""
+    folder = settings.folder
+    assert completed(Settings(folder, {})) == settings
+    Settings(folder, settings.ports | {"rest": 9083, "mariadb": 3399}).save()
+    assert completed(Settings(folder, {})).ports == settings.ports | {
+        "rest": 9083,
+        "mariadb": 3399,
+    }
+    assert completed(Settings(folder, {"rest": 9183})).ports == settings.ports | {
+        "rest": 9183,
+        "mariadb": 3399,
+    }
+
+
+@pytest.mark.parametrize("text", ["", '{"ports": {"rest": 80', '{"ports": {"rest": 8083}}', "[]"])
+def test_file_is_named_when_saved_settings_cannot_be_read(settings, text):
+    """A cut file is one sentence, not a traceback."""
+    settings.save()
+    settings.file.write_text(text)
+    with pytest.raises(PartError, match=f"cannot be read from {settings.file}.*remove that file"):
+        load_settings(settings.folder)
+
+
+def test_start_ends_with_one_sentence_when_its_folder_cannot_be_made(tmp_path, capsys):
+    """What was being done, on what, why not, and how to choose another folder."""
+    (tmp_path / "taken").touch()
+    words = ["start", "--folder", str(tmp_path / "taken" / "below")]
+    for name, port in zip(PORTS, free_ports(len(PORTS)), strict=True):
+        words += [f"--{name}-port", str(port)]
+    assert main(words) == 1
+    (sentence,) = capsys.readouterr().err.splitlines()
+    assert f"start in {tmp_path}/taken/below failed" in sentence
+    assert "Not a directory" in sentence
+    assert "--folder FOLDER" in sentence
+
+
+def test_port_is_refused_when_it_is_none(capsys):
+    """With 70000 the sentence names the option."""
+    with pytest.raises(SystemExit):
+        main(["status", "--rest-port", "70000"])
+    assert "--rest-port" in capsys.readouterr().err
 
 
 def test_every_sunk_topic_is_fed_by_a_source(settings):
