@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode, urlsplit
 DEFAULT_URL = "http://127.0.0.1:8083"
 TIMEOUT_S = 95.0
 SILENCE_S = 12.0
+_STREAM = "text/event-stream"
 _CAFILE = "Name who signed it: --cafile FILE, or cafile in a context (ingest-appliance ctx set)."
 _NAMES = "Ask by a name or address that stands in it."
 # OpenSSL's X509_V_ERR_*: self-signed, unknown issuer; another host or address
@@ -26,7 +27,7 @@ class ClientError(Exception):
 
 
 class UnreachableError(ClientError):
-    """Nobody answers at the address."""
+    """Nobody answers at the address, or somebody who does not speak this API."""
 
 
 class AnswerError(ClientError):
@@ -105,8 +106,9 @@ class Client:
     ) -> Any:
         """Give the JSON of the answer, None when it is empty. Raises ClientError."""
         connection = self._connection(self._timeout_s)
+        target = _target(path, query)
         try:
-            response = self._send(connection, method, _target(path, query), body, {})
+            response = self._send(connection, method, target, body, {})
             content = response.read()
         except OSError as error:
             raise UnreachableError(self._unreachable(error)) from error
@@ -115,8 +117,14 @@ class Client:
         finally:
             connection.close()
         if response.status >= 400:
-            raise AnswerError(response.status, _message(response.status, content))
-        return json.loads(content) if content else None
+            raise AnswerError(response.status, self._message(response, content))
+        moved = response.status >= 300
+        if not content and method != "GET" and not moved:
+            return None
+        try:
+            return json.loads(b"" if moved else content)
+        except ValueError as error:
+            raise UnreachableError(self._stranger(f"{method} {target}", response)) from error
 
     def events(self, after: int | None = None) -> Iterator[ServerEvent]:
         """Give the daemon's events as they happen, from after the event `after` on.
@@ -128,15 +136,18 @@ class Client:
 
     def stream(self, *path: str, after: int | None = None, **query: Any) -> Iterator[ServerEvent]:
         """Give the events of a stream as they come. Raises as `events`."""
-        connection = self._connection(SILENCE_S)
-        headers = {"Accept": "text/event-stream"}
+        connection, target = self._connection(SILENCE_S), _target(path, query)
+        headers = {"Accept": _STREAM}
         if after is not None:
             headers["Last-Event-ID"] = str(after)
         try:
-            response = self._send(connection, "GET", _target(path, query), None, headers)
-            if response.status != 200:
-                raise AnswerError(response.status, _message(response.status, response.read()))
-            yield from _parsed(response)
+            with self._send(connection, "GET", target, None, headers) as response:
+                if response.status != 200:
+                    raise AnswerError(response.status, self._message(response, response.read()))
+                if response.getheader("content-type", _STREAM).partition(";")[0] != _STREAM:
+                    told = self._stranger(f"GET {target}", response, "events were")
+                    raise UnreachableError(told)
+                yield from _parsed(response)
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(self._unreachable(error)) from error
         finally:
@@ -144,12 +155,18 @@ class Client:
 
     def lines(self, *path: str, **query: Any) -> Iterator[Any]:
         """Give what an answer of JSON lines holds as it comes, however long it is. Raises ClientError."""
-        connection = self._connection(self._timeout_s)
+        connection, target = self._connection(self._timeout_s), _target(path, query)
         try:
-            response = self._send(connection, "GET", _target(path, query), None, {})
-            if response.status != 200:
-                raise AnswerError(response.status, _message(response.status, response.read()))
-            yield from map(json.loads, response)
+            with self._send(connection, "GET", target, None, {}) as response:
+                if response.status != 200:
+                    raise AnswerError(response.status, self._message(response, response.read()))
+                for line in response:
+                    try:
+                        found = json.loads(line)
+                    except ValueError as error:
+                        told = self._stranger(f"GET {target}", response)
+                        raise UnreachableError(told) from error
+                    yield found
         except (OSError, http.client.HTTPException) as error:
             raise UnreachableError(self._unreachable(error)) from error
         finally:
@@ -195,6 +212,26 @@ class Client:
             return f"{told} {remedy}" if remedy else told
         return f"Cannot reach {self.url}: {error}. Is the daemon running, and is this its address?"
 
+    def _message(self, response: http.client.HTTPResponse, content: bytes) -> str:
+        """Give what the daemon says of an error; of another server what it is."""
+        try:
+            return str(json.loads(content)["message"])
+        except (ValueError, KeyError, TypeError):
+            return f"{self.url} answers with HTTP status {response.status} and {_kind(response)}."
+
+    def _stranger(
+        self, asked: str, response: http.client.HTTPResponse, expected: str = "JSON was"
+    ) -> str:
+        """Say that no daemon answers here but something else, and what to try."""
+        place = response.getheader("location")
+        led = f", which leads to {place}" if place else ""
+        what = f"{asked.partition('?')[0]} with HTTP status {response.status}{led}"
+        return (
+            f"{self.url} answers {what} and {_kind(response)} where {expected} expected: this is no "
+            "ingest-appliance, or a proxy answers in its place. Is this the daemon's address? It listens on "
+            "port 8083 unless it was told otherwise; --url or a context names another."
+        )
+
 
 def _target(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
     target = "/" + "/".join(quote(segment, safe="") for segment in path)
@@ -207,11 +244,9 @@ def _target(path: tuple[str, ...], query: Mapping[str, Any]) -> str:
     return f"{target}?{urlencode(pairs)}" if pairs else target
 
 
-def _message(status: int, content: bytes) -> str:
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"HTTP {status}"
+def _kind(response: http.client.HTTPResponse) -> str:
+    """Give what the body claims to be."""
+    return str(response.getheader("content-type", "")).partition(";")[0] or "no type of content"
 
 
 def _parsed(lines: Iterator[bytes] | http.client.HTTPResponse) -> Iterator[ServerEvent]:

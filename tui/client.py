@@ -12,7 +12,7 @@ import json
 import ssl
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
 from urllib.parse import quote, unquote, urlsplit
 
 if TYPE_CHECKING:
@@ -23,6 +23,15 @@ CHANGE_TIMEOUT_S = 100.0
 """A change waits for a rebalance to end; the daemon itself gives up after 90 s."""
 SILENCE_S = 12.0
 PREFIX = "/appliance/v1"
+_STREAM: Final = "text/event-stream"
+_BROKEN: Final = (
+    OSError,
+    TimeoutError,
+    asyncio.IncompleteReadError,
+    asyncio.LimitOverrunError,
+    ValueError,
+)
+"""What a line that breaks, or a server of another kind, raises."""
 
 
 class ClientError(Exception):
@@ -30,7 +39,7 @@ class ClientError(Exception):
 
 
 class UnreachableError(ClientError):
-    """Nobody answers at the address."""
+    """Nobody answers at the address, or somebody who does not speak this API."""
 
 
 class AnswerError(ClientError):
@@ -55,6 +64,11 @@ class _Answer(NamedTuple):
     status: int
     headers: dict[str, str]
     reader: asyncio.StreamReader
+
+    @property
+    def kind(self) -> str:
+        """Give what its body claims to be."""
+        return self.headers.get("content-type", "").partition(";")[0] or "no type of content"
 
 
 class Client:
@@ -114,15 +128,21 @@ class Client:
                     content = b"".join([chunk async for chunk in _body(answer)])
                 finally:
                     writer.close()
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+        except _BROKEN as error:
             if writer is not None and isinstance(error, TimeoutError):
                 what = "" if method == "GET" else " What was asked for may still come about."
                 message = f"The daemon at {self.url} did not answer in time.{what}"
                 raise UnreachableError(message) from error
             raise UnreachableError(self._unreachable(error)) from error
         if answer.status >= 400:
-            raise AnswerError(answer.status, _message(answer.status, content))
-        return json.loads(content) if content else None
+            raise AnswerError(answer.status, self._message(answer, content))
+        moved = answer.status >= 300
+        if not content and method != "GET" and not moved:
+            return None
+        try:
+            return json.loads(b"" if moved else content)
+        except ValueError as error:
+            raise UnreachableError(self._stranger(method, path, answer)) from error
 
     async def events(self, after: int | None) -> AsyncGenerator[ServerEvent | None]:
         """Give what happens after event `after`; None for each heartbeat.
@@ -138,7 +158,7 @@ class Client:
         self, path: str, headers: Mapping[str, str] | None = None
     ) -> AsyncGenerator[ServerEvent | None]:
         """Give the events of a stream; None for each heartbeat. Raises as `events`."""
-        sent = {"Accept": "text/event-stream", **(headers or {})}
+        sent = {"Accept": _STREAM, **(headers or {})}
         writer: asyncio.StreamWriter | None = None
         try:
             async with asyncio.timeout(TIMEOUT_S):
@@ -146,10 +166,12 @@ class Client:
                 answer = await self._send(reader, writer, "GET", path, None, sent)
             if answer.status != 200:
                 content = b"".join([chunk async for chunk in _body(answer)])
-                raise AnswerError(answer.status, _message(answer.status, content))
+                raise AnswerError(answer.status, self._message(answer, content))
+            if answer.headers.get("content-type", _STREAM).partition(";")[0] != _STREAM:
+                raise UnreachableError(self._stranger("GET", path, answer, "events were"))
             async for event in _parsed(answer):
                 yield event
-        except (OSError, TimeoutError, asyncio.IncompleteReadError, ValueError) as error:
+        except _BROKEN as error:
             raise UnreachableError(self._unreachable(error)) from error
         finally:
             if writer is not None:
@@ -196,7 +218,7 @@ class Client:
         lines += [f"{name}: {value}" for name, value in sent.items()]
         writer.write("\r\n".join([*lines, "", ""]).encode() + content)
         await writer.drain()
-        status = int((await reader.readuntil(b"\r\n")).split()[1])
+        status = _status(await reader.readuntil(b"\r\n"))
         found: dict[str, str] = {}
         while line := (await reader.readuntil(b"\r\n")).strip():
             name, _, value = line.decode("latin-1").partition(":")
@@ -212,10 +234,38 @@ class Client:
             )
         return f"Cannot reach {self.url}: {cause}. Is the daemon running, and is this its address?"
 
+    def _message(self, answer: _Answer, content: bytes) -> str:
+        """Give what the daemon says of an error; of another server what it is."""
+        try:
+            return str(json.loads(content)["message"])
+        except (ValueError, KeyError, TypeError):
+            return f"{self.url} answers with HTTP status {answer.status} and {answer.kind}."
+
+    def _stranger(
+        self, method: str, path: str, answer: _Answer, expected: str = "JSON was"
+    ) -> str:
+        """Say that no daemon answers here but something else, and what to try."""
+        target = answer.headers.get("location")
+        led = f", which leads to {target}" if target else ""
+        what = f"{method} {path.partition('?')[0]} with HTTP status {answer.status}{led}"
+        return (
+            f"{self.url} answers {what} and {answer.kind} where {expected} expected: this is no "
+            "ingest-appliance, or a proxy answers in its place. Is this the daemon's address? It listens on "
+            "port 8083 unless it was told otherwise; --url or a context names another."
+        )
+
 
 def escaped(segment: str) -> str:
     """Give a name as one segment of a path."""
     return quote(segment, safe="")
+
+
+def _status(line: bytes) -> int:
+    """Give the status of an answer's first line. Raises ValueError for what is no answer of HTTP."""
+    words = line.split(maxsplit=2)
+    if len(words) < 2 or not words[0].startswith(b"HTTP/") or not words[1].isdigit():
+        raise ValueError(f"what answers does not speak HTTP ({line[:40]!r})")
+    return int(words[1])
 
 
 async def _body(answer: _Answer) -> AsyncIterator[bytes]:
@@ -254,10 +304,3 @@ def _event(frame: str) -> ServerEvent | None:
         return None
     number = int(fields["id"]) if "id" in fields else None
     return ServerEvent(number, fields.get("event", "message"), json.loads(fields["data"]))
-
-
-def _message(status: int, content: bytes) -> str:
-    try:
-        return str(json.loads(content)["message"])
-    except (ValueError, KeyError, TypeError):
-        return f"The daemon answered with HTTP status {status}."

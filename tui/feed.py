@@ -12,7 +12,7 @@ from collections.abc import Callable
 from contextlib import aclosing
 from typing import Final
 
-from tui.client import PREFIX, AnswerError, Client, ClientError
+from tui.client import PREFIX, AnswerError, Client, ClientError, UnreachableError
 from tui.model import Model
 
 _RELOAD_S: Final = 0.5
@@ -95,6 +95,11 @@ class Feed:
 
             snapshot = await stock_snapshot(self.client, int(self._clock() * 1000))
             self.stock = True
+        if not isinstance(snapshot, dict) or "connectors" not in snapshot:
+            raise UnreachableError(
+                f"{self.client.url} answers GET {PREFIX}/snapshot with JSON of another kind: this is no "
+                "ingest-appliance. Is this the daemon's address? --url or a context names another."
+            )
         self._model.load(snapshot)
         self._heard()
 

@@ -84,6 +84,8 @@ class Daemon:
         """What Kafka Connect itself answers, by path; then there is nothing else."""
         self.answers: dict[str, Any] = {}
         """What it answers besides, by path."""
+        self.page: bytes | None = None
+        """What a proxy answers to everything in the daemon's place."""
         self.logins: list[str | None] = []
         self.snapshots = 0
         self.changes: list[str] = []
@@ -141,6 +143,10 @@ class Daemon:
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         request = (await reader.readuntil(b"\r\n\r\n")).decode()
         method, path = request.split()[:2]
+        if self.page is not None:
+            writer.write(self.page)
+            writer.close()
+            return
         lines = dict(line.split(": ", 1) for line in request.split("\r\n")[1:] if line)
         self.logins.append(lines.get("Authorization"))
         if path == "/appliance/v1/events":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import aclosing
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from tui.app import Console
 from tui.client import AnswerError, Client, UnreachableError
 from tui.contexts import Context
 from tui.feed import Feed
+from tui.help import no_daemon
 from tui.model import PATIENCE_S, Model
 from tui.palette import DARK
 from tui.scene import Scene
@@ -320,6 +322,64 @@ async def test_reason_is_given_when_nobody_answers():
         UnreachableError, match=r"Cannot reach http://127.0.0.1:1: .*daemon running"
     ):
         await client.get("/")
+
+
+PAGE = b"HTTP/1.0 200 OK\r\nServer: SimpleHTTP\r\nContent-Type: text/html\r\n\r\n<html>hi</html>"
+AWAY = b"HTTP/1.1 302 Found\r\nLocation: https://login.example/\r\nContent-Length: 0\r\n\r\n"
+OTHER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]"
+
+
+@asynccontextmanager
+async def stranger(answer: bytes) -> AsyncIterator[str]:
+    """Answer everything alike; gives the address."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+@pytest.mark.parametrize(
+    ("answer", "told"),
+    [
+        (PAGE, "answers GET /appliance/v1/snapshot with HTTP status 200 and text/html"),
+        (AWAY, "302, which leads to https://login.example/"),
+        (OTHER, "JSON of another kind"),
+        (b"SSH-2.0-OpenSSH\r\n", "what answers does not speak HTTP"),
+        (b"SSH\r\n", "what answers does not speak HTTP"),
+    ],
+    ids=["page", "led away", "other JSON", "no HTTP", "one word"],
+)
+async def test_console_says_who_answers_when_it_is_no_daemon(answer, told):
+    """The screen names the address and what is wrong with what answers, and goes on trying."""
+    async with stranger(answer) as url:
+        app, _, feed = console(url)
+        async with app.run_test(size=(120, 36)) as pilot:
+            await app.complete.wait()
+            await until(lambda: feed.error is not None)
+            assert told in str(feed.error)
+            assert url in str(feed.error)
+            await until(lambda: f"No daemon answers at {url}" in no_daemon(app.scene, 0).plain)
+            await pilot.press("q")
+    assert app.return_code == 0
+
+
+async def test_link_is_lost_when_a_proxy_s_page_takes_the_daemon_s_place():
+    """In the middle of a session too: the data stays, and the reason is said."""
+    async with daemon.Daemon() as server:
+        app, _, feed = console(server.url)
+        async with app.run_test(size=(120, 36)):
+            await app.complete.wait()
+            await until(lambda: server.followed and feed.live)
+            server.page = PAGE
+            await server.stop()
+            await server.start()
+            await until(lambda: feed.error is not None and "text/html" in feed.error)
+            await until(lambda: "lost" in shown(app, "title"))
+            assert grid(app).keys
 
 
 async def test_message_is_the_daemon_s_when_it_answers_with_an_error():

@@ -105,3 +105,63 @@ def test_address_is_named_when_nobody_answers():
     """The sentence names the address and asks the right question."""
     with pytest.raises(UnreachableError, match=r"Cannot reach http://127\.0\.0\.1:1: .*running"):
         Client("http://127.0.0.1:1").get("connectors")
+
+
+class Stranger(BaseHTTPRequestHandler):
+    """A web server at the daemon's address: a page, or a way elsewhere."""
+
+    def do_GET(self) -> None:
+        moved = self.path.startswith("/connectors/moved")
+        content = b"" if moved else b"<html>Maintenance</html>\n"
+        self.send_response(302 if moved else 404 if "missing" in self.path else 200)
+        self.send_header("content-type", "text/html; charset=utf-8")
+        if moved:
+            self.send_header("location", "https://login.example/")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_PUT = do_GET  # noqa: N815 - the name that http.server looks for
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def stranger() -> Iterator[Client]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), Stranger) as server:
+        threading.Thread(target=server.serve_forever, args=(0.01,), daemon=True).start()
+        yield Client(f"http://127.0.0.1:{server.server_port}", timeout_s=5)
+        server.shutdown()
+
+
+@pytest.mark.parametrize(
+    ("ask", "told"),
+    [
+        (
+            lambda it: it.get("connectors", x=1),
+            r"answers GET /connectors with .* 200 and text/html",
+        ),
+        (lambda it: it.get("connectors", "moved"), "302, which leads to https://login.example/"),
+        (
+            lambda it: it.put("connectors", "moved"),
+            "answers PUT /connectors/moved with HTTP status 302",
+        ),
+        (lambda it: list(it.lines("dlq")), "answers GET /dlq with HTTP status 200 and text/html"),
+        (lambda it: list(it.events()), "text/html where events were expected"),
+    ],
+    ids=["page", "led away", "change led away", "lines", "stream"],
+)
+def test_stranger_is_named_when_no_daemon_answers(stranger, ask, told):
+    """What answered where, that it is no daemon, and what to try."""
+    with pytest.raises(UnreachableError, match=told) as caught:
+        ask(stranger)
+    assert str(caught.value).startswith(f"{stranger.url} answers ")
+    assert "no ingest-appliance" in str(caught.value)
+    assert "--url or a context names another" in str(caught.value)
+
+
+def test_kind_of_answer_is_told_when_an_error_is_not_the_daemon_s(stranger):
+    """A page that says 404 is not the daemon's own word."""
+    with pytest.raises(AnswerError, match=r"answers with HTTP status 404 and text/html"):
+        stranger.get("missing")
