@@ -78,7 +78,7 @@ def lost(feed: Feed, now_s: float, width: int) -> str:
     seen = time.strftime("%H:%M:%S", time.gmtime(feed.heard_s))
     since = age(now_s - feed.heard_s)
     if width < 100:
-        return f"lost {since}, data of {seen}"
+        return f"lost {since}, {wait}, of {seen}"
     return f"lost {since}, {wait}, data from {seen}"
 
 

@@ -50,6 +50,11 @@ class Filter:
         return word.lower() in _text(fields).lower()
 
 
+def literal(word: str) -> str:
+    """Give the filter word that finds exactly this text, whatever its signs mean to a filter."""
+    return word if word.isalnum() else f"/{re.escape(word)}/"
+
+
 def _reaches(level: str, lowest: str) -> bool:
     """Tell whether a line's level is at least this one, of which the beginning may be typed so far."""
     at = next((at for at, name in enumerate(_LEVELS) if name.startswith(lowest)), None)

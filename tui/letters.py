@@ -47,7 +47,7 @@ def _put_headers(text: Text, scene: Scene, letter: Letter) -> None:
     palette = scene.palette
     text.append("headers of the record\n", palette.grey)
     for name, value in letter["headers"]:
-        text.append(f"  {name:<44}", palette.grey)
+        text.append(f"  {name:<43} ", palette.grey)
         text.append(f"{value}\n")
     if not letter["headers"]:
         text.append("  none of its own\n")
@@ -71,7 +71,7 @@ def _put_headers(text: Text, scene: Scene, letter: Letter) -> None:
         ("exception.message", letter["message"]),
         ("exception.stacktrace", f"{len(trace.splitlines())} lines: tab Trace" if trace else None),
     ):
-        text.append(f"  {_ERRORS + name:<44}", palette.grey)
+        text.append(f"  {_ERRORS + name:<43} ", palette.grey)
         text.append("null\n" if value is None else f"{value}\n")
 
 

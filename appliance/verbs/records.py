@@ -264,6 +264,11 @@ def _replay(client: Client, options: argparse.Namespace) -> int:
         body["edits"] = {f"{place[0]}:{place[1]}": edit for place, edit in edits.items()}
         chosen = [*map(tuple, body.get("records", ())), *edits]
         body["records"] = [list(place) for place in dict.fromkeys(chosen)]
+    if not (options.to or options.dry_run):
+        print(
+            "replaying to the topics of origin: every other consumer of them sees the records again",
+            file=sys.stderr,
+        )
     job = _ended(client, client.post(*_CONSOLE, "dlq", options.topic, "replay", body=body))
     print_json(job)
     failed = job["still_failing"] if options.dry_run else job["failed"]

@@ -83,10 +83,10 @@ def tell_health(client: Client) -> None:
 
 _RUNNING: Final = ("connectors", "tasks")
 _OF_CONNECTOR: Final = (*_RUNNING, "topics", "offsets")
-_WORK: Final = ("RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTARTING")
+_TASK: Final = ("RUNNING", "PAUSED", "STOPPED", "FAILED", "UNASSIGNED", "RESTARTING")
 _STATES: Final[Mapping[str, tuple[str, ...]]] = {
-    "connectors": _WORK,
-    "tasks": _WORK,
+    "connectors": (*_TASK, "DEGRADED"),
+    "tasks": _TASK,
     "workers": ("UP", "SILENT"),
     "jobs": ("RUNNING", "DONE", "FAILED", "CANCELLED"),
 }
@@ -150,7 +150,7 @@ def _connectors(client: Client, only: str | None, _limit: int | None) -> Iterato
             state = status["connector"]["state"]
             yield {
                 "name": name,
-                "state": "FAILED" if failed else state,
+                "state": ("DEGRADED" if running else "FAILED") if failed else state,
                 "tasks": f"{running}/{len(tasks)}",
                 "type": status["type"],
                 "class": found["info"]["config"].get("connector.class"),

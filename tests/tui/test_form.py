@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any
 
 import pytest
@@ -83,6 +84,21 @@ async def formed(app, pilot) -> Form:
     form = app.screen
     assert isinstance(form, Form)
     return form
+
+
+async def test_form_stays_and_says_so_when_the_editor_does_not_start(monkeypatch):
+    """A wrong EDITOR does not end the console."""
+    app = still(DARK, opened())
+    monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
+    monkeypatch.setenv("VISUAL", "/nowhere/editor")
+    async with app.run_test(size=(120, 36)) as pilot:
+        await settled(pilot)
+        await pilot.press("2", "e")
+        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+        form = app.screen
+        assert isinstance(form, Form)
+        form.action_editor()
+        assert form.problem.startswith("the editor /nowhere/editor does not start")
 
 
 async def test_form_asks_before_changes_are_lost():

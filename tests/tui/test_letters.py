@@ -11,6 +11,7 @@ from textual.widgets import TextArea
 
 from tests.tui.still import StillClient, letter, open_view, queues, still, until
 from tui.client import AnswerError
+from tui.filters import Filter, literal
 from tui.palette import DARK
 from tui.screens.dialogs import Choice, Confirm, Dialog
 from tui.screens.dlq import Dlq
@@ -312,7 +313,15 @@ async def test_groups_are_those_of_all_of_the_queue():
         assert app.screen.options["0"] == ("599  put", "IOException: full")
         await pilot.pause()
         await pilot.press("enter")
-        await until(lambda: app.view.filter.text == "stage:TASK_PUT full")
+        await until(lambda: app.view.filter.text == "stage:TASK_PUT /IOException:/ full")
+
+
+def test_filter_of_an_error_finds_that_error_alone():
+    """Whatever signs it holds, and however far into it another one differs."""
+    error = "IOException: 100% of /data (disk 1) is !full state:ok n<3 lag>1k"
+    wanted = Filter(" ".join(map(literal, error.split())))
+    assert wanted.matches({"error": error})
+    assert not wanted.matches({"error": error.replace("1k", "2k")})
 
 
 async def test_end_of_a_job_is_told_when_its_worker_has_started_anew(monkeypatch):

@@ -232,6 +232,9 @@ async def test_records_go_on_from_the_newest_row_when_the_topic_is_followed():
         await pilot.press("g", "j")
         assert app.view.query_one("#record", Pane).text.startswith("6 passed over")
         assert len(app.view.exported()) == 5
+        # the stream has ended, as when the link is lost: it is taken up again
+        client.answers[f"STREAM {path}"] = [record._replace(data={**record.data, "offset": 1321})]
+        await until(lambda: "0@1321" in grid.keys)
 
 
 def mended() -> dict[str, Any]:

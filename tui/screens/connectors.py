@@ -265,7 +265,7 @@ class Connectors(View):
             Cell(count(sum(task.rate or 0 for task in tasks))),
             Cell(text),
             Cell(
-                f"+{new}" if new else "0" if known.queue and self.scene.counted else "-",
+                f"+{_few(new)}" if new else "0" if known.queue and self.scene.counted else "-",
                 "amber" if new else "grey",
             ),
             Cell(versioned(known), "grey"),
@@ -273,3 +273,11 @@ class Connectors(View):
             Cell(changed(known, self.scene.clock()), "grey"),
             Cell(cause_first(last_error(model, key) or ""), "red"),
         )
+
+
+def _few(number: int) -> str:
+    """Give a number in at most three cells, cut down: 941, 2k."""
+    for size, unit in ((10**6, "M"), (1000, "k")):
+        if number >= size:
+            return f"{number // size}{unit}"
+    return str(number)

@@ -17,6 +17,7 @@ from textual.containers import Horizontal, Vertical
 from tui import keys
 from tui.calls import ours
 from tui.client import PREFIX, escaped
+from tui.filters import literal
 from tui.letters import TABS, letter_text
 from tui.model import reason
 from tui.replaying import Replaying, whole_path
@@ -371,8 +372,7 @@ class Dlq(View):
 
     def _keep(self, stage: str, error: str) -> None:
         """Show only letters that failed in a stage with an error."""
-        words = [word for word in error.split() if ":" not in word][:6]
-        self.set_filter(" ".join([f"stage:{stage}", *words]))
+        self.set_filter(" ".join([f"stage:{stage}", *map(literal, error.split())]))
 
     async def _grouped(self, console: Console) -> None:
         """Offer the kinds of errors in all of the queue; the chosen one becomes the filter."""

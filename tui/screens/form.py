@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import ClassVar, Final
 
 from rich.text import Text
-from textual.app import ComposeResult
+from textual.app import ComposeResult, SuspendNotSupported
 from textual.binding import BindingType
 from textual.containers import Horizontal, Vertical
 from textual.events import DescendantFocus
@@ -548,10 +548,17 @@ class Form(Dialog):
         """Edit the configuration as JSON in $EDITOR."""
         command = os.environ.get("VISUAL") or os.environ.get("EDITOR") or "vi"
         with tempfile.TemporaryDirectory() as folder:
-            file = Path(folder) / f"{self.values.get('name', 'connector')}.json"
+            file = Path(folder) / "connector.json"
             file.write_text(json.dumps(self.values, indent=2, ensure_ascii=False) + "\n")
-            with self.app.suspend():
-                subprocess.run([*shlex.split(command), str(file)], check=False)
+            try:
+                with self.app.suspend():
+                    subprocess.run([*shlex.split(command), str(file)], check=False)
+            except (OSError, ValueError, SuspendNotSupported) as error:
+                self.problem = (
+                    f"the editor {command} does not start, set EDITOR to another: {error}"
+                )
+                self.paint()
+                return
             try:
                 edited = json.loads(file.read_text())
                 self.values = {str(key): str(value) for key, value in edited.items()}

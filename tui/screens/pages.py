@@ -341,7 +341,7 @@ class OffsetsPage(Page):
             for side in ("partition", "offset"):
                 text.append(f"{side}\n", self.scene.palette.grey)
                 for name, value in (row["entry"][side] or {}).items():
-                    text.append(f"  {name:<24}", self.scene.palette.grey)
+                    text.append(f"  {name:<23} ", self.scene.palette.grey)
                     text.append(f"{value}\n")
         text.append("\no shows how far behind, and alters them", self.scene.palette.grey)
         return "Offset", text

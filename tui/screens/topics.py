@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import aclosing
@@ -12,7 +13,7 @@ from textual.app import ComposeResult
 from textual.containers import Vertical
 from textual.worker import Worker
 
-from tui.client import PREFIX, ClientError, escaped
+from tui.client import PREFIX, AnswerError, ClientError, escaped
 from tui.filters import Filter
 from tui.following import Followed
 from tui.letters import put_payload
@@ -54,6 +55,7 @@ _PEEK: Hints = (
 
 
 _NEWEST: Final = 200
+_AGAIN_S: Final = 1.0
 _NO_RECORD: Final = (
     "The record under the cursor is shown here. t chooses where to read from: newest, oldest, an offset, "
     "time:MS; F follows what comes."
@@ -296,31 +298,40 @@ class Topics(View):
             self.loaded_s = float("-inf")
 
     async def _take(self) -> None:
-        """Put records that come on top of what is shown, without a gap that is not told."""
+        """Put what comes on top of what is shown, no gap untold, again after a lost link."""
+        while True:
+            try:
+                await self._take_from_stream()
+            except AnswerError as error:
+                self._note = f", {error}"
+                return
+            except ClientError as error:
+                self._note = f", {error}"
+            await asyncio.sleep(_AGAIN_S)
+
+    async def _take_from_stream(self) -> None:
         followed = Followed(self.records)
         begun = 0
-        try:
-            async with aclosing(self.scene.client.stream(self._path("follow=true"))) as events:
-                async for event in events:
-                    # the daemon stands at the end some time between its first sign and its second one:
-                    # what came since the last look, and until then, is not in the stream
-                    if begun < 2:
-                        begun += 1
-                        newest = self._path(f"from=newest&limit={_NEWEST}")
-                        found = await self.scene.client.get(newest)
-                        if len(found) >= _NEWEST:
-                            followed.skip()
-                        followed.take(found)
-                    if event is not None and event.type == "record":
-                        followed.take([event.data])
-                    elif event is not None and event.type == "skipped":
+        async with aclosing(self.scene.client.stream(self._path("follow=true"))) as events:
+            async for event in events:
+                # the daemon stands at the end some time between its first sign and its second one:
+                # what came since the last look, and until then, is not in the stream
+                if begun < 2:
+                    begun += 1
+                    self._note = ""
+                    newest = self._path(f"from=newest&limit={_NEWEST}")
+                    found = await self.scene.client.get(newest)
+                    if len(found) >= _NEWEST:
                         followed.skip()
-                    elif event is not None:
-                        self._note = f", {event.data.get('message')}"
-                    self.records = dict(followed.records)
-                    self.record_listing.expire()
-        except ClientError as error:
-            self._note = f", {error}"
+                    followed.take(found)
+                if event is not None and event.type == "record":
+                    followed.take([event.data])
+                elif event is not None and event.type == "skipped":
+                    followed.skip()
+                elif event is not None:
+                    self._note = f", {event.data.get('message')}"
+                self.records = dict(followed.records)
+                self.record_listing.expire()
 
     def raw(self) -> Any:
         """Give the row under the cursor."""
@@ -350,7 +361,7 @@ class Topics(View):
             text.append("value\n", self.scene.palette.grey)
             put_payload(text, self.scene, record["value"])
             for name, value in record["headers"]:
-                text.append(f"{name:<24}", self.scene.palette.grey)
+                text.append(f"{name:<23} ", self.scene.palette.grey)
                 text.append(f"{value}\n")
         else:
             text.append(_NO_RECORD, self.scene.palette.grey)
