@@ -52,7 +52,9 @@ def run(command: Sequence[str], purpose: str, text_in: str = "", **options: Any)
         **options,
     )
     if done.returncode:
-        lines = [line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines()]
+        lines = [
+            line.strip() for line in (done.stderr.strip() or done.stdout.strip()).splitlines()
+        ]
         # pip ends with advice; what was wrong stands in such lines before it
         last = [line for line in lines if line.startswith("ERROR:")] or lines[-5:]
         raise PartError(f"{purpose} failed ({Path(command[0]).name}): " + " / ".join(last))

@@ -98,7 +98,7 @@ async def test_form_stays_and_says_so_when_the_editor_does_not_start(monkeypatch
         form = app.screen
         assert isinstance(form, Form)
         form.action_editor()
-        assert form.problem.startswith("the editor /nowhere/editor does not start")
+        assert (form.problem or "").startswith("the editor /nowhere/editor does not start")
 
 
 async def test_form_asks_before_changes_are_lost():
