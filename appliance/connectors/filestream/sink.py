@@ -69,10 +69,11 @@ class FileStreamSinkTask(SinkTask):
         try:
             self._file = open(self._path, "ab", buffering=0)  # noqa: SIM115 - open as long as the task
         except OSError as error:
-            raise ConnectError(
-                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask: "
-                f"{_what_to_do(error)}"
-            ) from error
+            fatal = ConnectError(
+                f"Couldn't find or create file '{self._path}' for FileStreamSinkTask"
+            )
+            fatal.add_note(f"a file that cannot be opened: {_what_to_do(error)}")
+            raise fatal from error
 
     def put(self, batches: list[Batch]) -> None:
         """Append every value. Raises ConnectError when the disk does not take it."""

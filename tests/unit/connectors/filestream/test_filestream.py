@@ -17,7 +17,7 @@ from appliance.connectors.filestream.source import (
 )
 from appliance.data import SchemaBuilder
 from appliance.data.schema import INT32_SCHEMA
-from appliance.errors import ConnectError
+from appliance.errors import ConnectError, java_trace
 from appliance.ids import ConnectorTaskId
 from tests.fulldisk import largest_file
 
@@ -209,10 +209,11 @@ def test_lines_of_another_task_stay_when_a_write_fails(tmp_path, monkeypatch) ->
 
 
 def test_task_fails_when_the_file_cannot_be_opened(tmp_path) -> None:
-    """The message names the file, the reason and what to do."""
+    """The message names the file in Connect's words; the trace says why and what to do as well."""
     context: Any = Context()
-    text = (
-        "Couldn't find or create file .*: No such file or directory; make its folder and restart"
-    )
-    with pytest.raises(ConnectError, match=text):
-        FileStreamSinkTask().start(context, {"file": str(tmp_path / "no" / "f")})
+    file = tmp_path / "no" / "f"
+    with pytest.raises(ConnectError) as failed:
+        FileStreamSinkTask().start(context, {"file": str(file)})
+    assert str(failed.value) == f"Couldn't find or create file '{file}' for FileStreamSinkTask"
+    trace = java_trace(failed.value)
+    assert "No such file or directory; make its folder and restart the task" in trace
