@@ -45,6 +45,9 @@ SHOTS = (
     ("offsets", ("5",), "COMMITTED"),
     ("dlq", ("6", "Tab"), "JsonParseException|JSON"),
     ("topics", ("7", "G", "Enter"), "PART@OFFSET"),
+    ("tasks", ("Escape", "3"), "RESTARTS|RUN"),
+    ("plugins", ("8",), "VERSION"),
+    ("logs", ("9",), "INFO"),
     ("help", ("Escape", "1", "?"), "Keys of this view"),
     ("palette", ("Escape", "C-p", "h", "d", "f"), "Find anything"),
 )
