@@ -51,17 +51,20 @@ def execute(server: DatabaseAddress, *statements: str) -> None:
 def create_employees(server: DatabaseAddress, database: str, rows: int) -> None:
     """Make the classic `employees` table with generated rows, keys from 10001 on."""
     table = f"{database}.employees"
+    # of MySQL as well, which has no tables of sequences
+    digit = f"(SELECT 0 AS n {' '.join(f'UNION ALL SELECT {n}' for n in range(1, 10))})"
+    digits = ", ".join(f"{digit} AS d{power}" for power in range(6))
+    number = " + ".join(f"{10**power} * d{power}.n" for power in range(6))
     execute(
         server,
         f"CREATE DATABASE {database}",
         f"CREATE TABLE {table} (emp_no INT NOT NULL PRIMARY KEY, birth_date DATE NOT NULL,"
         " first_name VARCHAR(14) NOT NULL, last_name VARCHAR(16) NOT NULL,"
         " gender ENUM('M','F') NOT NULL, hire_date DATE NOT NULL)",
-        # the sequence tables of MariaDB live in every database
         f"INSERT INTO {table} SELECT 10000 + seq, '1952-02-01' + INTERVAL seq % 4750 DAY,"
         " CONCAT('Nombre', seq % 1275), CONCAT('Apellido', seq % 1637),"
         " IF(seq % 5 < 3, 'M', 'F'), '1985-01-01' + INTERVAL seq % 5500 DAY"
-        f" FROM {database}.seq_1_to_{rows}",
+        f" FROM (SELECT 1 + {number} AS seq FROM {digits}) AS numbers WHERE seq <= {rows}",
     )
 
 

@@ -26,7 +26,10 @@ from tests.daemon import JSON, Daemon, worker_options
 from tests.waiting import wait_until
 
 CATEGORIES = Path(__file__).parent / "data/categories.csv"
-MARIADB_CDC = "io.debezium.connector.mariadb.MariaDbConnector"
+CDC = {
+    "mariadb": "io.debezium.connector.mariadb.MariaDbConnector",
+    "mysql": "io.debezium.connector.mysql.MySqlConnector",
+}
 
 
 @pytest.fixture
@@ -209,19 +212,22 @@ def test_later_row_arrives_by_itself_when_standalone_polls(broker, mariadb, uniq
         assert later == ['{"category_id":59,"category_department_id":8,"category_name":"Petanca"}']
 
 
+@pytest.mark.parametrize(("kind", "rows"), [("mariadb", 300_024), ("mysql", 20_000)])
 def test_folded_topic_equals_table_when_rows_change_during_capture(
-    daemon, broker, mariadb, unique_name
+    daemon, broker, kind, rows, unique_name, request
 ):
     """Snapshot and stream together: the last value of each key is the row that the table holds."""
-    create_employees(mariadb, unique_name, 300_024)
+    server = request.getfixturevalue(kind)
+    create_employees(server, unique_name, rows)
+    stride = (rows - 2_100) // 200
     table = f"{unique_name}.employees"
     connector = {
-        "connector.class": MARIADB_CDC,
+        "connector.class": CDC[kind],
         "tasks.max": "1",
-        "database.hostname": mariadb.host,
-        "database.port": str(mariadb.port),
-        "database.user": mariadb.user,
-        "database.password": mariadb.password,
+        "database.hostname": server.host,
+        "database.port": str(server.port),
+        "database.user": server.user,
+        "database.password": server.password,
         "database.server.id": str(free_port()),
         "topic.prefix": unique_name,
         "database.include.list": unique_name,
@@ -236,17 +242,17 @@ def test_folded_topic_equals_table_when_rows_change_during_capture(
     for step in range(200):
         # begins while the snapshot runs
         execute(
-            mariadb,
+            server,
             f"INSERT INTO {table} VALUES ({500_000 + step}, '1970-01-01', 'Nova', 'Fila', 'F',"
             " '2025-01-01')",
             f"UPDATE {table} SET last_name = 'Canvi{step}'"
-            f" WHERE emp_no BETWEEN {20_000 + step * 1400} AND {20_019 + step * 1400}",
+            f" WHERE emp_no BETWEEN {12_000 + step * stride} AND {12_019 + step * stride}",
             f"DELETE FROM {table} WHERE emp_no IN ({10_001 + step * 7}, {499_990 + step})",
             f"UPDATE {table} SET emp_no = emp_no + 700000 WHERE emp_no = {10_003 + step * 7}",
         )
     await_running(daemon, "employees")
     execute(
-        mariadb,
+        server,
         f"INSERT INTO {table} VALUES (999999, '1970-01-01', 'Fi', 'Fi', 'M', '2025-01-01')",
     )
     topic = f"{unique_name}.{table}"
@@ -265,7 +271,7 @@ def test_folded_topic_equals_table_when_rows_change_during_capture(
             folded.pop(key, None)
         else:
             folded[key] = [*after.values()]
-    assert folded == table_rows(mariadb, table)
+    assert folded == table_rows(server, table)
 
 
 def table_rows(server, table):
