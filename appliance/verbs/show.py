@@ -159,17 +159,20 @@ def _connectors(client: Client, only: str | None, _limit: int | None) -> Iterato
 
 
 def _tasks(client: Client, only: str | None, _limit: int | None) -> Iterator[Row]:
-    troubles = _troubles(client)
+    figures = _figures(client)
     for name, found in sorted(expanded(client).items()):
         if only not in (None, name):
             continue
         for task in found.get("status", {}).get("tasks", ()):
-            key, trace = f"{name}-{task['id']}", task.get("trace") or ""
+            known, trace = figures.get(f"{name}:{task['id']}", {}), task.get("trace") or ""
             yield {
-                "task": key,
+                "task": f"{name}-{task['id']}",
                 "state": task["state"],
                 "worker": task["worker_id"],
-                "error": root_cause(trace) or troubles.get(key),
+                "rate": known.get("rate"),
+                "lag": known.get("lag"),
+                "unit": known.get("unit"),
+                "error": root_cause(trace) or known.get("error"),
             }
 
 
@@ -180,15 +183,18 @@ def root_cause(trace: str) -> str:
     return causes[-1].removeprefix(_CAUSE) if causes else lines[0]
 
 
-def _troubles(client: Client) -> dict[str, str]:
-    """Give what tasks that run wait for and try again, by task; Kafka Connect itself does not tell."""
+def _figures(client: Client) -> dict[str, Row]:
+    """Give what the console shows of tasks, by CONNECTOR:TASK; Kafka Connect itself does not tell.
+
+    `rate` is in records a second, `lag` in `unit`; `error` is also what a task that runs waits for.
+    """
     try:
-        figures = client.get(*_CONSOLE, "metrics")
+        tasks = client.get(*_CONSOLE, "snapshot")["tasks"]
     except AnswerError as error:
         if error.status != NOT_FOUND:
             raise
         return {}
-    return {key: str(one["trouble"]) for key, one in figures.items() if one.get("trouble")}
+    return {task["id"]: task for task in tasks}
 
 
 def _plugins(client: Client, _only: str | None, _limit: int | None) -> Iterator[Row]:
@@ -290,7 +296,7 @@ _Find = Callable[[Client, str | None, int | None], Iterator[Row]]
 
 _RESOURCES: Final[Mapping[str, tuple[_Find, tuple[str, ...]]]] = {
     "connectors": (_connectors, ("name", "state", "tasks", "type", "class", "worker")),
-    "tasks": (_tasks, ("task", "state", "worker", "error")),
+    "tasks": (_tasks, ("task", "state", "worker", "rate", "lag", "unit", "error")),
     "plugins": (_plugins, ("class", "type", "version", "path", "used_by")),
     "offsets": (_offsets, ("connector", "partition", "offset", "end", "behind", "unit")),
     "topics": (

@@ -42,12 +42,18 @@ def test_error_of_a_task_is_what_it_waits_for_when_it_runs(url, capsys):
     status = {"connector": {"state": "RUNNING"}, "tasks": tasks, "type": "sink"}
     Console.answers = {
         "connectors": {"lake": {"status": status, "info": {}}},
-        "metrics": {"lake-0": {"trouble": ""}, "lake-1": {"trouble": "mkdir /nope: no"}},
+        "snapshot": {
+            "tasks": [
+                {"id": "lake:0", "error": None, "rate": 2.5, "lag": 7, "unit": "records"},
+                {"id": "lake:1", "error": "mkdir /nope: no"},
+            ]
+        },
         "health": {},
     }
     assert cli.main(["get", "tasks", "-o", "jsonl", "--url", url]) == 0
     rows = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     assert [row["error"] for row in rows] == [None, "mkdir /nope: no", "Boom: x"]
+    assert (rows[0]["rate"], rows[0]["lag"], rows[0]["unit"]) == (2.5, 7, "records")
 
 
 def test_letters_are_a_table_when_shown(url, capsys):

@@ -31,7 +31,7 @@ def test_cause_is_told_when_a_task_has_failed(url, capsys):
     tasks = [task(0, "FAILED", TRACE), task(1, "RUNNING"), task(2, "FAILED", "Boom\n\tat y")]
     status = {"connector": {"state": "RUNNING", "worker_id": "w"}, "tasks": tasks, "type": "sink"}
     Console.answers = {"connectors": {"a": {"status": status}}, "health": {}}
-    Console.answers["metrics"] = {"a-1": {"trouble": "the store is away"}}
+    Console.answers["snapshot"] = {"tasks": [{"id": "a:1", "error": "the store is away"}]}
     assert cli.main(["get", "tasks", "-o", "jsonl", "--url", url]) == 0
     errors = [json.loads(line)["error"] for line in lines(capsys)]
     assert errors == ["b.C: no", "the store is away", "Boom"]
