@@ -400,14 +400,14 @@ def test_lines_of_a_restarted_process_come_when_logs_are_followed(daemon, tmp_pa
             workers = {before[0][0]}
             os.kill(before[0][1], signal.SIGKILL)
 
+        def back(worker: str) -> bool:
+            own = [line["message"] for line in lines() if line["worker"] == worker]
+            started = [at for at, text in enumerate(own) if "has started" in text]
+            return any(text.startswith("Joined group") for text in own[started[1] :])
+
         def again() -> bool:
             later = starts()[2:]
-            joined = [
-                line["worker"] for line in lines() if line["message"].startswith("Joined group")
-            ]
-            return {worker for worker, _ in later} == workers and all(
-                joined.count(worker) > 1 for worker in workers
-            )
+            return {worker for worker, _ in later} == workers and all(map(back, workers))
 
         wait_until(again, "the lines of the new processes")
         told = [(line["worker"], line["id"]) for line in lines()]
