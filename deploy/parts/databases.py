@@ -110,9 +110,13 @@ class _MySqlFamily(Database):
     def write_options(self) -> None:
         """Write the option file; a relative socket keeps its path short enough."""
         home = self._root / "usr" if self._root else None
+        temporary = self.data / "tmp"
+        temporary.mkdir(exist_ok=True)
         settings = {
             **({"user": "root"} if os.geteuid() == 0 else {}),
             "datadir": self.data / "data",
+            # a MariaDB that starts removes temporary tables, in a shared folder those of others too
+            "tmpdir": temporary,
             "socket": "server.sock",
             "pid-file": self.data / "server.pid",
             "bind-address": HOST,
