@@ -131,6 +131,14 @@ class Daemon:
         return _children(self.process.pid)
 
 
+def alive(pid: int) -> bool:
+    """Tell whether a process runs; a zombie does not."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
 def _children(parent: int) -> dict[str, list[int]]:
     found: dict[str, list[int]] = {}
     pending = [parent]

@@ -278,7 +278,8 @@ def test_capture_waits_and_says_so_when_its_server_is_away_at_the_start(
         wait_until(lambda: told in (site.trouble(name) or ""), "the new task names the server")
         assert "check that the server is up" in (site.trouble(name) or "")
         assert site.task(name)["state"] == "RUNNING"
-        with urllib.request.urlopen(f"{site.daemon.url}/metrics", timeout=10) as answer:
+        worker = site.task(name)["worker_id"]
+        with urllib.request.urlopen(f"http://{worker}/metrics", timeout=10) as answer:
             figures = answer.read().decode().splitlines()
         (shown,) = (
             line for line in figures if "_task_trouble{" in line and f'"{unique_name}"' in line

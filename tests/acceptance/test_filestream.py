@@ -12,7 +12,7 @@ import pytest
 from appliance.config.properties import render_properties
 from deploy.parts import free_ports
 from tests.acceptance.pipelines import payloads
-from tests.daemon import JSON, Daemon, worker_options
+from tests.daemon import JSON, Daemon, alive, worker_options
 from tests.waiting import wait_until
 
 ENVELOPES = [
@@ -173,14 +173,6 @@ def kill(daemon: Daemon, victim: str) -> None:
 
 def await_line(file: Path, line: str, victim: str) -> None:
     wait_until(lambda: line in lines_of(file), f"a line after the {victim} died", 60)
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
 
 
 def test_task_takes_a_changed_secret_when_its_term_is_over(broker, unique_name, tmp_path):

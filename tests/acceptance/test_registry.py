@@ -16,7 +16,7 @@ from confluent_kafka import Consumer, Message, TopicPartition
 from appliance.kafka.log import LogClients
 from appliance.schemaregistry.server.service import RegistryService, registry_topic
 from deploy.parts import free_ports
-from tests.daemon import Daemon, worker_options
+from tests.daemon import Daemon, alive, worker_options
 from tests.waiting import wait_until
 
 AVRO = "io.confluent.connect.avro.AvroConverter"
@@ -45,14 +45,6 @@ def first_record(bootstrap: str, topic: str) -> Message:
 
 def has_lines(file: Path) -> bool:
     return file.exists() and file.read_text().splitlines() == LINES
-
-
-def alive(pid: int) -> bool:
-    stat = Path(f"/proc/{pid}/stat")
-    try:
-        return stat.read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 @pytest.mark.parametrize("converter", [AVRO, JSON_SCHEMA])

@@ -9,6 +9,7 @@ import time
 from collections import defaultdict, deque
 from pathlib import Path
 
+from tests.daemon import alive
 from tests.killing.site import Site
 from tests.waiting import wait_until
 
@@ -92,11 +93,3 @@ def task_of(pid: int) -> str:
         return ""
     locks = sorted(link.stem for link in links if link.suffix == ".lock")
     return locks[0].partition(".")[2] if locks else ""
-
-
-def alive(pid: int) -> bool:
-    """Tell whether a process runs; a zombie does not."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False
