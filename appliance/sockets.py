@@ -40,13 +40,17 @@ def bind(listener: Listener, option: str = "listeners") -> socket.socket:
 
 
 def bind_patiently(listener: Listener, option: str) -> socket.socket:
-    """Give a listening socket; wait a moment for the processes of a daemon that was killed just now."""
+    """Give a listening socket; wait a moment for the processes of a daemon that was killed just now.
+
+    Raises as `bind`.
+    """
     deadline_s = time.monotonic() + _PATIENCE_S
     while True:
         try:
             return bind(listener, option)
-        except ConfigError:
-            if time.monotonic() >= deadline_s:
+        except ConnectError as error:
+            # its last process may end between the attempt and the look at who listens
+            if not _is_in_use(error.__cause__) or time.monotonic() >= deadline_s:
                 raise
         time.sleep(_PAUSE_S)
 
@@ -56,9 +60,13 @@ def port_of(sock: socket.socket) -> int:
     return int(sock.getsockname()[1])
 
 
+def _is_in_use(error: BaseException | None) -> bool:
+    return isinstance(error, OSError) and error.errno == errno.EADDRINUSE
+
+
 def _failure(listener: Listener, option: str, error: OSError) -> ConnectError:
     address = f"{listener.host or '*'}:{listener.port}"
-    if error.errno != errno.EADDRINUSE:
+    if not _is_in_use(error):
         return ConnectError(f"Listening on {address}: {error.strerror}. Correct {option}.")
     owner = port_owner(listener.port)
     held = f" by {owner}" if owner else ""

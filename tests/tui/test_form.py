@@ -21,16 +21,22 @@ from tui.widgets.fieldline import FieldLine
 from tui.widgets.grid import Grid
 
 
+async def formed(app, pilot) -> Form:
+    """Open the form of the first connector."""
+    await settled(pilot)
+    await pilot.press("2", "e")
+    await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
+    form = app.screen
+    assert isinstance(form, Form)
+    return form
+
+
 @pytest.mark.parametrize("size", [(80, 24), (120, 36)])
 async def test_form_shows_all_groups_and_answers_digits_and_help(size):
     """A digit goes to its group, ? and F1 explain; in a field both signs are typed, and F1 explains still."""
     app = still(DARK, opened())
     async with app.run_test(size=size) as pilot:
-        await settled(pilot)
-        await pilot.press("2", "e")
-        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
-        form = app.screen
-        assert isinstance(form, Form)
+        form = await formed(app, pilot)
         form._groups = [f"Group {number}" for number in range(1, 10)]
         form.paint()
         await pilot.press("7")
@@ -58,11 +64,7 @@ async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_say
     """Enter keeps what was typed, Escape does not; ctrl+s goes to the field that is wrong and says so."""
     app = still(DARK, opened())
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press("2", "e")
-        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
-        form = app.screen
-        assert isinstance(form, Form)
+        form = await formed(app, pilot)
         await pilot.press("n")
         key = form.query_one(Grid).key or ""
         before = dict(form.values)
@@ -76,27 +78,13 @@ async def test_field_is_as_it_was_when_escape_ends_it_and_a_form_with_errors_say
         await until(lambda: "not saved" in str(form.query_one(".panel").border_subtitle))
 
 
-async def formed(app, pilot) -> Form:
-    """Open the form of the first connector."""
-    await settled(pilot)
-    await pilot.press("2", "e")
-    await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
-    form = app.screen
-    assert isinstance(form, Form)
-    return form
-
-
 async def test_form_stays_and_says_so_when_the_editor_does_not_start(monkeypatch):
     """A wrong EDITOR does not end the console."""
     app = still(DARK, opened())
     monkeypatch.setattr(app, "suspend", contextlib.nullcontext)
     monkeypatch.setenv("VISUAL", "/nowhere/editor")
     async with app.run_test(size=(120, 36)) as pilot:
-        await settled(pilot)
-        await pilot.press("2", "e")
-        await until(lambda: isinstance(app.screen, Form) and bool(app.screen.errors))
-        form = app.screen
-        assert isinstance(form, Form)
+        form = await formed(app, pilot)
         form.action_editor()
         assert (form.problem or "").startswith("the editor /nowhere/editor does not start")
 
